@@ -1,4 +1,4 @@
-//! Deep Vision Mask in a browser: a report that is one file, a page that explains, a server that other systems call.
+//! Deep Vision Mask in a browser: reports as one HTML file, the page, and a server for other systems.
 
 pub mod api;
 pub mod kserve;

@@ -1,4 +1,4 @@
-//! The networks that a server has, by name.
+//! The networks of a server, by name.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use dvm::{Classifier, Reading};
 
 use crate::server::{Limits, Problem};
 
-/// Networks by name, in the order in which they were given.
+/// Networks by name, in the given order.
 pub struct Models {
     all: Vec<(String, Arc<Classifier>)>,
     pixels: u64,
 }
 
 impl Models {
-    /// Networks with the names that they are asked for by ([`Models::names`]).
+    /// Networks with the names of [`Models::names`].
     pub fn new(given: Vec<(String, Arc<Classifier>)>, limits: &Limits) -> Self {
         let names = Self::names(given.iter().map(|(name, _)| &name[..]));
         let classifiers = given.into_iter().map(|(_, classifier)| classifier);
@@ -24,8 +24,8 @@ impl Models {
         }
     }
 
-    /// Names that are fit for an address, and of which no two are the same: what is neither a letter nor a digit
-    /// nor one of `._-` becomes `-`; a name that is there already gets a number.
+    /// Unique names that can be part of an address: characters other than letters, digits and `._-` become `-`; a
+    /// repeated name gets a number.
     pub fn names<'a>(given: impl Iterator<Item = &'a str>) -> Vec<String> {
         let mut taken = BTreeSet::new();
         let unique = given.map(|name| {
@@ -33,7 +33,7 @@ impl Models {
             let numbered = (2..).map(|number| format!("{plain}-{number}"));
             let mut names = std::iter::once(plain.clone()).chain(numbered);
             let name = names.find(|name| !taken.contains(name));
-            let name = name.expect("numbers do not end");
+            let name = name.expect("there is a free number");
             taken.insert(name.clone());
             name
         });
@@ -48,7 +48,7 @@ impl Models {
     /// The network of this name.
     ///
     /// # Errors
-    /// 404, with the names that come near.
+    /// 404 with similar names.
     pub fn get(&self, name: &str) -> Result<&Arc<Classifier>, Problem> {
         let found = self.iter().find(|(known, _)| *known == name);
         if let Some((_, classifier)) = found {
@@ -56,12 +56,12 @@ impl Models {
         }
         let names = || self.iter().map(|(name, _)| name);
         let hint = match dvm::nearest(name, names())[..] {
-            [] => format!("there are {}", quoted(names())),
+            [] => format!("the models are {}", quoted(names())),
             [..] => format!("did you mean {}?", quoted(dvm::nearest(name, names()))),
         };
         let name = shortened(name);
         Err(Problem::missing(format!(
-            "there is no model named `{name}` here; {hint}"
+            "there is no model named `{name}`; {hint}"
         )))
     }
 
@@ -80,7 +80,7 @@ fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.join(", ")
 }
 
-/// The beginning of a name that a client gave.
+/// The beginning of a client's name.
 pub(crate) fn shortened(name: &str) -> String {
     const MOST: usize = 80;
     let shown = name.chars().filter(|c| !c.is_control()).take(MOST);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_made_unique_and_fit_for_an_address() {
+    fn names_are_unique_and_valid_in_addresses() {
         let models = models(&["resnet18", "resnet18", "my net:v1/é", "resnet18", ".."]);
         let names: Vec<&str> = models.iter().map(|(name, _)| name).collect();
         let expected = [
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_refused_with_what_comes_near_or_with_all() {
+    fn an_unknown_name_is_an_error_with_similar_names_or_all() {
         let models = models(&["resnet18", "vit_b_16"]);
         let refused = |name| models.get(name).err().unwrap();
         assert_eq!(refused("resent18").status.as_u16(), 404);

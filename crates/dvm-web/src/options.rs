@@ -1,4 +1,4 @@
-//! Options of methods and metrics that came over a network.
+//! Checking options of methods and metrics in requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +7,16 @@ use dvm::{OptionSpec, Settings, Takes, methods, metrics};
 use crate::models::shortened;
 use crate::server::Problem;
 
-/// The largest number that an option may have. The time of a request bounds work, too, but not the memory of what
-/// is made before it, nor a single step.
+/// The largest number of an option. The time limit of a request bounds neither memory nor a single step.
 fn largest(option: &str) -> u64 {
     match option {
-        // Cells along each side; there may be as many masks of them as `masks` says.
+        // Cells along each side, for each of `masks` masks.
         "cells" | "grid" => 64,
-        // Segments of all rows and columns; linear models take the square of their number.
+        // Segments in rows and columns; linear models need the square of their number.
         "segments" => 1024,
-        // Pixels that each pixel is blurred over.
+        // Pixels of the blur.
         "sigma" | "mask-sigma" => 1000,
-        // Walks that are one step.
+        // Walks in a single step.
         "similar" => 20,
         // A class.
         "other" => 1_000_000,
@@ -25,28 +24,28 @@ fn largest(option: &str) -> u64 {
     }
 }
 
-/// Most options at once, and the most letters of a value.
+/// The maximum number of options, and the maximum length of a value in bytes.
 const MOST: usize = 64;
 const LONGEST: usize = 200;
 
-/// Most values with commas between them: a method may work on all of them at each of its steps.
+/// The maximum number of values in a list: a method may use all of them in each step.
 const LIST: usize = 16;
 
-/// The same for a method within another.
+/// The largest number of an option of a method inside another method.
 const LARGEST_WITHIN: u64 = 100;
 
-/// Options of these names may have any number.
+/// Options that can be any number.
 const SEEDS: [&str; 2] = ["seed", "noise-seed"];
 
-/// The settings of methods and metrics that these options mean, `option` or `method.option` by name. What would
-/// make the server read a file of its own is refused, and so are numbers that would exhaust its memory; whether
-/// the methods have these options is found out when they are made.
+/// The settings of methods and metrics from options named `option` or `method.option`. Values that would make the
+/// server read its files, and numbers that would exhaust its memory, are errors. Whether the methods have the options
+/// is checked when the methods are made.
 ///
 /// # Errors
-/// 400 with the option that is refused, and why.
+/// 400 with the option and the reason.
 pub fn settings(given: &BTreeMap<String, String>) -> Result<Settings, Problem> {
     if given.len() > MOST {
-        let message = format!("there are more than {MOST} options");
+        let message = format!("there are too many options; the limit is {MOST}");
         return Err(Problem::request(message));
     }
     let mut settings = Settings::new();
@@ -56,9 +55,7 @@ pub fn settings(given: &BTreeMap<String, String>) -> Result<Settings, Problem> {
             .map_or(&option[..], |(_, name)| name);
         check(name, value).map_err(|why| {
             let (option, value) = (shortened(option), shortened(value));
-            Problem::request(format!(
-                "the option `{option}` does not take `{value}` here: {why}"
-            ))
+            Problem::request(format!("the option `{option}` cannot be `{value}`: {why}"))
         })?;
         settings = settings.with(option, value);
     }
@@ -77,10 +74,12 @@ fn specs(name: &str) -> impl Iterator<Item = &'static OptionSpec> {
 
 fn check(name: &str, value: &str) -> Result<(), String> {
     if value.len() > LONGEST {
-        return Err(format!("it is longer than {LONGEST} bytes"));
+        return Err(format!(
+            "the value is too long; the limit is {LONGEST} bytes"
+        ));
     }
     if value.split(',').count() > LIST {
-        return Err(format!("it has more than {LIST} parts"));
+        return Err(format!("the list is too long; the limit is {LIST} values"));
     }
     let texts = specs(name).filter_map(|spec| match spec.takes {
         Takes::Text(form) => Some(form),
@@ -88,40 +87,40 @@ fn check(name: &str, value: &str) -> Result<(), String> {
     });
     let texts: Vec<&str> = texts.collect();
     if texts.iter().any(|form| form.starts_with("METHOD[")) {
-        // Its own options stand behind colons.
+        // Options of the inner method are separated by colons.
         for part in value.split(':').skip(1) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             check(name, value)?;
-            // All of its steps are one step of the method around it.
+            // All steps of the inner method are one step of the outer one.
             if !SEEDS.contains(&name) && has_more_than(LARGEST_WITHIN, name, value) {
                 return Err(format!(
-                    "numbers up to {LARGEST_WITHIN} are taken for a method within another"
+                    "the limit for a method inside another method is {LARGEST_WITHIN}"
                 ));
             }
         }
     }
     if texts.iter().any(|form| names_files(form)) {
         let mut parts = value.split(',');
-        // Methods share most of the words, and where one does not know a word, it refuses it.
+        // Methods share most values; a method refuses a value that it does not know.
         let is_known = |part: &str| texts.iter().any(|form| is_without_file(part, form));
         if !parts.all(is_known) {
             let all = texts.iter().flat_map(|form| forms(form));
             let all: BTreeSet<&str> = all.filter(|form| !names_files(form)).collect();
             let all: Vec<&str> = all.into_iter().collect();
             return Err(format!(
-                "a server reads no files of its own; it is one of {}",
+                "the server does not read files for it; choose one of {}",
                 all.join(", ")
             ));
         }
     }
     let largest = largest(name);
     if !SEEDS.contains(&name) && has_more_than(largest, name, value) {
-        return Err(format!("numbers up to {largest} are taken"));
+        return Err(format!("the limit is {largest}"));
     }
     Ok(())
 }
 
-/// Whether a number in it is larger, or what numbers with `x` between them make together.
+/// Whether a number in the value is larger, or the product of numbers with `x` between them.
 fn has_more_than(largest: u64, name: &str, value: &str) -> bool {
     if value.starts_with('#') {
         return false;
@@ -154,7 +153,7 @@ fn names_files(form: &str) -> bool {
     form.contains("FILE") || form.contains("PATH")
 }
 
-/// Whether a value is of one of the forms that name no file.
+/// Whether a value has one of the forms that are not files.
 fn is_without_file(value: &str, form: &str) -> bool {
     let mut forms = forms(form).filter(|form| !names_files(form));
     forms.any(
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn no_option_can_name_a_file() {
+    fn options_cannot_name_files() {
         let files = [
             "/etc/passwd",
             "secret",
@@ -207,7 +206,7 @@ mod tests {
             for file in files {
                 let why = refused(spec.name, file).unwrap_or_default();
                 assert!(
-                    why.contains("reads no files"),
+                    why.contains("does not read files"),
                     "{} {file}: {why}",
                     spec.name
                 );
@@ -216,11 +215,11 @@ mod tests {
             }
         }
         let inner = refused("of", "integrated-gradients:steps=20:baseline=/etc/passwd");
-        assert!(inner.unwrap().contains("reads no files"));
+        assert!(inner.unwrap().contains("does not read files"));
     }
 
     #[test]
-    fn what_names_no_file_is_taken() {
+    fn values_that_are_not_files_are_accepted() {
         for (option, value) in [
             ("fill", "mean"),
             ("fill", "#ff0080"),
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn every_default_is_taken() {
+    fn all_defaults_are_accepted() {
         for spec in methods::ALL.iter().flat_map(|entry| entry.options) {
             if !spec.default.is_empty() {
                 assert_eq!(refused(spec.name, spec.default), None, "{}", spec.name);
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_would_exhaust_the_memory_are_refused() {
+    fn numbers_that_would_exhaust_the_memory_are_errors() {
         for (option, value) in [
             ("samples", "1000000000"),
             ("samples", "99999999999999999999999999"),

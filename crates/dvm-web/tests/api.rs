@@ -1,4 +1,4 @@
-//! What the page asks, beside what the library answers.
+//! The API of the page, compared with the library.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -65,7 +65,7 @@ fn coffee_file() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/samples/coffee.png")
 }
 
-/// A server that knows the coffee, and the picture's id.
+/// A server with the picture of coffee, and the picture's id.
 async fn with_coffee() -> (Router, String) {
     let server = server();
     let (status, info) = put(&server, "coffee.png", std::fs::read(coffee_file()).unwrap()).await;
@@ -92,7 +92,7 @@ fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
         .collect()
 }
 
-/// What the library makes of the coffee by occlusion in windows of 56.
+/// Settings for occlusion with windows of 56 pixels.
 fn occluded() -> Explanation {
     let settings = Settings::new().with("window", 56).with("stride", 56);
     let options = Explain::with_settings("occlusion", &settings).unwrap();
@@ -116,7 +116,7 @@ fn packed(explanation: &Explanation) -> Value {
 }
 
 #[tokio::test]
-async fn a_picture_is_explained_as_by_the_library_and_every_window_is_told() {
+async fn an_explanation_matches_the_library_and_reports_every_window() {
     let (server, picture) = with_coffee().await;
     let (status, body) = post(&server, "/api/explain", &occlusion(&picture)).await;
     assert_eq!(status, StatusCode::OK);
@@ -144,7 +144,7 @@ async fn a_picture_is_explained_as_by_the_library_and_every_window_is_told() {
 }
 
 #[tokio::test]
-async fn another_class_of_the_same_sweep_is_there_without_any_work() {
+async fn another_class_of_the_same_windows_needs_no_work() {
     let (server, picture) = with_coffee().await;
     let (_, first) = post(&server, "/api/explain", &occlusion(&picture)).await;
     let top = lines(&first)[0]["view"]["top"].clone();
@@ -167,7 +167,7 @@ async fn another_class_of_the_same_sweep_is_there_without_any_work() {
 }
 
 #[tokio::test]
-async fn maps_come_in_the_order_asked_for_and_one_that_fails_does_not_stop_the_others() {
+async fn maps_come_in_the_given_order_and_a_failure_does_not_stop_the_others() {
     let (server, picture) = with_coffee().await;
     let request = json!({
         "picture": picture,
@@ -225,7 +225,7 @@ async fn maps_come_in_the_order_asked_for_and_one_that_fails_does_not_stop_the_o
 }
 
 #[tokio::test]
-async fn a_covered_window_changes_probabilities_as_occlusion_finds() {
+async fn a_covered_window_changes_probabilities_as_in_occlusion() {
     let (server, picture) = with_coffee().await;
     let expected = occluded();
     let class = expected.class();
@@ -251,7 +251,7 @@ async fn a_covered_window_changes_probabilities_as_occlusion_finds() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_with_a_reason() {
+async fn invalid_requests_are_errors_with_a_reason() {
     let (server, picture) = with_coffee().await;
     let explain = |change: &dyn Fn(&mut Value)| {
         let mut request = occlusion(&picture);
@@ -268,7 +268,7 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
         (
             explain(&|r| r["picture"] = json!("1234")),
             404,
-            "not here any more",
+            "no longer has this picture",
         ),
         (
             explain(&|r| r["model"] = json!("squeezenet")),
@@ -289,7 +289,7 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
         (
             explain(&|r| r["options"]["fill"] = json!("/etc/x.png")),
             400,
-            "reads no files",
+            "does not read files",
         ),
         (
             explain(&|r| r["options"]["windw"] = json!("3")),
@@ -301,9 +301,9 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
             400,
             "deletion",
         ),
-        (window(json!([0, 300]), "mean"), 400, "does not lie within"),
-        (window(json!([9, 9]), "mean"), 400, "does not lie within"),
-        (window(json!([0, 9]), "./x.npy"), 400, "not read"),
+        (window(json!([0, 300]), "mean"), 400, "is empty or outside of"),
+        (window(json!([9, 9]), "mean"), 400, "is empty or outside of"),
+        (window(json!([0, 9]), "./x.npy"), 400, "does not read"),
     ];
     for ((path, request), status, words) in cases {
         let (found, body) = post(&server, path, &request).await;
@@ -314,7 +314,7 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_picture_is_refused_by_its_own_name() {
+async fn a_file_that_is_not_a_picture_is_an_error_with_its_name() {
     let server = server();
     for (name, bytes) in [
         ("notes.txt", b"hello".to_vec()),

@@ -1,4 +1,4 @@
-//! Reports as files: one document, whole or not at all, with all that was put in.
+//! Reports as files: one complete document with all data.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use dvm_web::report::{Head, Kind, Section, Writer, document};
 use dvm_web::view::{Detail, ExplanationView, Warning};
 use serde_json::{Map, Value, json};
 
-/// A name that would end the element that it stands in.
+/// A name that would end its HTML element without escaping.
 const UNKIND: &str = "</script><b>";
 
 /// Explanations of a small picture, for two classes.
@@ -61,7 +61,7 @@ fn write(path: &Path, explanations: &[Explanation], detail: Detail) {
     assert_eq!(bytes, fs::metadata(path).unwrap().len());
 }
 
-/// The data of the element with this beginning.
+/// The data of the element that starts like this.
 fn element(report: &str, attributes: &str) -> Value {
     let begin = format!("<script type=\"application/json\" {attributes}>");
     assert_eq!(report.matches(&begin).count(), 1, "{attributes}");
@@ -70,7 +70,7 @@ fn element(report: &str, attributes: &str) -> Value {
 }
 
 #[test]
-fn all_that_was_put_in_comes_back() {
+fn all_data_can_be_read_back() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("report.html");
     let explanations = explanations();
@@ -80,7 +80,7 @@ fn all_that_was_put_in_comes_back() {
         for (id, explanation) in explanations.iter().enumerate() {
             let view = ExplanationView::new(explanation, "a/b.png", explanation.record(), detail);
             let found = element(&report, &format!("class=\"picture\" id=\"picture-{id}\""));
-            // Numbers of 32 bits are written shorter than as values of 64 bits.
+            // 32-bit numbers are written shorter than 64-bit values.
             let view: Value = serde_json::from_str(&serde_json::to_string(&view).unwrap()).unwrap();
             assert_eq!(found, view);
         }
@@ -111,7 +111,7 @@ fn all_that_was_put_in_comes_back() {
 }
 
 #[test]
-fn a_report_is_one_document_that_asks_for_nothing_else() {
+fn a_report_is_one_document_without_external_resources() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("report.html");
     write(&path, &explanations(), Detail::Full);
@@ -123,7 +123,7 @@ fn a_report_is_one_document_that_asks_for_nothing_else() {
         report.contains("default-src 'none'"),
         "nothing may be loaded"
     );
-    // What is not in a script or a style is markup; no name has become a part of it.
+    // Text outside scripts and styles is markup; it must not contain names.
     let mut markup = String::new();
     let mut rest = report.as_str();
     while let Some(at) = rest
@@ -167,7 +167,7 @@ fn the_document_in_memory_is_the_file() {
 }
 
 #[test]
-fn what_is_written_and_not_listed_is_not_in_the_list() {
+fn explanations_that_are_not_listed_are_not_in_the_list() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("report.html");
     let explanations = explanations();
@@ -188,7 +188,7 @@ fn what_is_written_and_not_listed_is_not_in_the_list() {
 }
 
 #[test]
-fn a_report_that_is_given_up_or_fails_leaves_what_was_there() {
+fn a_cancelled_or_failed_report_keeps_the_earlier_file() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("report.html");
     let explanations = explanations();
@@ -221,7 +221,7 @@ fn only_a_report_or_an_empty_file_is_replaced() {
         .unwrap()
         .to_string();
     assert!(
-        refused.contains("photo.jpg") && refused.contains("no report"),
+        refused.contains("photo.jpg") && refused.contains("not a report"),
         "{refused}"
     );
     assert_eq!(fs::read(&photo).unwrap(), b"precious");

@@ -1,22 +1,21 @@
-//! What a figure says of its picture: file and true class.
+//! The caption of a picture: its file and true class.
 
 use std::path::Path;
 
-/// What is known of a picture besides its pixels; the figure and the record show it.
+/// The file and the true class of a picture, shown in the figure and in the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caption {
     /// The file's name, without its folders.
     pub file: Option<String>,
-    /// The class that the picture really shows.
+    /// The true class of the picture.
     pub true_class: Option<String>,
-    /// Whether the true class is known only from the name of the picture's folder.
+    /// Whether the true class was taken from the name of the picture's folder.
     pub by_folder: bool,
 }
 
 impl Caption {
-    /// The caption of a picture file. Where the folder that it lies in is named like one of `classes`
-    /// (upper case, `_` and `-` do not matter), as in a data set with one folder per class, that is its
-    /// true class.
+    /// The caption of a picture file. If its folder has the name of one of `classes` (case, `_` and `-` do
+    /// not matter), as in a data set with one folder per class, that class is the true class.
     ///
     /// ```
     /// use std::path::Path;
@@ -33,7 +32,7 @@ impl Caption {
         let mut like = classes
             .iter()
             .filter(|class| folder.as_ref() == Some(&plain(class)));
-        // Two classes of one name say nothing.
+        // If two classes have the same name, the true class is not known.
         let true_class = match (like.next(), like.next()) {
             (Some(class), None) => Some(class.clone()),
             _ => None,
@@ -53,7 +52,7 @@ impl Caption {
         }
     }
 
-    /// The parts of it for a figure: what each is, and the value.
+    /// Labels and values for a figure.
     pub(crate) fn parts(&self) -> Vec<(String, String)> {
         let file = self
             .file
@@ -76,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_folder_named_like_one_class_says_the_true_class() {
+    fn the_true_class_is_the_class_with_the_name_of_the_folder() {
         let classes = ["rose", "Daisy", "tulip", "Tulip"].map(String::from);
         let of = |path: &str| Caption::of_file(Path::new(path), &classes).true_class;
         assert_eq!(of("data/daisy/1.jpg").as_deref(), Some("Daisy"));
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_says_where_the_true_class_is_from() {
+    fn a_figure_shows_that_the_true_class_comes_from_the_folder() {
         let parts = Caption::of_file(Path::new("a_b/x.png"), &["a b".into()]).parts();
         let expected = [
             ("file", "x.png"),

@@ -1,4 +1,4 @@
-//! Checks of a map: metrics that are measured right after it was made.
+//! Checks of a map: metrics that are measured right after the map is made.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use dvm_attribution::{Settings, Walks};
 use serde_json::{Map, Value, json};
 
 use crate::Error;
-use crate::chosen::{check_settings, find, named, own_settings, split, those_of};
+use crate::chosen::{check_settings, filtered, find, named, own_settings, split};
 
 /// Metrics with their settings.
 #[derive(Default)]
@@ -16,7 +16,7 @@ pub struct Checks {
     metrics: Vec<(&'static MetricEntry, Box<dyn Metric>)>,
 }
 
-/// What [`Checks::USUAL`] stands for.
+/// The metrics of [`Checks::USUAL`].
 const USUAL: &[&str] = &[
     "symmetric-relevance-gain",
     "model-randomisation",
@@ -24,11 +24,11 @@ const USUAL: &[&str] = &[
 ];
 
 impl Checks {
-    /// The name of a short set of metrics that says of most maps whether they can be trusted.
+    /// The name of a short set of metrics that is enough for most maps.
     pub const USUAL: &str = "usual";
 
-    /// These metrics, separated by commas, with their default settings; [`Checks::USUAL`] is a short set,
-    /// and an empty text none.
+    /// These metrics, separated by commas, with their default settings. [`Checks::USUAL`] is a short set;
+    /// an empty text means no metrics.
     ///
     /// # Errors
     /// As [`Checks::with_settings`].
@@ -36,12 +36,12 @@ impl Checks {
         Self::with_settings(names, &Settings::new())
     }
 
-    /// These metrics, separated by commas, each with those of the settings that are named for it
+    /// These metrics, separated by commas, each with the settings that start with its name
     /// (`deletion.steps`).
     ///
     /// # Errors
     /// [`Error::Usage`] for a metric that does not exist or is named twice, or a setting that none of the
-    /// metrics has; [`Error::Setting`] for a value that a setting does not take.
+    /// metrics has; [`Error::Setting`] for an invalid value.
     pub fn with_settings(names: &str, settings: &Settings) -> Result<Self, Error> {
         let chosen = match names.trim() {
             "" => Vec::new(),
@@ -58,22 +58,22 @@ impl Checks {
         })
     }
 
-    /// These metrics, of which some may not be listed.
+    /// These metrics, which need not be in the registry.
     #[cfg(test)]
     pub(crate) fn of(metrics: Vec<(&'static MetricEntry, Box<dyn Metric>)>) -> Self {
         Self { metrics }
     }
 
-    /// Divides settings into those of methods and those of metrics, which are always named for their
-    /// metric.
+    /// Splits settings into those of methods and those of metrics. Settings of metrics always start with the
+    /// name of their metric.
     pub fn split(settings: &Settings) -> (Settings, Settings) {
         let is_of_metric = |setting: &str| {
             let (owner, _) = split(setting);
             owner.is_some_and(|owner| find::<MetricEntry>(owner).is_ok())
         };
         (
-            those_of(settings, |name| !is_of_metric(name)),
-            those_of(settings, is_of_metric),
+            filtered(settings, |name| !is_of_metric(name)),
+            filtered(settings, is_of_metric),
         )
     }
 
@@ -82,32 +82,32 @@ impl Checks {
         self.metrics.iter().map(|(entry, _)| *entry)
     }
 
-    /// Those that cannot be measured unless it is known where the object is.
+    /// The metrics that need to know where the object is.
     pub fn needing_regions(&self) -> Vec<&'static str> {
         let needing = self.entries().filter(|e| e.needs == Needs::Region);
         needing.map(|entry| entry.name).collect()
     }
 
-    /// Whether there is none.
+    /// Whether there are no metrics.
     pub fn is_empty(&self) -> bool {
         self.metrics.is_empty()
     }
 
-    /// What they will ask of the picture itself.
+    /// The walks over the network that the metrics need for the picture itself.
     pub fn walks(&self) -> Walks {
         let walks = self.metrics.iter().map(|(_, metric)| metric.walks());
         walks.fold(Walks::default(), Walks::or)
     }
 
-    /// Every metric's settings, for the record: by its name.
+    /// The settings of each metric by its name, for the record.
     pub fn parameters(&self) -> Map<String, Value> {
         let all = self.metrics.iter();
         all.map(|(entry, metric)| (entry.name.into(), metric.parameters().into()))
             .collect()
     }
 
-    /// Measures a map by all of them; `tell` is told each metric's title before it begins. One that cannot
-    /// be measured says why in its place.
+    /// Measures a map with all metrics; calls `tell` with each metric before it begins. A metric that cannot
+    /// be measured returns the reason.
     pub fn measure(
         &self,
         candidate: &Candidate,
@@ -129,26 +129,26 @@ impl Checks {
     }
 }
 
-/// What one metric found of one map.
+/// The result of one metric for one map.
 #[derive(Clone)]
 pub struct Checked {
     /// The metric.
     pub entry: &'static MetricEntry,
-    /// Every setting of it.
+    /// All its settings.
     pub parameters: Map<String, Value>,
-    /// What it found, or why it could not be measured.
+    /// The measurement, or why it could not be made.
     pub found: Result<Measurement, String>,
-    /// How long it took.
+    /// Seconds that it took.
     pub seconds: f64,
 }
 
 impl Checked {
-    /// The figure, if it was measured.
+    /// The value, if it was measured.
     pub fn value(&self) -> Option<f64> {
         self.found.as_ref().ok().map(|found| found.value)
     }
 
-    /// What a reader of the map must know: that the map does not pass, or that it could not be measured.
+    /// A warning if the map does not pass, or if the metric was not measured.
     pub fn warning(&self) -> Option<String> {
         let name = self.entry.title;
         match &self.found {
@@ -160,7 +160,7 @@ impl Checked {
         }
     }
 
-    /// As it stands in `explanation.json`.
+    /// The entry in `explanation.json`.
     pub fn record(&self) -> Value {
         let reference = &self.entry.reference;
         let mut record = json!({
@@ -201,7 +201,7 @@ impl Checked {
         record
     }
 
-    /// As a line of text: `symmetric relevance gain 0.31`.
+    /// A line of text: `symmetric relevance gain 0.31`.
     pub fn line(&self) -> String {
         let name = self.entry.title;
         match &self.found {
@@ -213,7 +213,7 @@ impl Checked {
         }
     }
 
-    /// The line with what is good: `symmetric relevance gain 0.31 (higher is better)`.
+    /// The line with the direction: `symmetric relevance gain 0.31 (higher is better)`.
     pub fn long_line(&self) -> String {
         match self.entry.better {
             _ if self.found.is_err() => self.line(),
@@ -223,7 +223,7 @@ impl Checked {
     }
 }
 
-/// A figure for people: three digits that count.
+/// A value with three significant digits.
 pub(crate) fn figure(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_have_three_digits_that_count() {
+    fn values_have_three_significant_digits() {
         let written = [0.0, 0.31249, -0.0212, 12.345, 7_654.3, 1e-7, 1.0, 2.5e9].map(figure);
         let expected = [
             "0",
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_go_to_the_metric_that_they_name() {
+    fn a_setting_goes_to_the_metric_that_it_names() {
         let settings = Settings::new()
             .with("window", "20")
             .with("occlusion.stride", "10")
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_metric_is_refused_with_the_nearest_name() {
+    fn an_unknown_metric_is_an_error_with_the_nearest_name() {
         let error = Checks::metrics("sparsness").err().unwrap();
         assert!(error.to_string().contains("sparseness"), "{error}");
     }

@@ -1,73 +1,60 @@
-//! What is chosen by name from a list (methods, metrics), and the settings that are meant for it.
+//! Choosing methods and metrics by name, and finding the settings of each.
 
 use dvm_attribution::metrics::registry::{self as metrics, MetricEntry};
-use dvm_attribution::registry::{self as methods, Entry};
+use dvm_attribution::registry::{self as methods, MethodEntry};
 use dvm_options::{OptionSpec, Settings};
 
 use crate::Error;
 use crate::nearest::did_you_mean;
 
-/// Something that is listed and has options.
-pub(crate) trait Listed: Sized + 'static {
-    /// What one of them is called: `method`.
+/// An entry of a registry: it has a name and options.
+pub(crate) trait Registered: Sized + 'static {
+    /// The word for an entry: `method`.
     const KIND: &'static str;
 
-    /// All of them.
+    /// All entries.
     fn all() -> &'static [Self];
 
     fn name(&self) -> &'static str;
 
     fn options(&self) -> &'static [OptionSpec];
 
-    /// Whether it has an option of this name.
+    /// Whether the entry has an option of this name.
     fn takes(&self, option: &str) -> bool;
 }
 
-impl Listed for Entry {
-    const KIND: &'static str = "method";
+macro_rules! registered {
+    ($entry:ty, $kind:literal, $registry:ident) => {
+        impl Registered for $entry {
+            const KIND: &'static str = $kind;
 
-    fn all() -> &'static [Self] {
-        methods::ALL
-    }
+            fn all() -> &'static [Self] {
+                $registry::ALL
+            }
 
-    fn name(&self) -> &'static str {
-        self.name
-    }
+            fn name(&self) -> &'static str {
+                self.name
+            }
 
-    fn options(&self) -> &'static [OptionSpec] {
-        self.options
-    }
+            fn options(&self) -> &'static [OptionSpec] {
+                self.options
+            }
 
-    fn takes(&self, option: &str) -> bool {
-        Entry::takes(self, option)
-    }
+            fn takes(&self, option: &str) -> bool {
+                <$entry>::takes(self, option)
+            }
+        }
+    };
 }
 
-impl Listed for MetricEntry {
-    const KIND: &'static str = "metric";
+registered!(MethodEntry, "method", methods);
+registered!(MetricEntry, "metric", metrics);
 
-    fn all() -> &'static [Self] {
-        metrics::ALL
-    }
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn options(&self) -> &'static [OptionSpec] {
-        self.options
-    }
-
-    fn takes(&self, option: &str) -> bool {
-        MetricEntry::takes(self, option)
-    }
-}
-
-/// Those named, separated by commas, in that order.
+/// The entries with these names, separated by commas, in that order.
 ///
 /// # Errors
-/// [`Error::Usage`] for a name that is not in the list, or is given twice.
-pub(crate) fn named<E: Listed>(names: &str) -> Result<Vec<&'static E>, Error> {
+/// [`Error::Usage`] for an unknown name or a name that is given twice.
+pub(crate) fn named<E: Registered>(names: &str) -> Result<Vec<&'static E>, Error> {
     let mut chosen: Vec<&'static E> = Vec::new();
     for name in names.split(',').map(str::trim) {
         let entry = find::<E>(name)?;
@@ -79,28 +66,28 @@ pub(crate) fn named<E: Listed>(names: &str) -> Result<Vec<&'static E>, Error> {
     Ok(chosen)
 }
 
-/// The one of this name.
+/// The entry of this name.
 ///
 /// # Errors
-/// [`Error::Usage`] with the names that come near.
-pub(crate) fn find<E: Listed>(name: &str) -> Result<&'static E, Error> {
+/// [`Error::Usage`] with the most similar names.
+pub(crate) fn find<E: Registered>(name: &str) -> Result<&'static E, Error> {
     E::all()
         .iter()
         .find(|e| e.name() == name)
         .ok_or_else(|| no_such::<E>(name))
 }
 
-/// That there is none of this name.
-fn no_such<E: Listed>(name: &str) -> Error {
-    let known: Vec<&str> = E::all().iter().map(Listed::name).collect();
+/// The error for an unknown name.
+fn no_such<E: Registered>(name: &str) -> Error {
+    let known: Vec<&str> = E::all().iter().map(Registered::name).collect();
     let kind = E::KIND;
     let all = || format!("{kind}s are {}", known.join(", "));
     let near = did_you_mean(name, known.iter().copied()).unwrap_or_else(all);
     Error::Usage(format!("there is no {kind} named `{name}`; {near}"))
 }
 
-/// The method or metric and the option that a setting `occlusion.window` is about; the first is missing
-/// if it is for all that have the option.
+/// Splits a setting `occlusion.window` into method (or metric) and option. A setting without a dot is for all
+/// that have the option.
 pub(crate) fn split(setting: &str) -> (Option<&str>, &str) {
     match setting.split_once('.') {
         Some((owner, option)) => (Some(owner), option),
@@ -108,8 +95,8 @@ pub(crate) fn split(setting: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// The settings whose name `keeps`.
-pub(crate) fn those_of(settings: &Settings, keeps: impl Fn(&str) -> bool) -> Settings {
+/// The settings whose names satisfy `keeps`.
+pub(crate) fn filtered(settings: &Settings, keeps: impl Fn(&str) -> bool) -> Settings {
     let names = settings.names().filter(|name| keeps(name));
     names.fold(Settings::new(), |own, name| {
         let value = settings.text(name).expect("it is one of its names");
@@ -117,8 +104,8 @@ pub(crate) fn those_of(settings: &Settings, keeps: impl Fn(&str) -> bool) -> Set
     })
 }
 
-/// What of the settings is meant for one: those for all, and those for it alone, which win.
-pub(crate) fn own_settings<E: Listed>(entry: &E, settings: &Settings) -> Settings {
+/// The settings of one entry: those for all entries, overridden by those for this entry alone.
+pub(crate) fn own_settings<E: Registered>(entry: &E, settings: &Settings) -> Settings {
     let given = |is_own: bool| {
         settings.names().fold(Settings::new(), |own, setting| {
             let (owner, option) = split(setting);
@@ -135,11 +122,14 @@ pub(crate) fn own_settings<E: Listed>(entry: &E, settings: &Settings) -> Setting
     given(true).or(&given(false))
 }
 
-/// Refuses settings that none of those chosen has.
+/// Returns an error if none of the chosen entries has an option that is set.
 ///
 /// # Errors
 /// [`Error::Usage`].
-pub(crate) fn check_settings<E: Listed>(chosen: &[&E], settings: &Settings) -> Result<(), Error> {
+pub(crate) fn check_settings<E: Registered>(
+    chosen: &[&E],
+    settings: &Settings,
+) -> Result<(), Error> {
     for option in settings.names() {
         let (owner, name) = split(option);
         if let Some(owner) = owner {
@@ -160,7 +150,7 @@ pub(crate) fn check_settings<E: Listed>(chosen: &[&E], settings: &Settings) -> R
         } else {
             let owners: Vec<&str> = owners.iter().map(|entry| entry.name()).collect();
             Error::Usage(format!(
-                "`{name}` is an option of {}, which is not among the {}s asked for",
+                "`{name}` is an option of {}, which is not one of the chosen {}s",
                 owners.join(", "),
                 E::KIND
             ))
@@ -169,8 +159,8 @@ pub(crate) fn check_settings<E: Listed>(chosen: &[&E], settings: &Settings) -> R
     Ok(())
 }
 
-/// That `who` of these has no option of this name.
-fn no_option<E: Listed>(who: &str, name: &str, among: &[&E]) -> Error {
+/// The error for an unknown option.
+fn no_option<E: Registered>(who: &str, name: &str, among: &[&E]) -> Error {
     let all = among.iter().flat_map(|entry| entry.options());
     let near = did_you_mean(name, all.map(|option| option.name));
     let near = near.map(|near| format!("; {near}")).unwrap_or_default();

@@ -1,31 +1,31 @@
-//! Names of classes, and which of them to explain.
+//! Names of classes, and the choice of the classes to explain.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::Error;
 use crate::nearest::did_you_mean;
+use crate::{Error, system_words};
 
-/// Longest text file that is read, in bytes.
+/// The largest text file that is read, in bytes.
 const LONGEST: u64 = 16 << 20;
 
 /// Which classes to explain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClassChoice {
-    /// The most probable one.
+    /// The most probable class.
     Top,
-    /// Every one.
+    /// All classes.
     All,
-    /// The sum of the scores of so many most probable ones.
+    /// The sum of the scores of this many most probable classes.
     Sum(usize),
-    /// The one of this index, from 0.
+    /// The class of this index, from 0.
     Index(usize),
-    /// The one of this name, or else of this index.
+    /// The class of this name, or else of this index.
     Named(String),
 }
 
@@ -42,18 +42,18 @@ impl FromStr for ClassChoice {
     }
 }
 
-/// The number of `top:5`.
+/// The number in `top:5`.
 fn sum_of(text: &str) -> Option<usize> {
     let count = text.strip_prefix("top:")?.parse().ok()?;
     (count > 0).then_some(count)
 }
 
 impl ClassChoice {
-    /// The indices of the classes meant, given the names of all and the index of the most probable
-    /// one, which stands for a sum.
+    /// The indices of the chosen classes, given the names of all classes and the index of the most probable
+    /// class. For a sum, that is the index of the most probable class.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a name that no class or several have, or an index that is too large.
+    /// [`Error::Usage`] for a name that no class or several classes have, or an index that is too large.
     pub fn resolve(&self, names: &[String], top: usize) -> Result<Vec<usize>, Error> {
         let text = match self {
             Self::Top | Self::Sum(_) => return Ok(vec![top]),
@@ -73,8 +73,10 @@ impl ClassChoice {
             [index] => return Ok(vec![index]),
             [] => {}
             _ => {
+                let found: Vec<String> = found.iter().map(usize::to_string).collect();
                 return Err(Error::Usage(format!(
-                    "several classes are named `{text}`: ask for one of them by index: {found:?}"
+                    "several classes are named `{text}`; choose one by its index: {}",
+                    found.join(", ")
                 )));
             }
         }
@@ -82,9 +84,9 @@ impl ClassChoice {
             return at(index, names.len()).map(|index| vec![index]);
         }
         let near = matches(&|name| plain(name).contains(&plain(text)));
-        let alike = || did_you_mean(text, names.iter().map(String::as_str));
+        let similar = || did_you_mean(text, names.iter().map(String::as_str));
         let hint = if near.is_empty() {
-            alike().unwrap_or_else(|| "`dvm models show --class-names` lists them".to_owned())
+            similar().unwrap_or_else(|| "see the list of class names".to_owned())
         } else {
             let near: Vec<&str> = near.iter().take(5).map(|&i| names[i].as_str()).collect();
             format!("did you mean {}?", near.join(", "))
@@ -95,28 +97,28 @@ impl ClassChoice {
     }
 }
 
-/// The index, if one of so many classes has it.
+/// The index, if it is below the number of classes.
 fn at(index: usize, classes: usize) -> Result<usize, Error> {
     if index < classes {
         return Ok(index);
     }
     Err(Error::Usage(format!(
-        "there is no class {index}: the network has {classes}, 0 to {}",
+        "there is no class {index}; the network has {classes} classes, 0 to {}",
         classes - 1
     )))
 }
 
-/// The JSON forms in which class names are found.
+/// The JSON forms of class names.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Listed {
+enum ClassNames {
     /// `["daisy", "roses"]`
     Names(Vec<String>),
     /// `{"0": "daisy"}`
     ByIndex(BTreeMap<String, String>),
-    /// `{"0": ["n01440764", "tench"]}`, Keras' list of ImageNet.
+    /// `{"0": ["n01440764", "tench"]}`, as in Keras.
     WithIds(BTreeMap<String, (String, String)>),
-    /// `{"daisy": 0}`, torchvision's `class_to_idx`.
+    /// `{"daisy": 0}`, as torchvision's `class_to_idx`.
     Indices(BTreeMap<String, usize>),
 }
 
@@ -124,17 +126,14 @@ enum Listed {
 /// a list of names, `{"0": "daisy", …}`, `{"0": ["n11939491", "daisy"], …}` or `{"daisy": 0, …}`.
 ///
 /// # Errors
-/// [`Error::File`] for a file that cannot be read or has gaps.
+/// [`Error::File`] for a file that cannot be read, or in which an index has no name.
 pub fn read_class_names(path: &Path) -> Result<Vec<String>, Error> {
     let fail = |detail: String| Error::File {
         file: path.to_owned(),
         detail,
     };
-    let text = read_text(path).map_err(|error| {
-        fail(format!(
-            "is not a text or JSON file of class names: {error}"
-        ))
-    })?;
+    let text = read_text(path)
+        .map_err(|why| fail(format!("cannot be read as a file of class names: {why}")))?;
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     let names = if trimmed.starts_with(['[', '{']) {
         from_json(trimmed).map_err(fail)?
@@ -143,36 +142,38 @@ pub fn read_class_names(path: &Path) -> Result<Vec<String>, Error> {
     };
     // An empty file has one empty line.
     if names.iter().all(String::is_empty) {
-        return Err(fail("names no class".into()));
+        return Err(fail("contains no class names".into()));
     }
     dvm_zoo::check_class_names(&names).map_err(fail)?;
     Ok(names)
 }
 
-/// A text file of no more than [`LONGEST`] bytes, whatever the file claims about itself.
-pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+/// Reads a text file of at most [`LONGEST`] bytes; the error says why it cannot be read.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     let mut text = String::new();
-    File::open(path)?
-        .take(LONGEST + 1)
-        .read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        let why = format!("it has more than {} MiB", LONGEST >> 20);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    File::open(path)
+        .and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text))
+        .map_err(|error| system_words(&error))?;
+    match text.len() as u64 > LONGEST {
+        true => Err(format!(
+            "it is larger than the limit of {} MiB",
+            LONGEST >> 20
+        )),
+        false => Ok(text),
     }
-    Ok(text)
 }
 
 fn from_json(text: &str) -> Result<Vec<String>, String> {
-    let listed: Listed = serde_json::from_str(text).map_err(|_| {
-        "is JSON, but not a list of names, {\"0\": \"name\"} or {\"name\": 0}".to_owned()
+    let listed: ClassNames = serde_json::from_str(text).map_err(|_| {
+        "is JSON, but not a list of class names; write [\"name\", …], {\"0\": \"name\", …} or {\"name\": 0, …}".to_owned()
     })?;
     let indexed: BTreeMap<usize, String> = match listed {
-        Listed::Names(names) => return Ok(names),
-        Listed::ByIndex(names) => by_number(names)?,
-        Listed::WithIds(names) => {
+        ClassNames::Names(names) => return Ok(names),
+        ClassNames::ByIndex(names) => by_number(names)?,
+        ClassNames::WithIds(names) => {
             by_number(names.into_iter().map(|(i, (_, name))| (i, name)).collect())?
         }
-        Listed::Indices(indices) => {
+        ClassNames::Indices(indices) => {
             let count = indices.len();
             let names: BTreeMap<usize, String> = indices
                 .into_iter()
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_is_found_by_name_by_index_or_by_its_place() {
+    fn a_class_is_found_by_name_by_index_or_as_the_most_probable_one() {
         assert_eq!(resolve("daisy"), Ok(vec![0]));
         assert_eq!(resolve("Tiger Cat"), Ok(vec![1]));
         assert_eq!(resolve("2"), Ok(vec![2]));
@@ -225,17 +226,17 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_looks_like_an_index_is_a_name_first() {
+    fn a_name_that_is_a_number_is_looked_up_as_a_name_first() {
         assert_eq!(resolve("0"), Ok(vec![4]));
     }
 
     #[test]
-    fn a_name_of_two_classes_is_refused_with_their_indices() {
+    fn a_name_of_two_classes_is_an_error_with_their_indices() {
         assert!(resolve("crane").unwrap_err().contains("[2, 3]"));
     }
 
     #[test]
-    fn an_unknown_name_is_refused_with_what_comes_near() {
+    fn an_unknown_name_is_an_error_with_similar_names() {
         assert!(
             resolve("cat")
                 .unwrap_err()
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_from_every_json_form() {
+    fn class_names_are_read_from_every_json_form() {
         let expected = Ok(vec!["daisy".to_owned(), "roses".to_owned()]);
         for json in [
             r#"["daisy", "roses"]"#,
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_in_the_indices_is_named() {
+    fn an_index_without_a_name_is_an_error() {
         let error = from_json(r#"{"0": "daisy", "2": "roses"}"#).unwrap_err();
         assert_eq!(error, "has no name for class 1");
     }

@@ -1,4 +1,4 @@
-//! A network that knows its classes and how to prepare a picture.
+//! A network with its classes and its preprocessing.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,33 +17,33 @@ use crate::{DEFAULT_MODEL, Error, weights};
 pub struct Classifier {
     pretrained: Pretrained,
     limits: Limits,
-    /// What was found of the network's gradient.
+    /// Results of checking the network's gradient.
     pub(crate) checks: Arc<KnownChecks>,
 }
 
-/// What is known of a network's file before it is opened.
+/// Choices for opening a network's file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Opening<'a> {
-    /// Rows and columns of the pictures, for a graph that leaves them open.
+    /// Rows and columns of the input, for a graph whose input size is dynamic.
     pub size: Option<(usize, usize)>,
-    /// Which of several networks in the file is meant: by its prefix, such as `state_dict_ema`, by a
-    /// word of that, or `ema`, `raw`, `teacher` or `student`.
+    /// Which of several networks in the file to use: its prefix, such as `state_dict_ema`, a word of the
+    /// prefix, or `ema`, `raw`, `teacher` or `student`.
     pub part: Option<&'a str>,
 }
 
-/// What a network says of one picture.
+/// The prediction of a network for one picture.
 #[derive(Clone, Debug)]
 pub struct Prediction {
-    /// The network's numbers, `[K]`, as it computes them; [`Prediction::output`] says what they mean.
+    /// The output of the network, `[K]`; [`Prediction::output`] says what the numbers are.
     pub outputs: Vec<f32>,
-    /// What the numbers mean.
+    /// What the numbers are: logits, probabilities.
     pub output: Output,
     /// One logit per class ([`Output::logits`]).
     pub logits: Vec<f32>,
-    /// One probability per class ([`Output::probabilities`]). They add up to 1 unless the network has
+    /// One probability per class ([`Output::probabilities`]). Their sum is 1, except for a network with
     /// several labels.
     pub probabilities: Vec<f32>,
-    /// What makes it doubtful that the numbers mean what is assumed of them.
+    /// Why the assumption about the output may be wrong, if there is a reason.
     pub doubt: Option<String>,
     ranked: Vec<Ranked>,
 }
@@ -60,35 +60,34 @@ pub struct Ranked {
 }
 
 impl Prediction {
-    /// The `count` most probable classes, most probable first; of equal ones the first by index.
+    /// The `count` most probable classes, most probable first; ties are in the order of indices.
     pub fn top(&self, count: usize) -> &[Ranked] {
         &self.ranked[..count.min(self.ranked.len())]
     }
 }
 
 impl Classifier {
-    /// The default network, which comes with the program: [`DEFAULT_MODEL`], trained on ImageNet.
+    /// The default network, which is embedded: [`DEFAULT_MODEL`], trained on ImageNet.
     ///
     /// # Errors
-    /// None in practice; the embedded file is checked like any other.
+    /// None in practice: the embedded file is checked like any other.
     pub fn embedded() -> Result<Self, Error> {
         Self::open(DEFAULT_MODEL, None)
     }
 
-    /// A network by name, with the weights that are at hand (embedded ones, or published ones that
-    /// were fetched) or those of a file, or with published ones by their tag (`IMAGENET1K_V2`); or a
-    /// weight file alone, whose metadata or names say what it is. Nothing is ever fetched here.
+    /// Opens a network by name, with the weights on this machine (embedded or downloaded), with those of a
+    /// file, or with published weights by their tag (`IMAGENET1K_V2`); or opens a weight file alone, whose
+    /// architecture is in its metadata or is recognised. Never downloads anything.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a name that is neither, [`Error::NoWeights`] if none are at hand,
-    /// [`Error::Damaged`] for fetched ones that are not what they were, [`Error::Load`] for weights
-    /// that do not fit.
+    /// [`Error::Usage`] for an unknown name, [`Error::NoWeights`] if there are no weights on this machine,
+    /// [`Error::Damaged`] for downloaded weights that have changed, [`Error::Load`] for weights that do not
+    /// fit.
     pub fn open(model: &str, weights: Option<&Path>) -> Result<Self, Error> {
         Self::open_for(model, weights, None)
     }
 
-    /// As [`Classifier::open`]; a graph of a file that leaves the size of its pictures open is made for
-    /// pictures of `size`, rows and columns.
+    /// As [`Classifier::open`]; a graph whose input size is dynamic gets inputs of `size`, rows and columns.
     ///
     /// # Errors
     /// As [`Classifier::open`].
@@ -101,7 +100,7 @@ impl Classifier {
         Self::open_with(model, weights, &opening)
     }
 
-    /// As [`Classifier::open`], with what is known of the file.
+    /// As [`Classifier::open`], with these choices.
     ///
     /// # Errors
     /// As [`Classifier::open`].
@@ -111,21 +110,21 @@ impl Classifier {
         &Opening { size, part }: &Opening,
     ) -> Result<Self, Error> {
         let pretrained = match (dvm_zoo::find(model), weights) {
-            (Some(architecture), None) => weights::at_hand(architecture)?,
+            (Some(architecture), None) => weights::on_this_machine(architecture)?,
             (Some(architecture), Some(file)) => weights::read(architecture, file, part)?,
             (None, None) if Path::new(model).exists() => {
                 let path = Path::new(model);
-                weights::as_published(Pretrained::read_part(path, None, size, part)?)
+                weights::with_publication(Pretrained::read_part(path, None, size, part)?)
             }
             (None, Some(weights)) if Path::new(model).exists() => {
                 return Err(Error::Usage(format!(
-                    "both {model} and {} hold weights; name the architecture, or give one file",
+                    "both {model} and {} contain weights; name an architecture, or give one file only",
                     weights.display()
                 )));
             }
             (None, _) => {
                 return Err(Error::Usage(format!(
-                    "there is neither a model nor a file named `{model}`; {}",
+                    "there is no model and no file named `{model}`; {}",
                     about_model(model)
                 )));
             }
@@ -133,7 +132,7 @@ impl Classifier {
         Ok(Self::of(pretrained))
     }
 
-    /// A network that training has at hand.
+    /// The classifier of a network in memory.
     pub(crate) fn of(pretrained: Pretrained) -> Self {
         Self {
             pretrained,
@@ -142,8 +141,8 @@ impl Classifier {
         }
     }
 
-    /// A network by name, of 1000 classes, with weights that mean nothing but are always the same: to
-    /// time it, for speed does not depend on them.
+    /// A network by name, with 1000 classes and random weights, the same each time. For measuring speed, which
+    /// does not depend on weights.
     ///
     /// # Errors
     /// [`Error::Usage`] for a name that is not in the zoo.
@@ -157,27 +156,27 @@ impl Classifier {
         Ok(Self::of(architecture.random()))
     }
 
-    /// A weight file whose metadata or names say which network it is.
+    /// Opens a weight file whose architecture is in its metadata or is recognised by its tensors.
     ///
     /// # Errors
-    /// [`Error::Load`] for a file that is no such thing.
+    /// [`Error::Load`] for a file that cannot be read as a network.
     pub fn read(weights: &Path) -> Result<Self, Error> {
-        let pretrained = weights::as_published(Pretrained::read(weights, None)?);
+        let pretrained = weights::with_publication(Pretrained::read(weights, None)?);
         Ok(Self::of(pretrained))
     }
 
-    /// Writes the network with its classes and preprocessing to a file, whose ending says in what
-    /// format ([`dvm_zoo::FileFormat`]).
+    /// Writes the network with its classes and preprocessing to a file. The extension gives the format
+    /// ([`dvm_zoo::FileFormat`]).
     ///
     /// # Errors
-    /// [`Error::Usage`] for an ending that says none, [`Error::Export`] for a network that the format
-    /// has no words for, [`Error::Save`] where the file cannot be written.
+    /// [`Error::Usage`] for an unknown extension, [`Error::Export`] for a network that the format cannot
+    /// express, [`Error::Save`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let format = dvm_zoo::FileFormat::of(path).ok_or_else(|| {
-            let endings = dvm_zoo::FileFormat::ENDINGS;
+            let endings = dvm_zoo::FileFormat::endings();
             let path = path.display();
             Error::Usage(format!(
-                "{path}: networks are written as files that end in {endings}"
+                "{path}: the extension of a network file must be {endings}"
             ))
         })?;
         let bytes = self.pretrained.to_bytes(format)?;
@@ -187,12 +186,12 @@ impl Classifier {
         })
     }
 
-    /// The same with other names for the classes.
+    /// Sets the names of the classes.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there are fewer or more than the network has, or if one is not fit to be
-    /// shown ([`dvm_zoo::check_class_names`]). A network with a single number takes two names, *no* and
-    /// *yes*, or that of *yes* alone.
+    /// [`Error::Usage`] if their number is not that of the network's classes, or if a name cannot be shown
+    /// ([`dvm_zoo::check_class_names`]). A network with one output takes two names, *no* and *yes*, or that
+    /// of *yes* alone.
     pub fn with_classes(mut self, mut names: Vec<String>) -> Result<Self, Error> {
         dvm_zoo::check_class_names(&names).map_err(Error::Usage)?;
         let classes = self.classes().len();
@@ -210,10 +209,10 @@ impl Classifier {
         Ok(self)
     }
 
-    /// The same whose output means this.
+    /// Sets what the output is.
     ///
     /// # Errors
-    /// [`Error::Load`] if the network's file says something else.
+    /// [`Error::Load`] if the network's file contradicts it.
     pub fn with_output(self, output: Output) -> Result<Self, Error> {
         Ok(Self {
             pretrained: self.pretrained.with_output(output)?,
@@ -221,28 +220,28 @@ impl Classifier {
         })
     }
 
-    /// What is assumed of the network's output because nothing tells; [`Classifier::with_output`] settles
-    /// it.
+    /// What dvm assumes about the output because the file does not say; set it with
+    /// [`Classifier::with_output`].
     pub fn assumed_output(&self) -> Option<&str> {
         self.pretrained.remarks.output.as_deref()
     }
 
-    /// What is assumed of the names of the classes because nothing tells; [`Classifier::with_classes`] settles
-    /// it.
+    /// What dvm assumes about the class names because the file does not say; set them with
+    /// [`Classifier::with_classes`].
     pub fn assumed_classes(&self) -> Option<&str> {
         self.pretrained.remarks.classes.as_deref()
     }
 
-    /// The same with another preprocessing, all of which is known.
+    /// Sets the preprocessing; none of it is then assumed.
     ///
     /// # Errors
-    /// [`Error::Usage`] for one that no picture can go through or that the network cannot take.
+    /// [`Error::Usage`] for an invalid preprocessing or one that does not fit the network's input.
     pub fn with_preprocess(self, preprocess: Preprocess) -> Result<Self, Error> {
         self.with_known_preprocess(preprocess, PreprocessField::ALL)
     }
 
-    /// The same with another preprocessing, of which these fields are known. What was assumed of the
-    /// others stays among the warnings.
+    /// Sets the preprocessing, of which these fields are known. Assumptions about the other fields stay in
+    /// the warnings.
     ///
     /// # Errors
     /// As [`Classifier::with_preprocess`].
@@ -257,7 +256,7 @@ impl Classifier {
         let channels = self.preprocess().channels;
         if channels.count() != preprocess.channels.count() {
             return Err(Error::Usage(format!(
-                "the network takes {} channels ({channels}), so its pictures cannot be prepared as `{}`",
+                "the network expects {} channels ({channels}), but the preprocessing makes `{}`",
                 channels.count(),
                 preprocess.channels
             )));
@@ -269,18 +268,17 @@ impl Classifier {
         Ok(self)
     }
 
-    /// The fields of the preprocessing that were assumed, because nothing says them.
+    /// The fields of the preprocessing that dvm assumes because the file does not say.
     pub fn assumed(&self) -> &BTreeSet<PreprocessField> {
         &self.pretrained.remarks.assumed
     }
 
-    /// What was assumed of how pictures are prepared, as a sentence; one of [`Classifier::warnings`].
+    /// What dvm assumes about the preprocessing, as a sentence; one of [`Classifier::warnings`].
     pub fn preprocess_assumption(&self) -> Option<String> {
         self.pretrained.preprocess_assumption()
     }
 
-    /// What a user has to know of the network: what was assumed because its file does not say it, and
-    /// where it differs from what it was.
+    /// Warnings about the network: what dvm assumes because the file does not say, and what it changed.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let remarks = &self.pretrained.remarks;
         let warnings = remarks.warnings.iter().cloned();
@@ -290,32 +288,31 @@ impl Classifier {
         warnings.chain(assumed).chain(remarks.output.clone())
     }
 
-    /// What was left out or chosen when the network was read, and changes nothing.
+    /// What was left out or chosen when the network was read, without an effect on results.
     pub fn notes(&self) -> &[String] {
         &self.pretrained.remarks.notes
     }
 
-    /// The same computed with these kernels: [`Arithmetic::Exact`] is slower and gives the same bits
-    /// in every batch.
+    /// Sets the arithmetic: [`Arithmetic::Exact`] is slower, and its results do not depend on the batch.
     #[must_use]
     pub fn with_arithmetic(mut self, arithmetic: Arithmetic) -> Self {
         self.pretrained.network = self.pretrained.network.with_arithmetic(arithmetic);
         self
     }
 
-    /// The same with a stopwatch that every walk over the network reports to.
+    /// Adds a stopwatch that measures every walk over the network.
     #[must_use]
     pub fn with_stopwatch(mut self, stopwatch: Stopwatch) -> Self {
         self.pretrained.network = self.pretrained.network.with_stopwatch(stopwatch);
         self
     }
 
-    /// Name of the architecture, or of the ONNX file.
+    /// The name of the architecture or of the ONNX file.
     pub fn name(&self) -> &str {
         self.pretrained.origin.name()
     }
 
-    /// The architecture, if it is one of the zoo and not an ONNX file's graph.
+    /// The architecture, if it is one of the zoo and not the graph of a file.
     pub fn architecture(&self) -> Option<&'static Architecture> {
         self.pretrained.origin.architecture()
     }
@@ -330,12 +327,12 @@ impl Classifier {
         &self.pretrained.classes
     }
 
-    /// How pictures are prepared.
+    /// The preprocessing.
     pub fn preprocess(&self) -> &Preprocess {
         &self.pretrained.preprocess
     }
 
-    /// The file that the weights came from, `embedded` for those that come with the program.
+    /// The weight file, or `embedded`.
     pub fn weights_file(&self) -> &str {
         &self.pretrained.file
     }
@@ -345,18 +342,18 @@ impl Classifier {
         &self.pretrained.sha256
     }
 
-    /// Where in the weight file the weights are, if it holds more than them: `state_dict_ema`.
+    /// The prefix of the weights in the file, if the file contains more: `state_dict_ema`.
     pub fn weights_part(&self) -> Option<&str> {
         self.pretrained.part.as_deref()
     }
 
-    /// Which of several networks in the file was taken, and by which convention; `None` if there was no
-    /// choice, or it was made by name.
+    /// Which of several networks in the file dvm chose, and why; `None` if there was only one, or if it was
+    /// named.
     pub fn assumed_part(&self) -> Option<&str> {
         self.pretrained.remarks.part.as_deref()
     }
 
-    /// Where the weight file's metadata says that its weights were published.
+    /// Where the weights were published, by the file's metadata.
     pub fn weights_source(&self) -> Option<&str> {
         self.pretrained.source.as_deref()
     }
@@ -366,22 +363,22 @@ impl Classifier {
         self.pretrained.licence.as_deref()
     }
 
-    /// The same with another range of values, all else of its preprocessing being kept.
+    /// Sets the range of values; the rest of the preprocessing stays.
     #[must_use]
     pub fn with_range(mut self, range: Range) -> Self {
         self.pretrained.preprocess.range = range;
         self
     }
 
-    /// The same with other limits for picture files.
+    /// Sets the limits for picture files.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// How picture files are read for this network: within [`Limits`], with the range of values
-    /// that it was trained with or was given ([`Classifier::with_range`]).
+    /// How picture files are read for this network: within its [`Limits`], with the range of values of its
+    /// training or of [`Classifier::with_range`].
     pub fn reading(&self) -> Reading {
         Reading {
             limits: self.limits.clone(),
@@ -392,18 +389,18 @@ impl Classifier {
     /// Resizes, crops and normalises a picture.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a preprocessing that no picture can go through.
+    /// [`Error::Usage`] for a preprocessing that cannot be applied.
     pub fn prepare(&self, picture: Picture) -> Result<Input, Error> {
         self.preprocess()
             .apply(picture)
             .map_err(|error| Error::Usage(error.to_string()))
     }
 
-    /// What the network says of a prepared picture.
+    /// Classifies a prepared picture.
     ///
     /// # Errors
-    /// [`Error::Network`] if it cannot take the picture, [`Error::TooLarge`] if that would take too
-    /// much memory, [`Error::NotFinite`] if its answer is not a number.
+    /// [`Error::Network`] if the input does not fit, [`Error::TooLarge`] if it needs too much memory,
+    /// [`Error::NotFinite`] if the output contains NaN or infinity.
     pub fn classify(&self, input: &Input) -> Result<Prediction, Error> {
         self.allow(input)?;
         let [c, h, w] = input.shape();
@@ -412,7 +409,7 @@ impl Classifier {
         self.prediction(outputs.data())
     }
 
-    /// Refuses a picture that would take too much memory.
+    /// Returns an error for an input that needs too much memory.
     pub(crate) fn allow(&self, input: &Input) -> Result<(), Error> {
         let [c, height, width] = input.shape();
         let peak = self.network().fused().peak_values(&[1, c, height, width])?;
@@ -427,7 +424,7 @@ impl Classifier {
         })
     }
 
-    /// That the numbers of a picture are no answer.
+    /// The error for a failed walk over the network.
     pub(crate) fn failed(&self, error: dvm_attribution::Error) -> Error {
         match error {
             dvm_attribution::Error::NotFinite { .. } => Error::NotFinite {
@@ -443,7 +440,7 @@ impl Classifier {
         }
     }
 
-    /// What the numbers `[K]` that the network answered say.
+    /// The prediction of the outputs `[K]`.
     pub(crate) fn prediction(&self, outputs: &[f32]) -> Result<Prediction, Error> {
         if outputs.iter().any(|number| !number.is_finite()) {
             return Err(Error::NotFinite {
@@ -479,7 +476,7 @@ impl Classifier {
 }
 
 impl Classifier {
-    /// Whether numbers that are taken for logits for want of anything better look like probabilities.
+    /// A warning if outputs that are assumed to be logits look like probabilities.
     fn doubt(&self, outputs: &[f32]) -> Option<String> {
         let looks_like = |output: Output| output.check(outputs).is_ok();
         let is_doubtful = self.assumed_output().is_some()
@@ -487,14 +484,14 @@ impl Classifier {
             && looks_like(Output::Probabilities);
         is_doubtful.then(|| {
             format!(
-                "the network's numbers lie between 0 and 1 and add up to 1, as probabilities do, but they \
-                 are taken for {}",
+                "the outputs are between 0 and 1 and their sum is 1, as for probabilities, but dvm \
+                 treats them as {}",
                 self.network().output().meaning()
             )
         })
     }
 }
 
-/// Bytes that the activations of one picture may take to classify it: 4 GiB, so that a crop that a
-/// hostile weight file asks for cannot exhaust the machine.
-const MOST: usize = 4 << 30;
+/// The limit of memory for classifying one picture: 4 GiB, so that a malicious weight file with a large crop
+/// cannot use up the memory.
+pub(crate) const MOST: usize = 4 << 30;

@@ -1,6 +1,6 @@
-//! From maps to pictures: which colours, which scale, which panels.
+//! Drawing maps: colours, scales and panels.
 
-use dvm_attribution::{Array, Attribution, Nature};
+use dvm_attribution::{Array, Attribution, ValueKind};
 use dvm_image::{Input, Interpolation, Picture, encode_png, resize};
 use dvm_render::{
     ColourMap, Heading, LineChart, Neutral, Page, Panel, Region, Scale, Series,
@@ -9,17 +9,17 @@ use dvm_render::{
 
 use crate::checks::Checked;
 
-/// How a map is laid over the picture.
+/// How a map is drawn over the picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OverlayStyle {
-    /// The picture in grey, the map over it at 45 %.
+    /// The picture in grey, the map over it with an opacity of 45 %.
     #[default]
     Grey,
-    /// The picture in its colours, the map over it as far as it says something.
+    /// The picture in colour; the opacity of the map follows its values.
     Colour,
 }
 
-/// The kinds of files that a figure can be saved as.
+/// The file formats of figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FigureFormat {
     /// Pixels.
@@ -27,15 +27,15 @@ pub enum FigureFormat {
     Png,
     /// Vector graphics for browsers and drawing programs.
     Svg,
-    /// Vector graphics for papers; text can be searched and copied.
+    /// Vector graphics for papers; the text can be searched and copied.
     Pdf,
 }
 
 impl FigureFormat {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 3] = [Self::Png, Self::Svg, Self::Pdf];
 
-    /// The name, which is the ending of its files, too.
+    /// The name, which is also the file extension.
     pub fn name(self) -> &'static str {
         match self {
             Self::Png => "png",
@@ -44,7 +44,7 @@ impl FigureFormat {
         }
     }
 
-    /// The bytes of a file that shows `page`. The same page gives the same bytes.
+    /// Encodes `page` as a file. The same page gives the same bytes.
     pub fn encode(self, page: &Page) -> Vec<u8> {
         match self {
             Self::Png => encode_png(&page.picture()),
@@ -57,29 +57,29 @@ impl FigureFormat {
 /// Opacity of the map over the grey picture, as in the original experiments.
 const OPACITY: f32 = 0.45;
 
-/// Share of the values within the colour scale where single pixels stick out: a few very large
-/// gradients would leave all else black.
+/// Percentile of the values that the colour scale ends at, for maps of single pixels: without it, a few very
+/// large gradients would make everything else black.
 const CLIP: f32 = 99.8;
 
-/// The scale and colours that a map is drawn with.
+/// The scale and colours of a map.
 pub(crate) fn scale(attribution: &Attribution, colours: Option<ColourMap>) -> Scale {
     let values = &attribution.map;
-    let diverging = attribution.nature == Nature::Signed;
-    let usual = match attribution.nature {
-        Nature::Magnitude | Nature::Support => ColourMap::Inferno,
-        Nature::Signed => ColourMap::RdBu,
-        Nature::Level => ColourMap::YlGnBu,
+    let diverging = attribution.value_kind == ValueKind::Signed;
+    let usual = match attribution.value_kind {
+        ValueKind::Positive | ValueKind::ScoreIfShown => ColourMap::Inferno,
+        ValueKind::Signed => ColourMap::RdBu,
+        ValueKind::ScoreIfHidden => ColourMap::YlGnBu,
     };
     let colours = colours
         .filter(|c| c.is_diverging() == diverging)
         .unwrap_or(usual);
-    match attribution.nature {
-        Nature::Magnitude => Scale::sequential(values, colours, CLIP),
-        // Cells are few, and each was measured: none is clipped.
-        Nature::Signed if attribution.smooth.is_some() => Scale::diverging(values, colours),
-        Nature::Signed => Scale::diverging_clipped(values, colours, CLIP),
-        Nature::Level => Scale::range(values, colours).with_neutral(Neutral::High),
-        Nature::Support => Scale::range(values, colours).with_neutral(Neutral::Low),
+    match attribution.value_kind {
+        ValueKind::Positive => Scale::sequential(values, colours, CLIP),
+        // Maps of cells have few values; none is clipped.
+        ValueKind::Signed if attribution.smooth.is_some() => Scale::diverging(values, colours),
+        ValueKind::Signed => Scale::diverging_clipped(values, colours, CLIP),
+        ValueKind::ScoreIfHidden => Scale::range(values, colours).with_neutral(Neutral::High),
+        ValueKind::ScoreIfShown => Scale::range(values, colours).with_neutral(Neutral::Low),
     }
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn overlaid(
 /// Colour of the borders between segments.
 const BORDER: [u8; 3] = [255, 255, 255];
 
-/// Draws a line where a pixel's segment, of `[H, W]`, is not that of the pixel to its right or below.
+/// Draws a line between pixels of different segments; `segments` is `[H, W]`.
 fn draw_borders(picture: &mut Picture, segments: &[f32]) {
     let (height, width) = (picture.height(), picture.width());
     if segments.len() != height * width {
@@ -168,7 +168,7 @@ pub(crate) fn overlay(
 }
 
 /// The rows and columns of the original that the crop shows.
-fn crop_on_original(input: &Input) -> dvm_image::Rectangle {
+fn crop_on_original(input: &Input) -> dvm_image::PixelRanges {
     let (height, width) = input.placement().crop_size();
     let placement = input.placement();
     placement.original_rectangle(0.0..height as f64, 0.0..width as f64)
@@ -177,12 +177,12 @@ fn crop_on_original(input: &Input) -> dvm_image::Rectangle {
 /// The longer side of the overview of a picture, in pixels.
 const OVERVIEW: usize = 640;
 
-/// The original with the crop framed, if the crop leaves out any of it.
+/// The original with a frame around the crop, unless the crop is the whole picture.
 fn overview(input: &Input) -> Option<Panel> {
     let original = input.original();
     let (height, width) = (original.height(), original.width());
     let (rows, columns) = crop_on_original(input);
-    // Half a pixel is rounding, not a part that was left out.
+    // A difference below half a pixel is rounding.
     let whole = |part: &std::ops::Range<f64>, count: usize| {
         part.start <= 0.5 && part.end >= count as f64 - 0.5
     };
@@ -205,8 +205,8 @@ fn overview(input: &Input) -> Option<Panel> {
     })
 }
 
-/// The original where the crop leaves out a part of it, the crop, and all maps; over the crop, where an
-/// overlay's style is given. Below them what the checks found of each map.
+/// A figure: the original if the crop is only a part of it, the crop, and all maps, drawn over the crop if
+/// `overlaid` has a style. The results of the checks are below each map.
 pub(crate) fn figure(
     heading: Heading,
     input: &Input,
@@ -245,14 +245,14 @@ pub(crate) fn figure(
     Page::stacked(vec![page, line_charts(None, &charts)])
 }
 
-/// The figures of a map's checks, to stand below it.
+/// The results of a map's checks, as the text below it.
 fn note(checked: &[Checked]) -> Option<String> {
     let lines: Vec<String> = checked.iter().map(Checked::line).collect();
     (!lines.is_empty()).then(|| lines.join(" · "))
 }
 
-/// The curves of the checks: one chart for each kind of curve, with a curve for each method; if there is
-/// one method only, one chart for each metric with all its curves.
+/// Charts of the checks' curves: one for each kind of curve, with a curve for each method. With only one method,
+/// one chart for each metric with all its curves.
 fn check_charts(titles: &[&str], checked: &[&[Checked]]) -> Vec<LineChart> {
     let mut charts: Vec<LineChart> = Vec::new();
     for (title, checked) in titles.iter().zip(checked) {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn borders_lie_where_two_segments_meet() {
+    fn borders_are_drawn_between_segments() {
         let mut picture = Picture::filled(2, 3, [0; 3]);
         draw_borders(&mut picture, &[0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
         let is_drawn: Vec<bool> = picture.rgb().chunks(3).map(|p| p == BORDER).collect();
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_crop_lies_where_torchvision_cuts_it() {
+    fn the_frame_is_where_torchvision_crops() {
         // The short side becomes 256, then the middle 224 × 224: 400 × 600 becomes 256 × 384, from
         // (16, 80); one pixel of it is 1.5625 of the original.
         let region = overview_of(400, 600).unwrap();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_seen_whole_needs_no_overview() {
+    fn a_crop_of_the_whole_picture_gets_no_overview() {
         let mut preprocess = Preprocess::imagenet();
         preprocess.resize = dvm_image::Resize::Exact(224, 224);
         let input = preprocess

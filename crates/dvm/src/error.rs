@@ -1,6 +1,9 @@
-//! What can go wrong between a photo and its explanation.
+//! Errors of this crate.
 
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+
+use crate::system_words::{system_words, without_system_text};
 
 /// An error of this crate; the message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -12,39 +15,50 @@ pub enum Error {
     /// The network cannot be loaded.
     #[error(transparent)]
     Load(#[from] dvm_zoo::LoadError),
-    /// The network cannot be written as the file that was asked for.
+    /// The network cannot be written in this file format.
     #[error(transparent)]
     Export(#[from] dvm_zoo::ExportError),
-    /// The network has no weights here.
+    /// There are no weights of the network on this machine.
     #[error(
-        "no weights of {architecture} are on this machine: `dvm models fetch {architecture}` brings \
-         {published}; or give a weight file, or choose a network that comes with the program: {embedded}"
+        "there are no weights of {architecture} on this machine; download {published} with `dvm models fetch \
+         {architecture}`, give a weight file, or choose a network that comes with dvm: {embedded}"
     )]
     NoWeights {
         /// Name of the architecture.
         architecture: &'static str,
         /// The published file's name.
         published: &'static str,
-        /// Networks that are embedded, separated by commas.
+        /// Networks that are embedded in dvm, separated by commas.
         embedded: String,
     },
-    /// Published weights could not be fetched.
+    /// Published weights with this tag are not on this machine.
+    #[error(
+        "the weights {tag} of {architecture} are not on this machine; download them with `dvm models fetch \
+         {architecture}` and their tag"
+    )]
+    NotDownloaded {
+        /// Name of the architecture.
+        architecture: &'static str,
+        /// The tag.
+        tag: &'static str,
+    },
+    /// Published weights could not be downloaded.
     #[error(transparent)]
     Fetch(#[from] dvm_fetch::FetchError),
-    /// Fetched weights are not what they were.
-    #[error("{source}; `dvm models fetch {architecture}` brings them anew")]
+    /// Downloaded weights have changed since.
+    #[error("{source}; download them again with `dvm models fetch {architecture}`")]
     Damaged {
         /// Name of the architecture.
         architecture: &'static str,
-        /// Which file, and what is wrong with it.
+        /// The file, and what is wrong with it.
         source: dvm_fetch::FetchError,
     },
     /// The network cannot be run on this picture.
     #[error(transparent)]
     Network(#[from] dvm_engine::Error),
-    /// The network's answer is no number.
+    /// The network's output is NaN or infinite.
     #[error(
-        "the network answers with NaN or infinity: the weights in {weights} are damaged or do not \
+        "the output of the network contains NaN or infinity; the weights in {weights} are damaged or do not \
          belong to {model}"
     )]
     NotFinite {
@@ -53,7 +67,7 @@ pub enum Error {
         /// Name of the network.
         model: String,
     },
-    /// The network's numbers for a picture are not what they are taken for.
+    /// The network's output for a picture is not what dvm assumes it to be, such as probabilities.
     #[error("{weights}: the network's output {detail}")]
     Output {
         /// The weight file.
@@ -61,24 +75,26 @@ pub enum Error {
         /// What is wrong, as the end of the sentence.
         detail: String,
     },
-    /// The network's gradient is wrong, so no map can be made of it.
+    /// The network's gradient is wrong, so maps made from it would be wrong.
     #[error("{weights}: {source}")]
     Gradient {
         /// The weight file.
         weights: String,
-        /// What was compared.
+        /// The values that were compared.
         source: dvm_engine::Error,
     },
-    /// The picture's crop is too large for the network to be run on it.
+    /// The crop is too large: the network would need too much memory.
     #[error(
-        "a crop of {height}×{width} pixels takes {mebibytes} MiB to classify; choose a smaller one"
+        "classifying a crop of {height} × {width} pixels needs {mebibytes} MiB; the limit is {limit} MiB; choose \
+         a smaller crop",
+        limit = crate::classifier::MOST >> 20
     )]
     TooLarge {
         /// Rows of the crop.
         height: usize,
         /// Columns of the crop.
         width: usize,
-        /// What activations would take.
+        /// Memory for the activations, in MiB.
         mebibytes: usize,
     },
     /// A method could not make its map.
@@ -89,16 +105,16 @@ pub enum Error {
         /// Why.
         source: dvm_attribution::Error,
     },
-    /// An option of a method has a value it does not take.
+    /// An option has an invalid value.
     #[error(transparent)]
     Setting(#[from] dvm_options::SettingError),
     /// The pictures of a data set cannot be used.
     #[error(transparent)]
     Data(#[from] dvm_data::Error),
-    /// Training cannot begin or go on.
+    /// Training cannot start or continue.
     #[error(transparent)]
     Training(#[from] dvm_train::Error),
-    /// What was asked for does not exist or does not go together.
+    /// The request is invalid: a name does not exist, or options cannot be combined.
     #[error("{0}")]
     Usage(String),
     /// A file with class names or preprocessing cannot be used.
@@ -109,29 +125,28 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
-    /// A folder holds something that must not be replaced.
+    /// A folder contains files that must not be replaced.
     #[error("{} {detail}", path.display())]
     Occupied {
         /// The folder.
         path: PathBuf,
-        /// What it holds, and what to do.
+        /// What it contains, and what to do.
         detail: String,
     },
     /// A result cannot be saved.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {}", path.display(), system_words(source))]
     Save {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
+        /// The error of the operating system.
+        source: io::Error,
     },
 }
 
 impl Error {
-    /// Whether nothing else can be saved either: the disk of the results is full, or must not be
-    /// written to.
+    /// Whether no other file can be saved either, because the disk is full or read-only.
     pub fn is_of_disk(&self) -> bool {
-        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        use ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         let Self::Save { source, .. } = self else {
             return false;
         };
@@ -142,15 +157,18 @@ impl Error {
     }
 }
 
-/// The words, which are those of the error or begin with them, with all causes of the error, each said once.
+/// Adds all causes of the error to `words`, which start with the error's own text. No cause is repeated, and errors of
+/// the operating system are in plain words.
 pub fn with_causes(mut words: String, error: &dyn std::error::Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
-        let why = error.to_string();
+        let why = error
+            .downcast_ref()
+            .map_or_else(|| error.to_string(), system_words);
         if !words.contains(&why) {
             words = format!("{words}: {why}");
         }
         cause = error.source();
     }
-    words
+    without_system_text(words)
 }

@@ -1,12 +1,12 @@
-//! From a picture to its explanations.
+//! Explaining a picture.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dvm_attribution::metrics::Candidate;
-use dvm_attribution::registry::Entry;
-use dvm_attribution::{Kept, Method, Observation, Settings, Subject, Target, Walks};
+use dvm_attribution::registry::MethodEntry;
+use dvm_attribution::{Method, Observation, PictureCache, Settings, Subject, Target, Walks};
 use dvm_engine::incremental::Rectangle;
 use dvm_engine::passes::read_out;
 use dvm_engine::{Network, Output};
@@ -24,70 +24,68 @@ use crate::{
     ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction, Source, Unit,
 };
 
-/// What to explain, and how.
+/// What to explain, and with which methods and settings.
 pub struct Explain {
-    pub(crate) methods: Vec<(&'static Entry, Box<dyn Method>)>,
+    pub(crate) methods: Vec<(&'static MethodEntry, Box<dyn Method>)>,
     /// The classes to explain, each once.
     pub classes: Vec<ClassChoice>,
-    /// If a class is given here, each of `classes` is explained against it: what speaks for the one and
-    /// against the other.
+    /// If set, each of `classes` is explained against this class: the target is the difference of the two.
     pub against: Option<ClassChoice>,
-    /// If a channel of a layer is given here, it is explained and not a class.
+    /// If set, this channel of a layer is explained instead of a class.
     pub unit: Option<Unit>,
-    /// Bytes that activations may take at once.
+    /// Memory limit for activations, in bytes.
     pub memory: usize,
-    /// Whether occlusion computes only what a window can change; otherwise it computes every covered
-    /// picture as a whole, which takes longer and, but for rounding, gives the same.
+    /// Whether occlusion computes only the part that a window can change. If not, it computes every covered
+    /// input in full; that takes longer, and results differ by rounding only.
     pub incremental: bool,
-    /// How maps are laid over the picture.
+    /// How maps are drawn over the picture.
     pub overlay: OverlayStyle,
-    /// Colours for the maps that they suit (a diverging map for signed ones), instead of the usual.
+    /// The colour map for maps of its kind (diverging for signed maps); others keep the default.
     pub colours: Option<ColourMap>,
     /// The files that the figure is saved as.
     pub figures: Vec<FigureFormat>,
     /// The kinds of files that are saved.
     pub files: Vec<FileKind>,
-    /// How every map is tested.
+    /// The metrics that test every map.
     pub checks: Checks,
-    /// Where the objects of the picture are, for checks that need to know.
+    /// Where the objects are, for the metrics that need it.
     pub objects: Option<Objects>,
-    /// Told what the network answers while a method covers windows of the picture.
-    pub answered: Option<Arc<Answered>>,
-    /// Called before every walk over the network, from any thread: who wants no more can end the work there, by a
-    /// panic of their own.
-    pub walking: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Called with the output of the network for each window that a method covers.
+    pub window_output: Option<Arc<WindowOutput>>,
+    /// Called before every walk over the network, from any thread. It may cancel the work with a panic.
+    pub before_walk: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
-/// Called with the name of a method, a window of the network's input, and the numbers `[K]` that the network
-/// answered while the window was covered. In any order, from any thread.
-pub type Answered = dyn Fn(&'static str, &Rectangle, &[f32]) + Send + Sync;
+/// Called with the name of a method, a window of the network's input, and the output `[K]` of the network while
+/// the window is covered. In any order, from any thread.
+pub type WindowOutput = dyn Fn(&'static str, &Rectangle, &[f32]) + Send + Sync;
 
 /// Where the objects of a picture are.
 #[derive(Clone)]
 pub struct Objects {
-    /// Boxes or masks of many pictures.
+    /// The boxes or masks of many pictures.
     pub regions: Arc<Regions>,
-    /// The picture: boxes and masks name it by its file.
+    /// The picture, which `regions` names by its file.
     pub picture: Source,
 }
 
-/// Told what is how far: the title of a method (its windows) or of a check, or `classes`; steps done, all steps.
-/// Called from any thread.
+/// Called with the progress: the title of a method or of a metric, or `classes`; steps done; all steps. From any
+/// thread.
 pub type Progress<'a> = dyn Fn(&'static str, usize, usize) + Sync + 'a;
 
 impl Default for Explain {
     /// [`DEFAULT_METHODS`] (occlusion 20/10) of the most probable class, within 1 GiB.
     fn default() -> Self {
-        Self::methods(DEFAULT_METHODS).expect("these are registered")
+        Self::methods(DEFAULT_METHODS).expect("the default methods are registered")
     }
 }
 
-/// Rows and columns of the window that occlusion covers, unless told otherwise.
+/// The default size of the window that occlusion covers, in pixels.
 const USUAL_WINDOW: usize = 20;
 
 impl Explain {
-    /// [`DEFAULT_METHODS`] for pictures of this crop, rows and columns: with smaller windows, a quarter of
-    /// the shorter side in steps of half of that, where the usual ones do not fit.
+    /// [`DEFAULT_METHODS`] for a crop of this size, rows and columns. If the default window is too large for it,
+    /// the window is a quarter of the shorter side, and the stride half of that.
     pub fn fitting((height, width): (usize, usize)) -> Self {
         let side = height.min(width);
         if side >= USUAL_WINDOW {
@@ -98,7 +96,8 @@ impl Explain {
         let settings = Settings::new()
             .with("window", window)
             .with("stride", stride);
-        Self::with_settings(DEFAULT_METHODS, &settings).expect("these are registered, and fit")
+        Self::with_settings(DEFAULT_METHODS, &settings)
+            .expect("the default methods are registered and the windows fit")
     }
 
     /// These methods, separated by commas, with their default settings.
@@ -109,16 +108,16 @@ impl Explain {
         Self::with_settings(names, &Settings::new())
     }
 
-    /// These methods, separated by commas, each with those of the settings that it has. A setting
-    /// `method.option` is for one method alone, and wins.
+    /// These methods, separated by commas, each with the settings of its options. A setting `method.option` is
+    /// for one method and overrides `option`.
     ///
     /// # Errors
     /// [`Error::Usage`] for a method that does not exist or is named twice, or a setting that none
-    /// of the methods has; [`Error::Setting`] for a value that a setting does not take.
+    /// of the methods has; [`Error::Setting`] for an invalid value.
     pub fn with_settings(names: &str, settings: &Settings) -> Result<Self, Error> {
-        let chosen = named::<Entry>(names)?;
+        let chosen = named::<MethodEntry>(names)?;
         check_settings(&chosen, settings)?;
-        let method = |entry: &'static Entry| {
+        let method = |entry: &'static MethodEntry| {
             let method = entry.method(&own_settings(entry, settings))?;
             Ok::<_, Error>((entry, method))
         };
@@ -136,14 +135,14 @@ impl Explain {
             files: FileKind::USUAL.to_vec(),
             checks: Checks::default(),
             objects: None,
-            answered: None,
-            walking: None,
+            window_output: None,
+            before_walk: None,
         })
     }
 }
 
 impl Explain {
-    /// No method: its explanation has no maps and says what the network sees.
+    /// No methods: the explanation has the prediction and no maps.
     pub fn nothing() -> Self {
         Self {
             methods: Vec::new(),
@@ -151,7 +150,7 @@ impl Explain {
         }
     }
 
-    /// The same for each method alone, without checks.
+    /// One for each method, without checks.
     pub fn one_by_one(self) -> Vec<Self> {
         let one = |method| Self {
             methods: vec![method],
@@ -166,13 +165,13 @@ impl Explain {
             files: self.files.clone(),
             checks: Checks::default(),
             objects: self.objects.clone(),
-            answered: self.answered.clone(),
-            walking: self.walking.clone(),
+            window_output: self.window_output.clone(),
+            before_walk: self.before_walk.clone(),
         };
         self.methods.into_iter().map(one).collect()
     }
 
-    /// Its methods by name, each with every setting that shapes its map.
+    /// The methods by name, each with all its settings.
     pub fn parameters(&self) -> Vec<(&'static str, serde_json::Map<String, Value>)> {
         let methods = self.methods.iter();
         methods
@@ -180,19 +179,19 @@ impl Explain {
             .collect()
     }
 
-    /// Whether the maps of all classes come from the same walks over the network, so that more classes cost nearly
-    /// nothing.
+    /// Whether all methods make the maps of all classes from the same walks over the network, so that more classes
+    /// take hardly more time.
     pub fn shares_walks(&self) -> bool {
         self.methods.iter().all(|(_, method)| method.shares_walks())
     }
 
-    /// The first of its methods, with its settings.
-    pub(crate) fn first(&self) -> (&'static Entry, &dyn Method) {
+    /// The first method.
+    pub(crate) fn first(&self) -> (&'static MethodEntry, &dyn Method) {
         let (entry, method) = &self.methods[0];
         (entry, &**method)
     }
 
-    /// The map with what the checks found of it, given where its objects are.
+    /// Adds the results of the checks to a map; `located` is where its objects are.
     fn checked(
         &self,
         mut map: Map,
@@ -206,7 +205,7 @@ impl Explain {
         let titles: Vec<&'static str> = self.checks.entries().map(|entry| entry.title).collect();
         let current = AtomicUsize::new(0);
         let tell = |done, all| progress(titles[current.load(Ordering::Relaxed)], done, all);
-        let subject = subject.reporting_to(&tell);
+        let subject = subject.with_progress(&tell);
         let candidate = Candidate::new(&subject, &map.attribution)
             .map_err(|error| failed(map.entry, error))?
             .made_by(method);
@@ -225,20 +224,13 @@ impl Explain {
         }
         Ok(map)
     }
-
-    /// One of its methods, with its settings.
-    pub(crate) fn method(&self, entry: &Entry) -> Option<&dyn Method> {
-        let mut methods = self.methods.iter();
-        let (_, method) = methods.find(|(known, _)| known.name == entry.name)?;
-        Some(&**method)
-    }
 }
 
 impl Classifier {
-    /// Explains one picture: one explanation per class asked for, in that order.
+    /// Explains one picture: one explanation for each chosen class, in that order.
     ///
     /// # Errors
-    /// [`Error`]; rather none than a wrong map.
+    /// [`Error`]; unsupported input is an error.
     pub fn explain(&self, picture: Picture, options: &Explain) -> Result<Vec<Explanation>, Error> {
         let mut explanations = Vec::new();
         self.explain_each(picture, options, &|_, _, _| {}, |explanation| {
@@ -248,11 +240,11 @@ impl Classifier {
         Ok(explanations)
     }
 
-    /// As [`Classifier::explain`], but hands each explanation to `each` as it comes, so that a
-    /// thousand classes take no more memory than one, and tells `progress` how far it is.
+    /// As [`Classifier::explain`], but calls `each` with each explanation when it is made, so that many classes
+    /// take no more memory than one, and reports its progress.
     ///
     /// # Errors
-    /// As [`Classifier::explain`], and whatever `each` returns.
+    /// As [`Classifier::explain`], and the errors of `each`.
     pub fn explain_each<E: From<Error>>(
         &self,
         picture: Picture,
@@ -263,7 +255,7 @@ impl Classifier {
         self.explain_input(self.prepare(picture)?, options, progress, each)
     }
 
-    /// As [`Classifier::explain_each`], for a picture that is prepared already: by [`Classifier::prepare`], or by
+    /// As [`Classifier::explain_each`], for a picture that is already prepared: by [`Classifier::prepare`] or by
     /// another program ([`Preprocess::input_of`](dvm_image::Preprocess::input_of)).
     ///
     /// # Errors
@@ -279,13 +271,13 @@ impl Classifier {
         self.explain_kept(&Arc::new(input), options, (progress, kept), each)
     }
 
-    /// As [`Classifier::explain_input`], with what was computed of the input before; what is now known of it is
-    /// put in its place.
+    /// As [`Classifier::explain_input`], reusing the activations in `kept`; afterwards `kept` has those that are
+    /// now known.
     pub(crate) fn explain_kept<E: From<Error>>(
         &self,
         input: &Arc<Input>,
         options: &Explain,
-        (progress, kept): (&Progress, &Mutex<Kept>),
+        (progress, kept): (&Progress, &Mutex<PictureCache>),
         mut each: impl FnMut(Explanation) -> Result<(), E>,
     ) -> Result<(), E> {
         self.allow(input)?;
@@ -299,16 +291,16 @@ impl Classifier {
             .incremental(options.incremental);
         if layer.is_none() {
             let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            subject = subject.with_kept(kept.clone());
+            subject = subject.with_cache(kept.clone());
         }
-        let walking = || {
-            if let Some(walking) = &options.walking {
-                walking();
+        let before_walk = || {
+            if let Some(before_walk) = &options.before_walk {
+                before_walk();
             }
         };
-        let subject = subject.telling_of_walks(&walking);
-        // The picture is walked once for all methods and checks.
-        subject.expect(walks(&options.methods, &options.checks));
+        let subject = subject.before_each_walk(&before_walk);
+        // Methods and checks share the walks over the network.
+        subject.expect_walks(walks(&options.methods, &options.checks));
         let numbers = subject.numbers().map_err(|error| self.failed(error))?;
         let (prediction, targets) = match &options.unit {
             None => {
@@ -336,31 +328,33 @@ impl Classifier {
             .iter()
             .map(|(entry, _)| move |done, all| progress(entry.title, done, all))
             .collect();
-        let answered: Vec<_> = options
+        let window_output: Vec<_> = options
             .methods
             .iter()
             .map(|(entry, _)| {
                 move |changed: &Rectangle, numbers: &[f32]| {
-                    if let Some(answered) = &options.answered {
-                        answered(entry.name, changed, numbers);
+                    if let Some(window_output) = &options.window_output {
+                        window_output(entry.name, changed, numbers);
                     }
                 }
             })
             .collect();
-        let told = tell.iter().zip(&answered);
-        let subjects: Vec<Subject> = told
-            .map(|(tell, answered)| match &options.answered {
-                None => subject.reporting_to(tell),
-                Some(_) => subject.reporting_to(tell).showing(answered),
+        let callbacks = tell.iter().zip(&window_output);
+        let subjects: Vec<Subject> = callbacks
+            .map(|(tell, window_output)| match &options.window_output {
+                None => subject.with_progress(tell),
+                Some(_) => subject
+                    .with_progress(tell)
+                    .with_window_observer(window_output),
             })
             .collect();
         let with_subjects = || options.methods.iter().zip(&subjects);
         if let [target] = &targets[..] {
             let located = self.located(options, input, target)?;
-            // What a method observed is given back before the next one observes.
+            // Frees the memory of each method before the next one begins.
             let mut maps = Vec::new();
             for (index, ((entry, method), own)) in with_subjects().enumerate() {
-                subject.expect(walks(&options.methods[index..], &options.checks));
+                subject.expect_walks(walks(&options.methods[index..], &options.checks));
                 let map = Observed::new(entry, &**method, own, &targets)?.map(target)?;
                 let about = (&subject, located.as_ref());
                 maps.push(options.checked(map, &**method, about, progress)?);
@@ -389,7 +383,7 @@ impl Classifier {
         Ok(())
     }
 
-    /// Where the objects that a target is about are, if a check needs to know.
+    /// Where the objects of the target's class are, if a check needs it.
     fn located(
         &self,
         options: &Explain,
@@ -409,7 +403,7 @@ impl Classifier {
         locate(&objects.regions, &objects.picture, class, input).map(Some)
     }
 
-    /// The network up to the layer of a unit, whose numbers are its channels.
+    /// The network up to the layer of a unit; its outputs are the channels.
     fn layer(&self, unit: &Unit, input: &Input) -> Result<Network, Error> {
         let graph = self.network().graph();
         let at = graph.find(&unit.layer)?;
@@ -418,7 +412,7 @@ impl Classifier {
         Ok(Network::new(read).with_output(Output::Activations))
     }
 
-    /// What is explained, each once, in the order asked for.
+    /// The targets without repetitions, in the order of the choices.
     fn targets(&self, options: &Explain, prediction: &Prediction) -> Result<Vec<Target>, Error> {
         let Some(other) = &options.against else {
             let mut targets = Vec::new();
@@ -446,18 +440,20 @@ impl Classifier {
             .iter()
             .any(|c| matches!(c, ClassChoice::Sum(_)))
         {
-            let sum = "a sum of classes cannot be explained against a class".into();
+            let sum =
+                "a sum of classes cannot be explained against another class; choose one class"
+                    .into();
             return Err(Error::Usage(sum));
         }
         let classes = self.targeted(&options.classes, prediction)?;
         let &[other] = &self.targeted(std::slice::from_ref(other), prediction)?[..] else {
-            let all = "a class is explained against one other class, not against all".into();
+            let all = "a class can be explained against one class only, not against all".into();
             return Err(Error::Usage(all));
         };
         let differs = |&class: &usize| class != other;
         if let Some(same) = classes.iter().find(|class| !differs(class)) {
             return Err(Error::Usage(format!(
-                "`{}` cannot be explained against itself",
+                "`{}` cannot be explained against itself; choose another class",
                 self.classes()[*same]
             )));
         }
@@ -465,7 +461,7 @@ impl Classifier {
         Ok(classes.into_iter().map(against).collect())
     }
 
-    /// The classes meant, each once, in the order asked for.
+    /// The chosen classes without repetitions, in the order of the choices.
     fn targeted(
         &self,
         choices: &[ClassChoice],
@@ -484,23 +480,23 @@ impl Classifier {
     }
 }
 
-/// What these methods and checks will ask of a picture.
-fn walks(methods: &[(&'static Entry, Box<dyn Method>)], checks: &Checks) -> Walks {
+/// The walks over the network that these methods and checks need.
+fn walks(methods: &[(&'static MethodEntry, Box<dyn Method>)], checks: &Checks) -> Walks {
     let walks = methods.iter().map(|(_, method)| method.walks());
     walks.fold(checks.walks(), Walks::or)
 }
 
-/// Keeps what is known of a picture for later questions; that of a layer is not of use to any.
-fn keep(kept: &Mutex<Kept>, subject: &Subject, is_of_layer: bool) {
+/// Keeps the activations of an input for later calls, unless the network ends at a layer.
+fn keep(kept: &Mutex<PictureCache>, subject: &Subject, is_of_layer: bool) {
     if !is_of_layer {
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = subject.kept().or(&kept);
+        *kept = subject.cache().or(&kept);
     }
 }
 
-/// What one method knows of one picture.
+/// One method with its observation of one input.
 struct Observed<'a> {
-    entry: &'static Entry,
+    entry: &'static MethodEntry,
     method: &'a dyn Method,
     observation: Observation<'a>,
     took: Duration,
@@ -508,7 +504,7 @@ struct Observed<'a> {
 
 impl<'a> Observed<'a> {
     fn new(
-        entry: &'static Entry,
+        entry: &'static MethodEntry,
         method: &'a dyn Method,
         subject: &'a Subject<'a>,
         targets: &'a [Target],
@@ -536,7 +532,7 @@ impl<'a> Observed<'a> {
     }
 }
 
-fn failed(entry: &'static Entry, source: dvm_attribution::Error) -> Error {
+fn failed(entry: &'static MethodEntry, source: dvm_attribution::Error) -> Error {
     Error::Method {
         method: entry.name,
         source,

@@ -1,15 +1,15 @@
-//! The explanation of one class of one picture: maps, figure, record, files.
+//! The explanation of one class of one picture: maps, figure, record and files.
 
 mod saving;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use dvm_attribution::registry::Entry;
+use dvm_attribution::registry::MethodEntry;
 use dvm_attribution::{Attribution, Target};
 use dvm_data::formats::Study;
 use dvm_engine::Arithmetic;
-use dvm_image::{Input, Picture};
+use dvm_image::{Input, Picture, percent};
 use dvm_render::{ColourMap, Heading, Page, Scale, font_warning};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -20,21 +20,21 @@ use crate::files::{FileKind, range};
 use crate::gradient_check::GradientRecord;
 use crate::{Caption, Classifier, Explain, Prediction, Unit};
 
-/// What all explanations of one picture share.
+/// The data that all explanations of one picture share.
 pub(crate) struct Explained {
     input: Arc<Input>,
     prediction: Prediction,
     names: Vec<String>,
     model: Value,
     gradient: GradientRecord,
-    /// What is to be known of the network.
+    /// Warnings about the network.
     warnings: Vec<String>,
-    /// What is to be known of the picture.
+    /// Warnings about the picture.
     picture_warnings: Vec<String>,
-    /// What is to be known of the picture's crop; one of `picture_warnings`.
+    /// The warning about the crop, which is one of `picture_warnings`.
     crop_warning: Option<String>,
     model_name: String,
-    /// The channel that is explained in the place of a class, with its value.
+    /// The channel that is explained instead of a class, with its value.
     unit: Option<(Unit, f32)>,
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
@@ -97,7 +97,7 @@ impl Explained {
 }
 
 impl Explained {
-    /// The same for a channel of a layer that has this value.
+    /// Sets the channel that is explained, with its value.
     pub(crate) fn of_unit(self, unit: Unit, value: f32) -> Self {
         Self {
             unit: Some((unit, value)),
@@ -109,37 +109,37 @@ impl Explained {
 /// One method's map, with how it was made.
 #[derive(Clone)]
 pub(crate) struct Map {
-    pub entry: &'static Entry,
+    pub entry: &'static MethodEntry,
     pub parameters: serde_json::Map<String, Value>,
     pub attribution: Attribution,
     pub seconds: f64,
-    /// How it was tested.
+    /// Results of its checks.
     pub checked: Vec<Checked>,
 }
 
 impl Map {
-    /// What a reader of it must know, by the method and by the checks.
+    /// Warnings by the method and by the checks.
     fn warnings(&self) -> impl Iterator<Item = String> {
         let own = self.attribution.warnings.iter().cloned();
         own.chain(self.checked.iter().filter_map(Checked::warning))
     }
 }
 
-/// What the network looked at for one class of one picture.
+/// The explanation of one class of one picture: all its maps, with the record.
 #[derive(Clone)]
 pub struct Explanation {
     explained: Arc<Explained>,
     target: Target,
     maps: Vec<Map>,
-    /// Of a picture from a DICOM file, its study and its number in the file, from 1.
+    /// The study of a picture from a DICOM file, and the number of the frame, from 1.
     study: Option<(Arc<Study>, usize)>,
     caption: Caption,
-    /// What a reader of the figure's text must know.
+    /// Warnings about the text of the figure.
     font_warning: Option<String>,
 }
 
-/// What is said of a picture whose file ends before it does.
-pub const CUT_OFF: &str = "the file ends before its picture does: what is missing is grey";
+/// The warning for a picture file that is cut off.
+pub const CUT_OFF: &str = "the picture file is cut off; the missing part is grey";
 
 impl Explanation {
     pub(crate) fn new(explained: Arc<Explained>, target: Target, maps: Vec<Map>) -> Self {
@@ -155,8 +155,8 @@ impl Explanation {
         .with_caption(Caption::default())
     }
 
-    /// The same of a picture from a DICOM file, the frame `number` of it, from 1: overlays are saved as
-    /// DICOM files of its study, too ([`Study::secondary_capture`]).
+    /// Sets the study of a picture from a DICOM file and the number of its frame, from 1. Overlays are then
+    /// also saved as DICOM files of the study ([`Study::secondary_capture`]).
     #[must_use]
     pub fn with_study(self, study: Arc<Study>, number: usize) -> Self {
         Self {
@@ -165,7 +165,7 @@ impl Explanation {
         }
     }
 
-    /// The same, with where the picture came from: its figure and record show it.
+    /// Sets the caption, which the figure and the record show.
     #[must_use]
     pub fn with_caption(mut self, caption: Caption) -> Self {
         let title = self.title();
@@ -179,13 +179,13 @@ impl Explanation {
         self
     }
 
-    /// What is explained.
+    /// The target.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// Index of the class; of a difference, of the class that is explained against the other; where a channel
-    /// of a layer is explained, of the most probable class.
+    /// The index of the class. For a difference, that of the first class; if a channel of a layer is explained,
+    /// that of the most probable class.
     pub fn class(&self) -> usize {
         match &self.explained.unit {
             Some(_) => self.explained.prediction.top(1)[0].index,
@@ -193,12 +193,12 @@ impl Explanation {
         }
     }
 
-    /// The channel of a layer that is explained in the place of a class.
+    /// The channel of a layer that is explained instead of a class.
     pub fn unit(&self) -> Option<&Unit> {
         self.explained.unit.as_ref().map(|(unit, _)| unit)
     }
 
-    /// What is explained, as a title: the class, or `tabby against tiger cat`.
+    /// The target as a title: the class, or `tabby against tiger cat`.
     pub fn title(&self) -> String {
         if let Some((unit, _)) = &self.explained.unit {
             return unit.to_string();
@@ -234,7 +234,7 @@ impl Explanation {
         self.explained.prediction.probabilities[self.class()]
     }
 
-    /// The score of what is explained, for people: the probability of the class, or the channel's value.
+    /// The score as text: the probability of the class, or the value of the channel.
     pub fn score(&self) -> String {
         match &self.explained.unit {
             Some((_, value)) => format!("activation {value:.4}"),
@@ -242,22 +242,22 @@ impl Explanation {
         }
     }
 
-    /// What the network says of the picture.
+    /// The prediction of the network.
     pub fn prediction(&self) -> &Prediction {
         &self.explained.prediction
     }
 
-    /// The pixels that the network saw.
+    /// The crop: the pixels of the input.
     pub fn crop(&self) -> &Picture {
         self.explained.input.crop()
     }
 
-    /// The whole picture, of which the network saw the crop.
+    /// The whole picture.
     pub fn original(&self) -> &Picture {
         self.explained.input.original()
     }
 
-    /// What the checks found of each map, by the method's name.
+    /// The results of the checks of each map, by the method's name.
     pub fn checked(&self) -> impl Iterator<Item = (&'static str, &[Checked])> {
         self.maps
             .iter()
@@ -271,13 +271,12 @@ impl Explanation {
             .map(|map| (map.entry.name, &map.attribution))
     }
 
-    /// How much of the picture the network does not see, if it sees less than half of it; one of
-    /// [`Explanation::warnings`].
+    /// The warning that the crop is less than half of the picture; one of [`Explanation::warnings`].
     pub fn crop_warning(&self) -> Option<&str> {
         self.explained.crop_warning.as_deref()
     }
 
-    /// What readers of the maps must know, and who says so: `picture`, `network`, `figure` or a method.
+    /// The warnings, each with its subject: `picture`, `network`, `figure` or the name of a method.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, String)> {
         let of_picture = self.explained.picture_warnings.iter();
         let of_picture = of_picture.map(|warning| ("picture", warning.clone()));
@@ -299,7 +298,7 @@ impl Explanation {
         self.page().picture()
     }
 
-    /// As [`Explanation::figure`], as a page that can be had as pixels, SVG or PDF.
+    /// As [`Explanation::figure`], as a page that can be written as pixels, SVG or PDF.
     pub fn page(&self) -> Page {
         self.figure_with(None)
     }
@@ -309,14 +308,14 @@ impl Explanation {
         self.figure_with(Some(self.explained.overlay)).picture()
     }
 
-    /// The scale and colours that the map of a method is drawn with; `None` if there is none of that name.
+    /// The scale and colours of the map of a method; `None` if there is no map of that name.
     pub fn scale(&self, method: &str) -> Option<Scale> {
         let map = self.map_of(method)?;
         Some(drawing::scale(&map.attribution, self.explained.colours))
     }
 
-    /// The map of a method over the crop without a colour bar: pixels as large as the crop's. `None` if there is
-    /// none of that name.
+    /// The map of a method over the crop, of the size of the crop, without a colour bar. `None` if there is no
+    /// map of that name.
     pub fn overlaid(&self, method: &str) -> Option<Picture> {
         let map = self.map_of(method)?;
         let (style, colours) = (self.explained.overlay, self.explained.colours);
@@ -328,15 +327,15 @@ impl Explanation {
         ))
     }
 
-    /// Where the picture came from.
+    /// The caption: file and true class.
     pub fn caption(&self) -> &Caption {
         &self.caption
     }
 
-    /// This explanation with the maps of another one of the same picture and target behind its own.
+    /// Appends the maps of another explanation of the same picture and target.
     ///
     /// # Panics
-    /// If the other is of another target, or not of the same number of pixels.
+    /// If the other has another target or another size.
     #[must_use]
     pub fn with_maps_of(mut self, other: Self) -> Self {
         assert_eq!(self.target, other.target, "explanations of one target");
@@ -349,14 +348,13 @@ impl Explanation {
         self
     }
 
-    /// The map of a method in colours, as saved in `<method>.png`; `None` if there is none of that name.
+    /// The map of a method in colours, as in `<method>.png`; `None` if there is no map of that name.
     pub fn map_picture(&self, method: &str) -> Option<Picture> {
         let map = self.map_of(method)?;
         Some(drawing::map(&map.attribution, self.explained.colours))
     }
 
-    /// The map of a method over the crop, as saved in `<method>.overlay.png`; `None` if there is none of that
-    /// name.
+    /// The map of a method over the crop, as in `<method>.overlay.png`; `None` if there is no map of that name.
     pub fn overlay(&self, method: &str) -> Option<Picture> {
         let map = self.map_of(method)?;
         let (style, colours) = (self.explained.overlay, self.explained.colours);
@@ -389,8 +387,7 @@ impl Explanation {
         )
     }
 
-    /// The record of how the maps were made, as saved in `explanation.json`. Only its `seconds`
-    /// differ from run to run.
+    /// The record of how the maps were made, as in `explanation.json`. Only its `seconds` differ between runs.
     pub fn record(&self) -> Value {
         let prediction = &self.explained.prediction;
         let methods: Vec<Value> = self
@@ -493,7 +490,7 @@ impl Explanation {
     }
 }
 
-/// Which kernels computed the network, for the record.
+/// The arithmetic of the network, for the record.
 pub(crate) fn arithmetic(classifier: &Classifier) -> &'static str {
     match classifier.network().graph().arithmetic() {
         Arithmetic::Fast => "fast",
@@ -501,43 +498,8 @@ pub(crate) fn arithmetic(classifier: &Classifier) -> &'static str {
     }
 }
 
-/// A value as JSON writes it. `json!` would widen each f32 to the f64 nearest to it, and 0.485 would
-/// be recorded as 0.48500001430511475.
+/// A value as JSON. `json!` would convert f32 to f64, and 0.485 would become 0.48500001430511475.
 pub(crate) fn written(value: impl Serialize) -> Value {
     let text = serde_json::to_string(&value).expect("plain data");
     serde_json::from_str(&text).expect("it was just written")
-}
-
-/// A probability for people: `96.2 %`, `0.013 %`, `4.1e-7 %`.
-pub fn percent(probability: f32) -> String {
-    let percent = 100.0 * f64::from(probability);
-    if percent >= 0.1 || percent == 0.0 {
-        format!("{percent:.1} %")
-    } else if percent >= 1e-4 {
-        // Two digits that count, wherever they begin.
-        let decimals = 1 - percent.log10().floor() as i32;
-        format!("{percent:.*} %", decimals as usize)
-    } else {
-        format!("{percent:.1e} %")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn probabilities_are_written_for_people() {
-        let written = [1.0, 0.95093, 0.001, 0.00013, 0.000_004_1, 4.1e-9, 0.0].map(percent);
-        let expected = [
-            "100.0 %",
-            "95.1 %",
-            "0.1 %",
-            "0.013 %",
-            "0.00041 %",
-            "4.1e-7 %",
-            "0.0 %",
-        ];
-        assert_eq!(written, expected);
-    }
 }

@@ -1,27 +1,27 @@
-//! Which files an explanation is saved as.
+//! The kinds of files of an explanation.
 
-/// A kind of file that an explanation is saved as. The record, `explanation.json`, always comes with them.
+/// A kind of file of an explanation. The record, `explanation.json`, is always written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileKind {
-    /// `input.png`: the pixels that the network saw.
+    /// `input.png`: the crop.
     Input,
     /// `<method>.npy`: the map, `[H, W]`, 32-bit floats.
     Npy,
-    /// `<method>.raw.npy` and other arrays that a map was made of.
+    /// `<method>.raw.npy` and other arrays that the map was made from.
     Raw,
     /// `<method>.png`: the map in colours, with its colour bar.
     Png,
-    /// `<method>.16.png`: the map as 16-bit grey, from its least value (0) to its largest (65535). Both stand in
+    /// `<method>.16.png`: the map as 16-bit grey, from its minimum (0) to its maximum (65535). Both values are in
     /// the record and in the file (tEXt chunks `Minimum` and `Maximum`).
     Png16,
-    /// `<method>.overlay.png`: the map over the picture; of DICOM files also `<method>.overlay.dcm`.
+    /// `<method>.overlay.png`: the map over the picture; for DICOM files also `<method>.overlay.dcm`.
     Overlay,
     /// `figure.png`, or the formats of [`Explain::figures`](crate::Explain::figures).
     Figure,
 }
 
 impl FileKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 7] = [
         Self::Input,
         Self::Npy,
@@ -32,7 +32,7 @@ impl FileKind {
         Self::Figure,
     ];
 
-    /// Those that are saved unless others are chosen.
+    /// The default kinds.
     pub const USUAL: [Self; 6] = [
         Self::Input,
         Self::Npy,
@@ -56,9 +56,9 @@ impl FileKind {
     }
 }
 
-/// The bytes of a PNG file of 16-bit grey that shows `values`, `[height, width]`: the least is 0, the largest 65535,
-/// and what lies between is rounded to the nearest step. tEXt chunks say which values these are. Where all values
-/// are the same, all are 0. The same values give the same bytes.
+/// A PNG file of 16-bit grey that shows `values`, `[height, width]`: the minimum becomes 0, the maximum 65535,
+/// values between are rounded to the nearest step. tEXt chunks hold minimum and maximum. If all values are equal,
+/// all become 0. The same values give the same bytes.
 ///
 /// # Panics
 /// If there are not `height` × `width` values, or a side has 2³¹ pixels or more.
@@ -71,7 +71,7 @@ pub(crate) fn encode_png16((height, width): (usize, usize), values: &[f32]) -> V
     };
     let grey: Vec<u8> = values
         .iter()
-        // A cast keeps within the range, and makes 0 of what is no number.
+        // The cast saturates, and NaN becomes 0.
         .map(|&value| ((f64::from(value) - f64::from(least)) * scale).round() as u16)
         .flat_map(u16::to_be_bytes)
         .collect();
@@ -95,7 +95,7 @@ pub(crate) fn encode_png16((height, width): (usize, usize), values: &[f32]) -> V
     bytes
 }
 
-/// The least and the largest of `values`.
+/// The minimum and the maximum of `values`.
 pub(crate) fn range(values: &[f32]) -> (f32, f32) {
     let least = values.iter().copied().fold(f32::INFINITY, f32::min);
     let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_value_is_black_the_largest_white_and_both_are_said() {
+    fn the_minimum_is_black_the_maximum_white_and_the_file_has_both() {
         let bytes = encode_png16((2, 3), &[-1.0, 0.0, 3.0, 1.0, 2.0, -1.0]);
         let (grey, text) = read(&bytes);
         assert_eq!(grey, [0, 16384, 65535, 32768, 49151, 0]);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_of_one_value_is_black() {
+    fn a_map_of_equal_values_is_black() {
         assert_eq!(read(&encode_png16((1, 2), &[0.5, 0.5])).0, [0, 0]);
     }
 }

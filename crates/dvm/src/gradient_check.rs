@@ -1,4 +1,4 @@
-//! What was found of a network's gradient when it was first walked back: kept for the next run, and recorded.
+//! The check of a network's gradient: its result is cached for the next run and recorded.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,30 +13,29 @@ use serde_json::{Value, json};
 
 use crate::{Classifier, Error, Unit};
 
-/// The folder of the cache that holds what was found, one small file for each network.
+/// The folder in the cache with the results, one small file for each network.
 const FOLDER: &str = "gradient-checks";
 
-/// A file of it is never larger than this.
+/// The largest file that is read, in bytes.
 const LARGEST_FILE: u64 = 1 << 16;
 
-/// What a classifier knows of the gradients of its network: by what was checked.
+/// Results of gradient checks, by a key of everything that they depend on.
 #[derive(Default)]
 pub(crate) struct KnownChecks {
     known: Mutex<BTreeMap<String, GradientCheck>>,
-    /// Where they are kept from run to run.
+    /// The folder that keeps them between runs.
     folder: Option<PathBuf>,
 }
 
 /// The content of a file.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    /// What was checked.
+    /// The key.
     of: String,
     found: GradientCheck,
 }
 
-/// The check of the network that explains one picture, which comes when a method first asks for a true
-/// gradient.
+/// The gradient check of the network for one picture. It is made when a method first needs the true gradient.
 pub(crate) struct GradientRecord {
     found: Arc<OnceLock<GradientCheck>>,
     of: String,
@@ -45,7 +44,7 @@ pub(crate) struct GradientRecord {
 }
 
 impl KnownChecks {
-    /// What is known in this folder, too.
+    /// Also reads and writes results in this folder.
     pub(crate) fn in_folder(folder: PathBuf) -> Self {
         Self {
             folder: Some(folder),
@@ -63,7 +62,7 @@ impl KnownChecks {
         Some(self.folder.as_ref()?.join(format!("{name}.json")))
     }
 
-    /// What was found before; a file that cannot be read or is about something else counts as none.
+    /// An earlier result; a file that cannot be read or has another key is ignored.
     fn recall(&self, of: &str) -> Option<GradientCheck> {
         if let Some(found) = self.known().get(of) {
             return Some(*found);
@@ -77,7 +76,7 @@ impl KnownChecks {
         is_meant.then_some(kept.found)
     }
 
-    /// Keeps what was found. A folder that cannot be written to only means that it is checked again.
+    /// Keeps a result. If the folder cannot be written, the next run checks again.
     fn keep(&self, of: &str, found: GradientCheck) {
         self.known().insert(of.to_owned(), found);
         let Some(file) = self.file(of) else {
@@ -97,7 +96,7 @@ impl KnownChecks {
 }
 
 impl GradientRecord {
-    /// Keeps what was found since, if anything was.
+    /// Keeps the result, if there is a new one.
     pub(crate) fn keep(&self) {
         if let Some(found) = self.found.get()
             && !self.is_kept.swap(true, Ordering::Relaxed)
@@ -106,7 +105,7 @@ impl GradientRecord {
         }
     }
 
-    /// For the record; `null` if no method asked for a true gradient.
+    /// The entry in the record; `null` if no method needed the true gradient.
     pub(crate) fn record(&self) -> Value {
         let Some(found) = self.found.get() else {
             return Value::Null;
@@ -124,9 +123,8 @@ impl GradientRecord {
 }
 
 impl Classifier {
-    /// The same, keeping what is found of its gradient in the cache of this user, so that it is checked once
-    /// and not in every run ([`dvm_engine::Graph::gradient_check`]). A cache that cannot be written to is
-    /// no error.
+    /// Keeps the result of the gradient check in the user's cache, so that it is made once and not in every run
+    /// ([`dvm_engine::Graph::gradient_check`]). A cache that cannot be written is not an error.
     #[must_use]
     pub fn keeping_gradient_checks(self) -> Self {
         match Cache::usual() {
@@ -135,16 +133,16 @@ impl Classifier {
         }
     }
 
-    /// The same in another folder, which need not exist.
+    /// As [`Classifier::keeping_gradient_checks`], in another folder, which need not exist.
     #[must_use]
     pub fn keeping_gradient_checks_in(mut self, folder: &Path) -> Self {
         self.checks = Arc::new(KnownChecks::in_folder(folder.join(FOLDER)));
         self
     }
 
-    /// What is known of the gradient of the network of a subject, which is this classifier's or ends at the
-    /// layer of a unit. Methods that ask for true gradients check it. So does a graph from a file here,
-    /// whatever it is walked back for: the networks of the zoo are tested against others, it is not.
+    /// The gradient check of a subject's network, which is this classifier's network, possibly up to the layer of
+    /// a unit. Methods check it when they need the true gradient. A graph from a file is checked here before any
+    /// backward walk, because only networks of the zoo are tested against other frameworks.
     pub(crate) fn gradient_record(
         &self,
         subject: &Subject,
@@ -152,8 +150,8 @@ impl Classifier {
         unit: Option<&Unit>,
     ) -> Result<GradientRecord, Error> {
         let graph = subject.network().folded();
-        let of = self.checked_network(subject, unit);
-        // Random weights have no checksum to be known by.
+        let of = self.check_key(subject, unit);
+        // Random weights have no checksum, so no key.
         let checks = match self.weights_sha256().is_empty() {
             true => Arc::default(),
             false => Arc::clone(&self.checks),
@@ -183,8 +181,8 @@ impl Classifier {
         Ok(record)
     }
 
-    /// All that the result of a check depends on.
-    fn checked_network(&self, subject: &Subject, unit: Option<&Unit>) -> String {
+    /// The key of a check: everything that its result depends on.
+    fn check_key(&self, subject: &Subject, unit: Option<&Unit>) -> String {
         let [_, c, h, w] = subject.shape();
         let arithmetic = subject.network().graph().arithmetic();
         let mut of = format!(

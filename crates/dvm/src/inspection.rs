@@ -1,25 +1,24 @@
-//! One picture that is looked at again and again: what the network computed of it is kept.
+//! Several calls for one picture, which reuse its activations.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dvm_attribution::perturbation::cover;
-use dvm_attribution::{Baseline, Kept, Subject, Walks};
+use dvm_attribution::{Baseline, PictureCache, Subject, Walks};
 use dvm_image::{Input, Picture};
 
 use crate::{Classifier, Error, Explain, Explanation, Prediction, Progress};
 
-/// A prepared picture with the values that a network has of it, for questions that follow each other. Can be asked
-/// from several threads.
+/// A prepared picture with its activations in a network, for several calls. Can be shared between threads.
 pub struct Inspection {
     classifier: Arc<Classifier>,
     input: Arc<Input>,
     memory: usize,
-    kept: Mutex<Kept>,
+    kept: Mutex<PictureCache>,
 }
 
 impl Inspection {
-    /// Prepares the picture; `memory` is as [`Explain::memory`].
+    /// Prepares the picture; `memory` is the limit of [`Explain::memory`].
     ///
     /// # Errors
     /// As [`Classifier::prepare`].
@@ -37,7 +36,7 @@ impl Inspection {
         })
     }
 
-    /// The network that is asked.
+    /// The network.
     pub fn classifier(&self) -> &Classifier {
         &self.classifier
     }
@@ -57,38 +56,38 @@ impl Inspection {
         progress: &Progress,
         each: impl FnMut(Explanation) -> Result<(), E>,
     ) -> Result<(), E> {
-        let told = (progress, &self.kept);
+        let reporting = (progress, &self.kept);
         self.classifier
-            .explain_kept(&self.input, options, told, each)
+            .explain_kept(&self.input, options, reporting, each)
     }
 
-    /// What the network says of the picture.
+    /// The prediction for the picture.
     ///
     /// # Errors
     /// As [`Classifier::classify`].
     pub fn prediction(&self) -> Result<Prediction, Error> {
-        let numbers = self.asked(|subject| Ok(subject.numbers()?.to_vec()))?;
+        let numbers = self.outputs(|subject| Ok(subject.numbers()?.to_vec()))?;
         self.classifier.prediction(&numbers)
     }
 
-    /// What the network says while these rows and columns of the crop are covered by `fill`. After the first
-    /// question only what the window can change is computed.
+    /// The prediction while these rows and columns of the crop are covered by `fill`. After the first call, only
+    /// the part that the window can change is computed.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a window that does not lie within the crop; as [`Classifier::classify`].
+    /// [`Error::Usage`] for a window that is not inside the crop; as [`Classifier::classify`].
     pub fn covered(
         &self,
         rows: Range<usize>,
         columns: Range<usize>,
         fill: &Baseline,
     ) -> Result<Prediction, Error> {
-        let numbers = self.asked(|subject| cover(subject, rows, columns, fill))?;
+        let numbers = self.outputs(|subject| cover(subject, rows, columns, fill))?;
         self.classifier.prediction(&numbers)
     }
 
-    fn asked(
+    fn outputs(
         &self,
-        ask: impl FnOnce(&Subject) -> Result<Vec<f32>, dvm_attribution::Error>,
+        walk: impl FnOnce(&Subject) -> Result<Vec<f32>, dvm_attribution::Error>,
     ) -> Result<Vec<f32>, Error> {
         self.classifier.allow(&self.input)?;
         let known = self
@@ -99,14 +98,14 @@ impl Inspection {
         let network = self.classifier.network();
         let subject = Subject::new(network, &self.input, self.classifier.preprocess())
             .with_memory(self.memory)
-            .with_kept(known);
-        subject.expect(Walks {
+            .with_cache(known);
+        subject.expect_walks(Walks {
             changes: true,
             ..Walks::default()
         });
-        let numbers = ask(&subject).map_err(|error| self.classifier.failed(error))?;
+        let numbers = walk(&subject).map_err(|error| self.classifier.failed(error))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = subject.kept().or(&kept);
+        *kept = subject.cache().or(&kept);
         Ok(numbers)
     }
 }

@@ -16,12 +16,11 @@
 //! # }
 //! ```
 //!
-//! A [`Classifier`] is a network with its classes and its preprocessing. It tells what it sees
-//! ([`Classifier::classify`]) and what it looked at ([`Classifier::explain`]); an [`Explanation`]
-//! holds the maps as numbers and saves them as pictures, arrays and a record of how they were made.
-//! Methods are listed in [`methods`], networks in [`models`], published
-//! weights are fetched and found by [`weights`]; sets of labelled pictures are prepared
-//! and looked over by [`data`].
+//! A [`Classifier`] is a network with its classes and its preprocessing. It predicts the class of a picture
+//! ([`Classifier::classify`]) and explains the prediction ([`Classifier::explain`]). An [`Explanation`]
+//! contains the maps as numbers and saves them as pictures, arrays and a record of how they were made.
+//! [`methods`] lists the methods, [`models`] the networks; [`weights`] downloads and finds published
+//! weights; [`data`] prepares and checks data sets.
 
 mod bench;
 mod caption;
@@ -46,6 +45,7 @@ mod request;
 mod results;
 mod source;
 pub mod survey;
+mod system_words;
 mod threads;
 pub mod training;
 mod unit;
@@ -58,8 +58,8 @@ pub use classes::{ClassChoice, read_class_names};
 pub use classifier::{Classifier, Opening, Prediction, Ranked};
 pub use drawing::{FigureFormat, OverlayStyle};
 pub use error::{Error, with_causes};
-pub use explain::{Answered, Explain, Objects, Progress};
-pub use explanation::{CUT_OFF, Explanation, percent};
+pub use explain::{Explain, Objects, Progress, WindowOutput};
+pub use explanation::{CUT_OFF, Explanation};
 pub use files::FileKind;
 pub use inspection::Inspection;
 pub use nearest::{about_model, nearest};
@@ -67,13 +67,14 @@ pub use network_drawing::draw_network;
 pub use preprocess::{parse_preprocess, preprocess_in_words, read_preprocess};
 pub use results::{ResultFolder, Size, check_output};
 pub use source::Source;
+pub use system_words::{system_words, without_system_text};
 pub use threads::start_threads;
 pub use unit::Unit;
 
 pub use dvm_attribution::cam::usual_layer;
 pub use dvm_attribution::metrics;
 pub use dvm_attribution::registry as methods;
-pub use dvm_attribution::{Array, Attribution, Baseline, Cells, Check, Nature, Target};
+pub use dvm_attribution::{Array, Attribution, Baseline, Cells, Check, Target, ValueKind};
 pub use dvm_data as data;
 pub use dvm_engine as engine;
 pub use dvm_fetch as fetch;
@@ -81,7 +82,8 @@ pub use dvm_fetch::sha256_of;
 pub use dvm_image::{
     Channels, ENDINGS, Error as PictureError, Input, Interpolation, Levels, Limits, Picture,
     Preprocess, PreprocessField, Range, Reading, Resize, StagedFile, discard_unfinished,
-    encode_jpeg, encode_npy, encode_png, is_named_as_picture, is_recognised, resize, write_atomic,
+    encode_jpeg, encode_npy, encode_png, fixed_percent, is_named_as_picture, is_recognised,
+    percent, resize, short_percent, write_atomic,
 };
 pub use dvm_options::{OptionSpec, SettingError, Settings, Takes};
 pub use dvm_render::{
@@ -89,13 +91,13 @@ pub use dvm_render::{
 };
 pub use dvm_zoo as models;
 
-/// The network that is used when none is named.
+/// The default network.
 pub const DEFAULT_MODEL: &str = "efficientnet_lite0";
 
-/// The methods that are used when none is named.
+/// The default methods.
 pub const DEFAULT_METHODS: &str = "guided-backprop,occlusion";
 
-/// Reads a picture within the usual limits of size.
+/// Reads a picture within the default limits of size.
 ///
 /// # Errors
 /// [`Error::Picture`], naming the file and what is wrong with it.

@@ -1,13 +1,12 @@
-//! Names that come near to one that does not exist.
+//! Names that are similar to an unknown one.
 
 use strsim::damerau_levenshtein;
 
-/// Most names that are proposed.
+/// The maximum number of suggestions.
 const MOST: usize = 3;
 
-/// The known names that come nearest to `asked`, nearest first, at most three: those that differ in few
-/// letters, and if there are none, those that contain it. Case, and what stands between words, do not
-/// matter.
+/// The known names that are most similar to `asked`, at most three, most similar first: names that differ in few
+/// letters, or else names that contain it. Case and separators are ignored.
 ///
 /// ```
 /// let known = ["occlusion", "gradient", "guided-backprop"];
@@ -15,12 +14,12 @@ const MOST: usize = 3;
 /// ```
 pub fn nearest<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let plain = |name: &str| -> String {
-        // Nobody's name is longer, and the distance takes the product of both lengths.
+        // No name is longer, and the time is the product of both lengths.
         let letters = name.chars().filter(|c| c.is_alphanumeric()).take(64);
         letters.flat_map(char::to_lowercase).collect()
     };
     let asked = plain(asked);
-    // A third of the letters may be wrong, and two letters of a short name.
+    // A third of the letters may differ, and two letters of a short name.
     let most = (asked.chars().count() / 3).clamp(1, 4);
     let known: Vec<(&str, String)> = known.into_iter().map(|name| (name, plain(name))).collect();
     let mut near: Vec<(usize, &str)> = known
@@ -39,7 +38,7 @@ pub fn nearest<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>) -> Vec
     near.into_iter().take(MOST).map(|(_, name)| name).collect()
 }
 
-/// `; did you mean `a` or `b`?`, or nothing if no name comes near.
+/// The question "did you mean `a` or `b`?", or `None` if no name is similar.
 pub(crate) fn did_you_mean<'a>(
     asked: &str,
     known: impl IntoIterator<Item = &'a str>,
@@ -54,13 +53,13 @@ pub(crate) fn did_you_mean<'a>(
     Some(format!("did you mean {names}?"))
 }
 
-/// What to do about the name of a network that there is not, as the end of a sentence.
+/// What to do about an unknown model name, as the end of a sentence.
 pub fn about_model(asked: &str) -> String {
     let ours = dvm_zoo::all().map(|architecture| architecture.name);
     let timms = dvm_zoo::all().flat_map(|architecture| architecture.timm.iter().copied());
     did_you_mean(asked, ours.chain(timms)).unwrap_or_else(|| {
-        "`dvm models list` names all models; any other classifier can be used as an ONNX file, which \
-         PyTorch writes with torch.onnx.export(model.eval(), torch.randn(1, 3, 224, 224), \"model.onnx\")"
+        "`dvm models list` shows all models; use any other classifier as an ONNX file, which PyTorch writes \
+         with torch.onnx.export(model.eval(), torch.randn(1, 3, 224, 224), \"model.onnx\")"
             .to_owned()
     })
 }
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn swapped_missing_and_doubled_letters_are_forgiven() {
+    fn names_with_swapped_missing_or_doubled_letters_are_found() {
         for (asked, expected) in [
             ("resent18", "did you mean `resnet18`"),
             ("resnet_18", "did you mean `resnet18`"),
@@ -85,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_nothing_near_gets_the_next_step() {
+    fn a_name_without_similar_names_gets_the_next_step() {
         assert!(about_model("my_own_network").contains("torch.onnx.export"));
         assert!(nearest("x", ["occlusion"]).is_empty());
     }

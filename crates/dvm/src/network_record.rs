@@ -1,4 +1,4 @@
-//! What is written down of a network that made results.
+//! The entry of a network in records.
 
 use serde_json::{Value, json};
 
@@ -6,8 +6,8 @@ use crate::Classifier;
 use crate::explanation::{arithmetic, written};
 
 impl Classifier {
-    /// Everything about the network that decides its answers, for records: architecture, weights with their
-    /// checksum, what its numbers mean, arithmetic, preprocessing, and what of it is assumed.
+    /// Everything about the network that its results depend on, for records: architecture, weights with their
+    /// checksum, kind of output, arithmetic, preprocessing, and assumptions.
     pub fn record(&self) -> Value {
         let names = self.classes().join("\n");
         json!({

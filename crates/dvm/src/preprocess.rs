@@ -1,4 +1,4 @@
-//! How pictures are prepared, as people write it down.
+//! Reading a preprocessing from JSON, and describing it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::Error;
 use crate::classes::read_text;
 
-/// Reads a preprocessing: `imagenet`, or a file with the JSON form of [`Preprocess`], in which what
-/// is left out stays as in `usual`. With it come the fields that it says. `imagenet` leaves a grey network
-/// grey, with the averages of ImageNet's means and deviations.
+/// Reads a preprocessing: `imagenet`, or a file with the JSON form of [`Preprocess`]. Missing fields are those of
+/// `usual`. Also returns the fields that are given. For a grey network, `imagenet` uses one channel with the
+/// averages of ImageNet's means and standard deviations.
 ///
 /// # Errors
 /// [`Error::File`] for a file that cannot be read or used.
@@ -31,15 +31,18 @@ pub fn read_preprocess(
         file: name_or_file.into(),
         detail,
     };
-    let text = read_text(Path::new(name_or_file))
-        .map_err(|error| fail(format!("{error}; give `imagenet` or a JSON file")))?;
+    let text = read_text(Path::new(name_or_file)).map_err(|why| {
+        fail(format!(
+            "cannot be read: {why}; use `imagenet` or a JSON file"
+        ))
+    })?;
     merged(&text, usual).map_err(fail)
 }
 
-/// As [`read_preprocess`], of the JSON text itself.
+/// As [`read_preprocess`], from JSON text.
 ///
 /// # Errors
-/// [`Error::Usage`] for a text that is no preprocessing.
+/// [`Error::Usage`] for text that is not a preprocessing.
 pub fn parse_preprocess(
     json: &str,
     usual: &Preprocess,
@@ -47,7 +50,7 @@ pub fn parse_preprocess(
     merged(json, usual).map_err(|detail| Error::Usage(format!("`{json}` {detail}")))
 }
 
-/// A preprocessing in one line, for people.
+/// A preprocessing as one line of text.
 pub fn preprocess_in_words(preprocess: &Preprocess) -> String {
     let (height, width) = preprocess.crop;
     let resize = match preprocess.resize {
@@ -82,19 +85,19 @@ fn merged(
     text: &str,
     usual: &Preprocess,
 ) -> Result<(Preprocess, BTreeSet<PreprocessField>), String> {
-    let wrong = |error: serde_json::Error| format!("is not a preprocessing: {error}");
+    let wrong = |error: serde_json::Error| format!("is not a preprocessing in JSON: {error}");
     let given: BTreeMap<String, Value> = serde_json::from_str(text).map_err(wrong)?;
     let channels = given.get(PreprocessField::Channels.name());
     let usual = match channels {
-        // Means that are not given stay with their colours.
+        // Means that are not given keep their colours.
         Some(channels) => {
             let channels = serde_json::from_value(channels.clone()).map_err(wrong)?;
             usual.with_channels(channels)
         }
         None => usual.clone(),
     };
-    let is_said = |field: &PreprocessField| given.contains_key(field.name());
-    let said = PreprocessField::ALL.into_iter().filter(is_said).collect();
+    let is_given = |field: &PreprocessField| given.contains_key(field.name());
+    let said = PreprocessField::ALL.into_iter().filter(is_given).collect();
     let mut all = serde_json::to_value(usual).map_err(wrong)?;
     for (field, value) in given {
         all[field] = value;
@@ -109,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_preprocessing_leaves_out_stays_as_usual() {
+    fn missing_fields_of_a_preprocessing_are_the_usual_ones() {
         let usual = Preprocess::imagenet();
         let text = r#"{"crop": [96, 128], "std": [1, 1, 1]}"#;
         let (given, said) = merged(text, &usual).unwrap();
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn another_order_of_channels_keeps_the_means_with_their_colours() {
+    fn another_order_of_channels_reorders_the_means() {
         let usual = Preprocess::imagenet();
         let (given, said) = merged(r#"{"channels": "bgr"}"#, &usual).unwrap();
         assert_eq!(given.mean, [0.406, 0.456, 0.485]);
@@ -133,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preprocessing_with_an_unknown_field_or_no_sense_is_refused() {
+    fn a_preprocessing_with_an_unknown_field_or_an_invalid_value_is_an_error() {
         let refused = |text| merged(text, &Preprocess::imagenet()).unwrap_err();
         assert!(refused(r#"{"size": 224}"#).contains("unknown field `size`"));
         assert!(refused(r#"{"std": [0, 1, 1]}"#).contains("std"));

@@ -1,4 +1,4 @@
-//! Where objects are in pictures: what metrics of localisation compare a map with.
+//! Where objects are in pictures, for metrics of localisation.
 
 use dvm_image::Input;
 
@@ -6,13 +6,13 @@ pub use dvm_data::regions::{ALL, Format, Located, Object, Region, Regions, Shape
 
 use crate::{Error, Source};
 
-/// Which pixels of a network's input show the objects of a picture, of one class or of any
+/// The pixels of a network's input that show the objects of a picture, of one class or of all classes
 /// ([`Regions::locate`]).
 ///
-/// Of a file with several slices it is not known which one a box or a mask is about: none is located.
+/// Regions do not name slices, so nothing is located in a file with several slices.
 ///
 /// # Errors
-/// [`Error::Data`] if what the file says of this picture makes no sense.
+/// [`Error::Data`] if the entry of this picture is invalid.
 pub fn locate(
     regions: &Regions,
     source: &Source,
@@ -21,7 +21,7 @@ pub fn locate(
 ) -> Result<Located, Error> {
     if source.slice().is_some() {
         return Ok(Located::Unknown(format!(
-            "{} has several slices, and {} does not say which one it is about",
+            "{} has several slices, and {} does not name the slice",
             source.path().display(),
             regions.path().display()
         )));

@@ -1,4 +1,4 @@
-//! What decides which results a picture gets.
+//! The request: everything that the results of a picture depend on, besides the picture.
 
 use serde_json::{Map, Value, json};
 
@@ -7,9 +7,9 @@ use crate::explanation::arithmetic;
 use crate::{ClassChoice, Classifier, Explain, FileKind};
 
 impl Explain {
-    /// Everything besides the picture that decides what its results are: the network with its weights, classes
-    /// and preprocessing, the methods and checks with all their parameters, the classes that are explained, and
-    /// which files are written. Where two of these are equal, the same picture gets the same results.
+    /// Everything besides the picture that its results depend on: the network with its weights, classes and
+    /// preprocessing, the methods and checks with all their settings, the targets, and the kinds of files. If two
+    /// requests are equal, the same picture has the same results.
     pub fn request(&self, classifier: &Classifier) -> Value {
         let methods = self.methods.iter();
         let methods: Vec<Value> = methods
@@ -51,7 +51,7 @@ impl Explain {
     }
 }
 
-/// A class as it was asked for.
+/// The choice of a class.
 fn written(choice: &ClassChoice) -> Value {
     match choice {
         ClassChoice::Top => "top".into(),
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_differs_where_results_would() {
+    fn a_request_differs_if_results_differ() {
         let classifier = Classifier::random("squeezenet1_1").unwrap();
         let usual = Explain::methods("occlusion").unwrap();
         let request = usual.request(&classifier);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_files_and_the_memory_change_no_request() {
+    fn a_request_does_not_depend_on_the_order_of_files_or_the_memory() {
         let classifier = Classifier::random("squeezenet1_1").unwrap();
         let mut one = occlusion(20);
         one.files = vec![FileKind::Npy, FileKind::Raw];

@@ -1,4 +1,4 @@
-//! The folder of one picture's results: replaced whole, and only if it is one of ours.
+//! The folder of one picture's results. It is replaced as a whole, and only if dvm wrote all its files.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -10,28 +10,28 @@ use serde_json::Value;
 
 use crate::Error;
 
-/// The file that says how the maps beside it were made, and which files belong to it.
+/// The record: how the maps were made, and the list of the files.
 pub(crate) const RECORD: &str = "explanation.json";
 
-/// Files that systems put into folders by themselves.
-const LITTER: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
+/// Files that operating systems create in folders.
+const SYSTEM_FILES: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
 
-/// The folder of one picture's results. It grows under a hidden name; [`ResultFolder::publish`]
-/// gives it its own and removes the results that were there. Dropped before that, it leaves nothing.
+/// The folder of one picture's results. It is written under a hidden name; [`ResultFolder::publish`] moves it
+/// to its place and removes the earlier results. If it is dropped before, nothing is left.
 pub struct ResultFolder {
     staged: StagedFolder,
     /// As it was given.
     path: PathBuf,
     is_ours: IsOurs,
-    /// Raw arrays that hold all classes, by method: each is written once.
+    /// Raw arrays of all classes, by method: each is written once.
     shared: Mutex<BTreeMap<String, Arc<Vec<f32>>>>,
-    /// What was written for all classes together, and for each by itself.
+    /// Sizes of the files of all classes together, and of single classes.
     written: [Mutex<Size>; 2],
-    /// Of which picture the results are that will be replaced, and its checksum.
+    /// The picture of the results that will be replaced, and its checksum.
     replaces: Option<(String, Option<String>)>,
 }
 
-/// A number of files, and of bytes.
+/// A number of files and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
     /// Files.
@@ -40,16 +40,15 @@ pub struct Size {
     pub bytes: u64,
 }
 
-/// Finds a file in a folder that does not belong to its results.
+/// Finds a file in a folder that is not part of its results.
 type IsOurs = fn(&Path) -> io::Result<Option<PathBuf>>;
 
 impl ResultFolder {
-    /// Begins the folder of a picture's explanations. What killed processes left beside it is cleared
-    /// away.
+    /// Begins the folder of a picture's explanations. Removes unfinished folders of killed processes beside it.
     ///
     /// # Errors
-    /// [`Error::Occupied`] for a folder that holds anything but explanations, [`Error::Save`] if
-    /// nothing can be written there.
+    /// [`Error::Occupied`] for a folder that contains other files than explanations, [`Error::Save`] if
+    /// the folder cannot be written.
     pub fn begin(path: &Path) -> Result<Self, Error> {
         Self::of(path, foreign_to_explanations)
     }
@@ -71,25 +70,24 @@ impl ResultFolder {
         })
     }
 
-    /// Its final place.
+    /// The final path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The picture whose explanations will be replaced, if it is another than the one with this
-    /// SHA-256.
+    /// The picture whose explanations will be replaced, if its SHA-256 is not this one.
     pub fn replaces_other_than(&self, sha256: &str) -> Option<&str> {
         let (file, known) = self.replaces.as_ref()?;
         (known.as_deref() != Some(sha256)).then_some(file)
     }
 
-    /// What was written for all classes together, and in the folders of single classes.
+    /// Sizes of the files of all classes together, and of those in folders of single classes.
     pub fn written(&self) -> [Size; 2] {
         let size = |size: &Mutex<Size>| *size.lock().unwrap_or_else(PoisonError::into_inner);
         self.written.each_ref().map(size)
     }
 
-    /// Writes a file; its final path.
+    /// Writes a file and returns its final path.
     pub(crate) fn write(&self, name: &Path, bytes: &[u8]) -> Result<PathBuf, Error> {
         let path = self.path.join(name);
         match self.staged.write(name, bytes) {
@@ -105,8 +103,8 @@ impl ResultFolder {
         }
     }
 
-    /// Whether an array of this method is in the folder already; if none is, the caller writes it.
-    /// None if there is another one of this name.
+    /// Whether this array is already in the folder; if not, the caller writes it. `None` if the folder has another
+    /// array of this name.
     pub(crate) fn has_shared(&self, array: &str, values: &Arc<Vec<f32>>) -> Option<bool> {
         let mut shared: MutexGuard<_> = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         match shared.get(array) {
@@ -118,14 +116,14 @@ impl ResultFolder {
         }
     }
 
-    /// Gives the folder its name. Results that were there are removed.
+    /// Moves the folder to its final path and removes the earlier results.
     ///
     /// # Errors
-    /// [`Error::Occupied`] if something else has come there meanwhile, [`Error::Save`].
+    /// [`Error::Occupied`] if other files have appeared there, [`Error::Save`].
     pub fn publish(self) -> Result<(), Error> {
         let (path, is_ours) = (self.path, self.is_ours);
         let may_replace = |place: &Path| match is_ours(place)? {
-            Some(stranger) => Err(io::Error::other(not_ours(&stranger))),
+            Some(foreign_file) => Err(io::Error::other(not_ours(&foreign_file))),
             None => Ok(()),
         };
         let published = self.staged.publish(&may_replace);
@@ -133,12 +131,11 @@ impl ResultFolder {
     }
 }
 
-/// Makes sure that results can be written into `folder`, and clears away what killed processes left
-/// there. If the folder is missing, it stays so: whether it can be made is tried out in the one that
-/// would hold it.
+/// Checks that results can be written into `folder`, and removes unfinished folders of killed processes there.
+/// Does not create the folder: if it is missing, the nearest existing parent is checked.
 ///
 /// # Errors
-/// [`Error::Save`], with what the system says.
+/// [`Error::Save`].
 pub fn check_output(folder: &Path) -> Result<(), Error> {
     let there = folder.ancestors().find(|path| path.exists());
     let there = match there {
@@ -149,7 +146,7 @@ pub fn check_output(folder: &Path) -> Result<(), Error> {
     if there == folder {
         clear_once(&probe);
     }
-    // A hidden folder is made and removed again: only that shows what the disk allows.
+    // Creates a hidden folder and removes it: permissions alone do not show whether that works.
     match StagedFolder::begin(&probe) {
         Ok(_) => Ok(()),
         Err(source) => Err(Error::Save {
@@ -159,7 +156,7 @@ pub fn check_output(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// Clears what was left beside `path`, the first time that this process looks there.
+/// Removes unfinished folders beside `path`, once per process and parent folder.
 fn clear_once(path: &Path) {
     static SEEN: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.into());
@@ -179,17 +176,17 @@ pub(crate) fn refuse_foreign(path: &Path, is_ours: IsOurs) -> Result<(), Error> 
         Ok(_) => {
             return Err(Error::Save {
                 path: path.into(),
-                source: io::Error::other("there is a file of that name; choose another folder"),
+                source: io::Error::other("a file has that name; choose another folder"),
             });
         }
-        // A folder that cannot be looked into cannot be replaced: that is said then.
+        // Publishing reports a folder that cannot be read.
         Err(_) => return Ok(()),
     }
     match is_ours(path) {
         Ok(None) => Ok(()),
-        Ok(Some(stranger)) => Err(Error::Occupied {
+        Ok(Some(foreign_file)) => Err(Error::Occupied {
             path: path.into(),
-            detail: not_ours(&stranger),
+            detail: not_ours(&foreign_file),
         }),
         Err(source) => Err(Error::Save {
             path: path.into(),
@@ -198,15 +195,15 @@ pub(crate) fn refuse_foreign(path: &Path, is_ours: IsOurs) -> Result<(), Error> 
     }
 }
 
-fn not_ours(stranger: &Path) -> String {
+fn not_ours(foreign_file: &Path) -> String {
     format!(
-        "holds {}, which is not part of its results, so the folder is not replaced; move that away, \
-         or choose another folder",
-        stranger.display()
+        "contains {}, which dvm did not write, so the folder is not replaced; move that file away, or choose \
+         another folder",
+        foreign_file.display()
     )
 }
 
-/// The picture that the explanations in a folder are of, and its checksum.
+/// The picture of the explanations in a folder, and its checksum.
 fn picture_of(folder: &Path) -> Option<(String, Option<String>)> {
     let record = record(folder).or_else(|| {
         let mut entries = fs::read_dir(folder).ok()?;
@@ -221,7 +218,7 @@ fn record(folder: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(folder.join(RECORD)).ok()?).ok()
 }
 
-/// A file that no record in the folder, or in one of its folders, names.
+/// A file that is not listed in a record of the folder or of its subfolders.
 fn foreign_to_explanations(folder: &Path) -> io::Result<Option<PathBuf>> {
     let mut folders = vec![folder.to_owned()];
     let mut files = Vec::new();
@@ -238,7 +235,7 @@ fn foreign_to_explanations(folder: &Path) -> io::Result<Option<PathBuf>> {
         }
     }
     let mut known: HashSet<PathBuf> = HashSet::new();
-    // Records that do not list their files are of an earlier version, which wrote nothing else.
+    // Records without a list of files are of an earlier version, which wrote only these files.
     let mut unlisted: HashSet<&Path> = HashSet::new();
     for folder in &folders {
         let Some(record) = record(folder) else {
@@ -256,7 +253,7 @@ fn foreign_to_explanations(folder: &Path) -> io::Result<Option<PathBuf>> {
         }));
     }
     let is_known = |file: &PathBuf| {
-        let litter = LITTER.iter().any(|name| file.ends_with(name));
+        let litter = SYSTEM_FILES.iter().any(|name| file.ends_with(name));
         let endings = ["png", "npy", "json"];
         let ending = file.extension().and_then(|ending| ending.to_str());
         let of_old = unlisted.contains(file.parent().unwrap_or(file))
@@ -267,8 +264,8 @@ fn foreign_to_explanations(folder: &Path) -> io::Result<Option<PathBuf>> {
     Ok(files.into_iter().find(|file| !is_known(file)))
 }
 
-/// A file below `folder` that `is_known`, given its path in the folder, does not know.
-pub(crate) fn stranger(
+/// A file in `folder` whose relative path is not `is_known`.
+pub(crate) fn foreign_file(
     folder: &Path,
     is_known: &dyn Fn(&Path) -> bool,
 ) -> io::Result<Option<PathBuf>> {
@@ -278,9 +275,9 @@ pub(crate) fn stranger(
             let entry = entry?;
             let path = entry.path();
             let name = path.strip_prefix(folder).expect("it is in the folder");
-            let known = is_known(name) || LITTER.iter().any(|litter| path.ends_with(litter));
+            let known = is_known(name) || SYSTEM_FILES.iter().any(|litter| path.ends_with(litter));
             match entry.file_type()?.is_dir() {
-                // What lies in folders within folders cannot be ours.
+                // dvm writes no files in deeper folders.
                 true if inner == folder => folders.push(path),
                 false if known => {}
                 _ => return Ok(Some(path)),
@@ -309,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn results_are_replaced_whole() {
+    fn results_are_replaced_as_a_whole() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("coffee");
         explained(&place, &["gradient.npy"]);
@@ -323,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_with_a_shared_array_are_ours() {
+    fn folders_of_classes_with_a_shared_array_can_be_replaced() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("coffee");
         explained(
@@ -336,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_somebody_else_is_never_removed() {
+    fn a_foreign_file_is_never_removed() {
         for (folder, ours) in [("coffee", "coffee"), ("coffee/967-espresso", "coffee")] {
             let home = tempfile::tempdir().unwrap();
             let folder = home.path().join(folder);
@@ -350,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_a_record_is_somebody_elses() {
+    fn a_folder_without_a_record_is_not_replaced() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("photo.png"), "").unwrap();
         assert!(ResultFolder::begin(home.path()).is_err());
@@ -360,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn results_of_an_earlier_version_are_ours() {
+    fn results_of_an_earlier_version_are_replaced() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("coffee");
         fs::create_dir(&place).unwrap();
@@ -373,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn another_picture_of_the_same_name_is_told() {
+    fn replacing_results_of_another_picture_is_reported() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("coffee");
         explained(&place, &[]);
@@ -383,19 +380,19 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_only_checked_is_not_made() {
+    fn checking_a_folder_does_not_create_it() {
         let home = tempfile::tempdir().unwrap();
         check_output(&home.path().join("deeper/maps")).unwrap();
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn a_file_in_the_place_of_the_folder_is_refused() {
+    fn a_file_with_the_name_of_the_folder_is_an_error() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("coffee");
         fs::write(&place, "").unwrap();
         let error = ResultFolder::begin(&place).err().unwrap().to_string();
-        assert!(error.contains("there is a file"), "{error}");
+        assert!(error.contains("a file has that name"), "{error}");
         assert!(check_output(&place).is_err());
         assert!(check_output(&place.join("deeper")).is_err());
     }

@@ -1,4 +1,4 @@
-//! Where a picture comes from.
+//! Sources of pictures.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dvm_data::formats::{self, Frame, Study, Wanted};
 use dvm_image::{Picture, Reading};
 
-use crate::Error;
+use crate::{Error, system_words};
 
 /// One picture, not yet read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub enum Source {
         /// How many the file holds.
         count: usize,
     },
-    /// The bytes of a picture file that came another way, such as from standard input.
+    /// The bytes of a picture file, such as from standard input.
     Bytes {
-        /// What it is called.
+        /// Its name.
         name: String,
         /// The bytes.
         bytes: Arc<[u8]>,
@@ -32,10 +32,10 @@ pub enum Source {
 }
 
 impl Source {
-    /// The pictures of a file: one, or of a volume, DICOM file or array the slices that are `wanted`.
+    /// The pictures of a file: one, or the `wanted` slices of a volume, DICOM file or array.
     ///
     /// # Errors
-    /// [`Error::Data`] for a volume that cannot be read, [`Error::Usage`] if it has no such slice.
+    /// [`Error::Data`] for a volume that cannot be read, [`Error::Usage`] if it has none of the slices.
     pub fn of(path: &Path, wanted: &Wanted) -> Result<Vec<Self>, Error> {
         if !formats::holds_frames(path) {
             return Ok(vec![Self::File(path.into())]);
@@ -49,7 +49,7 @@ impl Source {
         let sources: Vec<Self> = wanted.of(count).map(slice).collect();
         if sources.is_empty() {
             return Err(Error::Usage(format!(
-                "{}: has {count} slices, numbered 0 to {}, and none of those asked for",
+                "{}: the wanted slices do not exist; the file has {count} slices, 0 to {}",
                 path.display(),
                 count.saturating_sub(1)
             )));
@@ -57,7 +57,7 @@ impl Source {
         Ok(sources)
     }
 
-    /// Its file, or what stands for it.
+    /// The file, or the name of the bytes.
     pub fn path(&self) -> &Path {
         match self {
             Self::File(path) | Self::Slice { path, .. } => path,
@@ -65,7 +65,7 @@ impl Source {
         }
     }
 
-    /// Which slice of a file with several it is.
+    /// The index of the slice, if the file has several.
     pub fn slice(&self) -> Option<usize> {
         match self {
             Self::Slice { index, count, .. } if *count > 1 => Some(*index),
@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    /// The SHA-256 of its file, or of the bytes that came another way, in lower-case hexadecimal.
+    /// The SHA-256 of the file or of the bytes, in lower-case hexadecimal.
     ///
     /// # Errors
     /// [`Error::File`] if the file cannot be read.
@@ -82,7 +82,7 @@ impl Source {
             Self::File(path) | Self::Slice { path, .. } => {
                 dvm_fetch::sha256_of(path).map_err(|error| Error::File {
                     file: path.clone(),
-                    detail: error.to_string(),
+                    detail: format!("cannot be read: {}", system_words(&error)),
                 })
             }
             Self::Bytes { bytes, .. } => Ok(dvm_fetch::sha256_of_bytes(bytes)),
@@ -116,7 +116,7 @@ impl Source {
                 })?;
                 picture.ok_or_else(|| {
                     Error::Usage(format!(
-                        "{}: has changed: its slice {index} is gone",
+                        "{}: the file has changed and has no slice {index} now",
                         path.display()
                     ))
                 })
@@ -124,7 +124,7 @@ impl Source {
         }
     }
 
-    /// Of a DICOM file, whose picture it is: overlays can be saved as DICOM files of the same study.
+    /// The study of a DICOM file; overlays can be saved as DICOM files of the same study.
     ///
     /// # Errors
     /// [`Error::Data`] if the file cannot be read.

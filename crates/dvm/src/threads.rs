@@ -1,18 +1,18 @@
-//! How many threads compute.
+//! The number of threads.
 
-/// Threads that may share a processor. All look for work while a network runs, so each beyond the
-/// first takes time from the others.
+/// The maximum number of threads per processor. Idle threads search for work while a network runs, so more
+/// threads than processors slow each other down.
 const THREADS_PER_PROCESSOR: usize = 2;
 
-/// Fewer are always started, on however small a machine.
+/// Up to this number of threads is allowed on every machine.
 const ALWAYS_ALLOWED: usize = 4;
 
-/// Starts the threads that compute, in the whole process, and gives their number: as many as are wanted, but at
-/// most two for each processor that the process may use. Results do not depend on it. To be called once, before
-/// anything is computed; otherwise there is a thread for each processor.
+/// Starts the threads for computing and returns their number: `wanted`, but at most two for each processor that
+/// the process can use. Call it once, before anything is computed; without it there is one thread for each
+/// processor. Results do not depend on the number of threads.
 ///
 /// # Errors
-/// Why they cannot be started: mostly because threads compute already.
+/// If the threads cannot be started, usually because they already run.
 pub fn start_threads(wanted: usize) -> Result<usize, String> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = wanted.min(most(processors));
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_are_bounded_by_the_processors() {
+    fn the_number_of_threads_is_limited_by_the_processors() {
         assert_eq!([1, 2, 16].map(most), [4, 4, 32]);
     }
 }

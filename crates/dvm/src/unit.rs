@@ -1,12 +1,12 @@
-//! A channel of a layer, to be explained in the place of a class.
+//! A channel of a layer as a target.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::{ClassChoice, Error, Explain};
 
-/// A channel of a layer: its mean over all places, or its value at one place. Written
-/// `LAYER:CHANNEL` or `LAYER:CHANNEL:ROW,COLUMN`, all from 0.
+/// A channel of a layer as a target: its mean over all positions, or its value at one position. Written
+/// `LAYER:CHANNEL` or `LAYER:CHANNEL:ROW,COLUMN`; numbers start at 0.
 ///
 /// ```
 /// let unit: dvm::Unit = "layer4.1.relu2:37:3,4".parse().unwrap();
@@ -14,11 +14,11 @@ use crate::{ClassChoice, Error, Explain};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// Name of the layer's node, as `dvm models show` lists it.
+    /// Name of the layer's node, as in `dvm models show`.
     pub layer: String,
-    /// The channel of a map, or feature of a token.
+    /// The channel of a feature map, or the feature of a token.
     pub channel: usize,
-    /// Row and column of a place.
+    /// Row and column of the position.
     pub place: Option<(usize, usize)>,
 }
 
@@ -27,9 +27,9 @@ impl FromStr for Unit {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong =
-            "it is LAYER:CHANNEL or LAYER:CHANNEL:ROW,COLUMN, such as layer4.1.relu2:37:3,4";
+            "write LAYER:CHANNEL or LAYER:CHANNEL:ROW,COLUMN, such as layer4.1.relu2:37:3,4";
         let (front, last) = text.rsplit_once(':').ok_or(wrong)?;
-        // Names of layers may have colons, too.
+        // Names of layers can contain colons.
         let (layer, channel, place) = match last.split_once(',') {
             None => (front, last, None),
             Some((row, column)) => {
@@ -60,16 +60,17 @@ impl fmt::Display for Unit {
 }
 
 impl Unit {
-    /// Refuses a channel that a layer of so many does not have, and classes beside a unit.
+    /// Returns an error for a channel that does not exist, or if classes are chosen, too.
     pub(crate) fn check(&self, options: &Explain, channels: usize) -> Result<(), Error> {
         if options.against.is_some() || options.classes != [ClassChoice::Top] {
             return Err(Error::Usage(
-                "a channel of a layer is explained, or classes are, not both at once".into(),
+                "a channel of a layer and classes cannot be explained together; choose one of them"
+                    .into(),
             ));
         }
         if self.channel >= channels {
             return Err(Error::Usage(format!(
-                "`{}` has no channel {}: it has {channels}, 0 to {}",
+                "`{}` has no channel {}; it has {channels} channels, 0 to {}",
                 self.layer,
                 self.channel,
                 channels - 1

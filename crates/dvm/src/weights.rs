@@ -1,6 +1,6 @@
-//! Weights on this machine: those that come with the program, and published ones that were fetched.
+//! Weights on this machine: embedded ones, and downloaded published ones.
 //!
-//! Only [`fetch`] touches the network.
+//! Only [`fetch`] connects to other machines.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use dvm_zoo::{Architecture, Pretrained, Published, Source};
 
 use crate::Error;
 
-/// Where published weights are to be fetched.
+/// The address of published weights.
 pub fn address(published: &Published) -> Address<'static> {
     match published.source {
         Source::Torchvision { file } => Address::Torchvision { file },
@@ -18,10 +18,10 @@ pub fn address(published: &Published) -> Address<'static> {
     }
 }
 
-/// The published weights of this tag, or else the usual ones.
+/// The published weights of this tag; without a tag, the default ones.
 ///
 /// # Errors
-/// [`Error::Usage`] for a tag that there is not.
+/// [`Error::Usage`] for an unknown tag.
 pub fn published(
     architecture: &'static Architecture,
     tag: Option<&str>,
@@ -32,18 +32,18 @@ pub fn published(
     tagged(architecture, tag).ok_or_else(|| {
         let tags: Vec<&str> = architecture.published.iter().map(|p| p.tag).collect();
         Error::Usage(format!(
-            "{} has no published weights `{tag}`; there are {}",
+            "{} has no published weights `{tag}`; choose one of: {}",
             architecture.name,
             tags.join(", ")
         ))
     })
 }
 
-/// Sees that published weights are in the cache. A file that nobody says the checksum of stays only if
-/// the network can be made of it.
+/// Downloads published weights into the cache, if they are not there. A file whose checksum is not known is kept
+/// only if the network can be made from it.
 ///
 /// # Errors
-/// [`Error::Fetch`] if they cannot be had, [`Error::Load`] if what came is something else.
+/// [`Error::Fetch`] if the download fails, [`Error::Load`] if the file does not contain the network.
 pub fn fetch(
     architecture: &'static Architecture,
     published: &Published,
@@ -65,15 +65,15 @@ pub fn fetch(
     Ok(fetched)
 }
 
-/// The published weights that lie in the cache of this user: the usual ones, or else the first of the
-/// others. Nothing of the file is read.
+/// The published weights in the user's cache: the default ones, or else the first of the others. Does not read
+/// the file.
 pub fn fetched(architecture: &'static Architecture) -> Option<(&'static Published, Cached)> {
     let cache = Cache::usual().ok()?;
     let mut all = architecture.published.iter();
     all.find_map(|published| Some((published, cache.find(&address(published))?)))
 }
 
-/// The fetched weights that a network gets if nobody says which; `None` if some come with the program.
+/// The downloaded weights that a network uses by default; `None` if it has embedded weights.
 pub(crate) fn fetched_by_default(
     architecture: &'static Architecture,
 ) -> Result<Option<(&'static Published, Cached)>, Error> {
@@ -91,17 +91,16 @@ pub(crate) fn fetched_by_default(
     })
 }
 
-/// The network with the weights that are at hand: those that come with the program, or else those
-/// that were fetched.
-pub(crate) fn at_hand(architecture: &'static Architecture) -> Result<Pretrained, Error> {
+/// The network with the weights on this machine: embedded ones, or else downloaded ones.
+pub(crate) fn on_this_machine(architecture: &'static Architecture) -> Result<Pretrained, Error> {
     match fetched_by_default(architecture)? {
         None => Ok(architecture.embedded()?),
         Some((published, cached)) => of_cache(architecture, published, &cached),
     }
 }
 
-/// The network with the weights of a file, of the part of it that is named if it holds several, or with
-/// published ones that were fetched, by their tag.
+/// The network with the weights of a file, or of one part of a file with several networks, or with downloaded
+/// weights by their tag.
 pub(crate) fn read(
     architecture: &'static Architecture,
     file_or_tag: &Path,
@@ -110,22 +109,19 @@ pub(crate) fn read(
     let tag = file_or_tag.to_str().filter(|_| !file_or_tag.exists());
     let Some(published) = tag.and_then(|tag| tagged(architecture, tag)) else {
         let read = Pretrained::read_part(file_or_tag, Some(architecture), None, part)?;
-        return Ok(as_published(read));
+        return Ok(with_publication(read));
     };
     let cached = Cache::usual()?.find(&address(published));
-    let cached = cached.ok_or_else(|| {
-        let (name, tag) = (architecture.name, published.tag);
-        Error::Usage(format!(
-            "the weights {tag} of {name} are not on this machine; `dvm models fetch {name} --weights \
-             {tag}` brings them"
-        ))
+    let cached = cached.ok_or(Error::NotDownloaded {
+        architecture: architecture.name,
+        tag: published.tag,
     })?;
     of_cache(architecture, published, &cached)
 }
 
-/// What published weights want, which a file of theirs does not say itself, if that is what was read:
-/// torchvision's second weights are prepared for otherwise than its first.
-pub(crate) fn as_published(mut pretrained: Pretrained) -> Pretrained {
+/// Sets the preprocessing, source and licence of published weights, which their files do not contain. In
+/// torchvision, the preprocessing differs between the versions of weights.
+pub(crate) fn with_publication(mut pretrained: Pretrained) -> Pretrained {
     let Some(architecture) = pretrained.origin.architecture() else {
         return pretrained;
     };
@@ -135,7 +131,7 @@ pub(crate) fn as_published(mut pretrained: Pretrained) -> Pretrained {
         digits.is_some_and(|digits| pretrained.sha256.starts_with(digits))
     });
     if let Some(published) = published {
-        tell(&mut pretrained, published);
+        set_publication(&mut pretrained, published);
     }
     pretrained
 }
@@ -144,7 +140,7 @@ fn tagged(architecture: &'static Architecture, tag: &str) -> Option<&'static Pub
     architecture.published.iter().find(|p| p.tag == tag)
 }
 
-/// The network with fetched weights, if they are still what they were.
+/// The network with downloaded weights, if the file has not changed since.
 fn of_cache(
     architecture: &'static Architecture,
     published: &Published,
@@ -157,7 +153,7 @@ fn of_cache(
     let mut pretrained = match Pretrained::read(&cached.path, Some(architecture)) {
         Ok(pretrained) => pretrained,
         Err(error) => {
-            // What cannot be read at all may be damaged, too, and then that is what to say.
+            // If the file was damaged after the download, that is the error to report.
             let digest = cached.digest();
             let same = digest.and_then(|(sha256, _)| cached.check(&sha256));
             same.map_err(damaged)?;
@@ -165,12 +161,12 @@ fn of_cache(
         }
     };
     cached.check(&pretrained.sha256).map_err(damaged)?;
-    tell(&mut pretrained, published);
+    set_publication(&mut pretrained, published);
     Ok(pretrained)
 }
 
-/// Adds the facts of the publication.
-fn tell(pretrained: &mut Pretrained, published: &Published) {
+/// Sets preprocessing, source and licence as published.
+fn set_publication(pretrained: &mut Pretrained, published: &Published) {
     pretrained.preprocess = published.preprocess.clone();
     let source = pretrained.source.take();
     pretrained.source = source.or_else(|| Some(address(published).url(None)));
@@ -187,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_asked_for_by_tag_and_unknown_tags_name_those_there_are() {
+    fn weights_are_found_by_tag_and_an_unknown_tag_is_an_error_with_the_known_ones() {
         let usual = published(resnet50(), None).unwrap();
         assert_eq!(usual.tag, resnet50().usual().tag);
         let second = published(resnet50(), Some("IMAGENET1K_V2")).unwrap();
@@ -200,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn every_published_file_of_torchvision_says_its_checksum() {
+    fn every_published_file_of_torchvision_has_a_checksum() {
         for architecture in dvm_zoo::all() {
             for published in architecture.published {
                 let address = address(published);
@@ -215,11 +211,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_published_is_prepared_for_as_its_publisher_says() {
+    fn a_published_file_gets_the_preprocessing_of_its_publisher() {
         let mut read = resnet50().random();
         let usual = read.preprocess.clone();
         read.sha256 = "11ad3fa6".to_owned() + &"0".repeat(56);
-        let read = as_published(read);
+        let read = with_publication(read);
         let second = published(resnet50(), Some("IMAGENET1K_V2")).unwrap();
         assert_eq!(read.preprocess, second.preprocess);
         assert_ne!(read.preprocess, usual);
@@ -229,11 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_ones_own_stays_as_it_says() {
+    fn a_file_that_was_not_published_keeps_its_preprocessing() {
         let mut own = resnet50().random();
         own.sha256 = "f".repeat(64);
         own.preprocess.crop = (96, 96);
-        let own = as_published(own);
+        let own = with_publication(own);
         assert_eq!(own.preprocess.crop, (96, 96));
         assert_eq!(own.source, None);
     }

@@ -1,4 +1,4 @@
-//! The gradient of a network is checked once: what was found is in the record and kept for the next run.
+//! The gradient of a network is checked once; the result is recorded and kept for the next run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn check(explanation: &Explanation) -> Value {
     explanation.record()["model"]["gradient_check"].clone()
 }
 
-/// How often the first convolution was walked forward.
+/// The number of forward walks over the first convolution.
 fn walks(stopwatch: &Stopwatch) -> usize {
     let laps = stopwatch.laps();
     let mut forward = laps
@@ -55,7 +55,7 @@ fn only_file(cache: &Path) -> PathBuf {
 }
 
 #[test]
-fn the_record_holds_what_was_found_and_the_network_is_checked_once() {
+fn the_record_has_the_result_and_the_network_is_checked_once() {
     let (classifier, stopwatch) = classifier(None);
     assert_eq!(check(&explain(&classifier, "guided-backprop")), Value::Null);
     assert_eq!(walks(&stopwatch), 1);
@@ -71,7 +71,7 @@ fn the_record_holds_what_was_found_and_the_network_is_checked_once() {
 }
 
 #[test]
-fn the_next_run_knows_it_and_makes_the_same_map() {
+fn the_next_run_uses_the_result_and_makes_the_same_map() {
     let cache = tempfile::tempdir().unwrap();
     let first = explain(&classifier(Some(cache.path())).0, "gradient");
     let file = only_file(cache.path());
@@ -82,7 +82,7 @@ fn the_next_run_knows_it_and_makes_the_same_map() {
     let map = |explanation: &Explanation| explanation.maps().next().unwrap().1.map.clone();
     assert_eq!(map(&first), map(&second));
 
-    // What is in the file is not believed whatever it is.
+    // An invalid file is not used.
     let kept = fs::read_to_string(&file).unwrap();
     let other = kept.replace("96x96", "97x96");
     let absurd = kept.replace("\"compared\": 6", "\"compared\": 0");
@@ -97,7 +97,7 @@ fn the_next_run_knows_it_and_makes_the_same_map() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_written_to_is_no_error() {
+fn a_cache_that_cannot_be_written_is_not_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let occupied = folder.path().join("a file");
     fs::write(&occupied, "not a folder").unwrap();

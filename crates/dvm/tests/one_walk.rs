@@ -1,9 +1,9 @@
-//! One picture is walked forward once, whatever is asked about it.
+//! All methods share one forward walk of a picture.
 
 use dvm::engine::{Stopwatch, Walk};
 use dvm::{Classifier, Explain, Picture, Settings};
 
-/// A picture with something on it.
+/// A picture that is not uniform.
 fn picture() -> Picture {
     let mut picture = Picture::filled(96, 96, [40, 90, 160]);
     for place in 20..60 {
@@ -20,7 +20,7 @@ fn options(methods: &str) -> Explain {
 }
 
 #[test]
-fn the_usual_methods_walk_the_picture_forward_once() {
+fn the_default_methods_share_one_forward_walk() {
     let stopwatch = Stopwatch::default();
     let classifier = Classifier::embedded()
         .unwrap()
@@ -39,7 +39,7 @@ fn the_usual_methods_walk_the_picture_forward_once() {
 }
 
 #[test]
-fn a_shared_walk_changes_no_bit_of_a_map() {
+fn a_shared_walk_does_not_change_maps() {
     let classifier = Classifier::embedded().unwrap();
     let map = |methods: &str| {
         let all = classifier.explain(picture(), &options(methods)).unwrap();

@@ -1,5 +1,4 @@
-//! Files that say how their pictures are prepared are answered as ONNX Runtime answers them, and what
-//! nothing tells stays among the warnings.
+//! Files with their preprocessing give the outputs of ONNX Runtime; assumptions about the rest are warnings.
 
 use std::path::PathBuf;
 
@@ -25,7 +24,7 @@ fn reference(name: &str) -> Value {
     all["cases"][name].clone()
 }
 
-/// Compares logits and what is assumed with the reference.
+/// Compares logits and assumptions with the reference.
 fn compare(name: &str) {
     let classifier = open(name);
     let expected = reference(name);
@@ -76,7 +75,7 @@ cases!(
 );
 
 #[test]
-fn an_assumption_stays_until_that_very_field_is_known() {
+fn an_assumption_stays_until_its_field_is_known() {
     use PreprocessField::{Crop, Interpolation, Mean, Resize as Resized, Std};
     let classifier = open("plain");
     let preprocess = classifier.preprocess().clone();
@@ -101,7 +100,7 @@ fn an_assumption_stays_until_that_very_field_is_known() {
 }
 
 #[test]
-fn assumptions_go_with_a_converted_file() {
+fn a_converted_file_keeps_the_assumptions() {
     let folder = tempfile::tempdir().unwrap();
     for ending in ["safetensors", "onnx"] {
         let path = folder.path().join(format!("plain.{ending}"));
@@ -119,13 +118,13 @@ fn assumptions_go_with_a_converted_file() {
 }
 
 #[test]
-fn names_of_metadata_are_the_classes() {
+fn class_names_are_read_from_metadata() {
     let classifier = open("ultralytics");
     assert_eq!(classifier.classes(), ["cat", "coffee", "dog's", "owl"]);
 }
 
 #[test]
-fn configurations_beside_a_file_are_used_and_told() {
+fn configurations_beside_a_file_are_used_and_noted() {
     let folder = tempfile::tempdir().unwrap();
     let onnx = folder.path().join("onnx");
     std::fs::create_dir(&onnx).unwrap();
@@ -158,7 +157,7 @@ fn configurations_beside_a_file_are_used_and_told() {
         notes.contains("preprocessor_config.json beside the file"),
         "{notes}"
     );
-    // One for pictures of another size is that of another network.
+    // A configuration for another size belongs to another network.
     write(
         "preprocessor_config.json",
         r#"{"do_resize": true, "size": {"height": 224, "width": 224}, "image_mean": [0.5, 0.5, 0.5]}"#,
@@ -206,8 +205,8 @@ fn maps_of_a_grey_network_have_one_channel() {
 }
 
 #[test]
-fn the_map_of_a_network_of_blue_green_red_is_that_of_one_that_swaps_itself() {
-    // `swaps` turns red, green and blue around and goes on as `subtracts_bgr` does.
+fn maps_of_a_bgr_network_match_those_of_a_network_that_swaps_channels() {
+    // `swaps` reverses the channels and then computes the same as `subtracts_bgr`.
     let options = Explain::methods("gradient,occlusion").unwrap();
     let map = |name: &str, channels: Channels| {
         let classifier = open(name);
@@ -233,7 +232,7 @@ fn the_map_of_a_network_of_blue_green_red_is_that_of_one_that_swaps_itself() {
 }
 
 #[test]
-fn a_long_picture_is_told_with_how_much_of_it_is_seen() {
+fn a_long_picture_gets_a_warning_with_the_share_of_its_crop() {
     let classifier = open("ultralytics");
     let long = Picture::filled(40, 600, [90, 60, 30]);
     let options = Explain::methods("gradient").unwrap();
@@ -257,14 +256,14 @@ fn a_long_picture_is_told_with_how_much_of_it_is_seen() {
 }
 
 #[test]
-fn channels_that_the_network_does_not_have_are_refused() {
+fn channels_that_the_network_does_not_have_are_an_error() {
     let grey = Preprocess::imagenet().with_channels(Channels::Grey);
     let error = open("plain").with_preprocess(grey).err().unwrap();
-    assert!(error.to_string().contains("takes 3 channels"), "{error}");
+    assert!(error.to_string().contains("expects 3 channels"), "{error}");
 }
 
 #[test]
-fn inputs_that_no_picture_fits_are_named_with_the_next_step() {
+fn inputs_that_are_not_pictures_are_errors_with_the_next_step() {
     let refused = |name: &str| {
         let error = Classifier::read(&file(name)).err().unwrap();
         error.to_string()

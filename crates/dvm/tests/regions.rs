@@ -1,4 +1,4 @@
-//! Where objects are in the input of a network, by the facade.
+//! Locating objects in the input of a network.
 
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ fn a_box_is_found_in_the_input_of_a_network() {
     let Located::Seen(region) = located(&source, "Daisy").unwrap() else {
         panic!()
     };
-    // The columns 144 to 367 of 512 are seen; the box ends at 256.
+    // The crop has the columns 144 to 367 of 512; the box ends at 256.
     let row: Vec<bool> = (0..224).map(|column| column < 112).collect();
     assert_eq!(region.pixels, row.repeat(224));
     assert!(region.warnings[0].contains("of the object is cut off"));
@@ -38,7 +38,7 @@ fn a_box_is_found_in_the_input_of_a_network() {
 }
 
 #[test]
-fn of_a_file_with_several_slices_no_object_is_known() {
+fn no_object_is_located_in_a_file_with_several_slices() {
     let slice = |count| Source::Slice {
         path: PathBuf::from("a/x.png"),
         index: 0,

@@ -1,4 +1,4 @@
-//! What can be explained besides a class.
+//! Targets other than a class.
 
 use dvm::{ClassChoice, Classifier, Explain, Explanation, Picture, Unit};
 
@@ -27,7 +27,7 @@ fn a_channel_of_a_layer_is_explained_by_its_activation() {
     assert_eq!(explanation.title(), "conv_stem, channel 3");
     let record = explanation.record();
     assert_eq!(record["target"]["layer"], "conv_stem");
-    // A value of one place follows from the pixels under its kernel alone.
+    // The value at one position depends only on the pixels under its kernel.
     let place = explained(|options| options.unit = Some(unit("conv_stem:3:10,12"))).unwrap();
     let (_, map) = place.maps().next().unwrap();
     let moved = map.map.iter().filter(|&&value| value != 0.0).count();
@@ -35,18 +35,18 @@ fn a_channel_of_a_layer_is_explained_by_its_activation() {
 }
 
 #[test]
-fn a_channel_or_layer_that_is_not_there_is_refused() {
+fn a_channel_or_layer_that_does_not_exist_is_an_error() {
     let refused = |text: &str| {
         let unit: Unit = text.parse().unwrap();
         let explained = explained(|options| options.unit = Some(unit.clone()));
         explained.err().unwrap().to_string()
     };
-    assert!(refused("conv_stem:32").contains("it has 32, 0 to 31"));
+    assert!(refused("conv_stem:32").contains("it has 32 channels, 0 to 31"));
     assert!(refused("no_layer:0").contains("no_layer"));
 }
 
 #[test]
-fn a_class_against_another_and_a_sum_are_named_in_title_and_record() {
+fn differences_and_sums_are_in_title_and_record() {
     let named = |name: &str| ClassChoice::Named(name.into());
     let against = explained(|options| {
         options.classes = vec![named("espresso")];

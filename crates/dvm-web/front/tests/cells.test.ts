@@ -17,7 +17,7 @@ const cells: Cells = {
   values: pack(values.values, [2, 2, 2], 8),
 };
 
-test('a class loses what it scored before less what it scores covered', () => {
+test('the loss of a class is its score without the window minus its score with the window', () => {
   // Row 0, column 3 is cell (0, 1): tabby 0.75 − 0.25, lynx 0.25 − 0.5.
   expect(lossesAt(cells, values, { row: 0, column: 3 })).toEqual([
     { index: 7, name: 'tabby', whole: 0.75, covered: 0.25, loses: 0.5 },
@@ -30,12 +30,12 @@ test('a class loses what it scored before less what it scores covered', () => {
   ]);
 });
 
-test('what cannot be told is no number', () => {
+test('an unknown loss is NaN', () => {
   const json = JSON.parse('{"index": 7, "name": "tabby", "whole": null}') as (typeof cells.classes)[number];
   const losses = lossesAt({ ...cells, classes: [json, cells.classes[1]!] }, values, { row: 0, column: 3 });
   expect(losses.map(({ name, loses }) => [name, loses])).toEqual([['tabby', NaN], ['lynx', -0.25]]);
 });
 
-test('outside of the map nothing is lost', () => {
+test('outside the map there are no losses', () => {
   expect(lossesAt(cells, values, { row: 3, column: 0 })).toEqual([]);
 });

@@ -32,7 +32,7 @@ test('arrow keys move over the list by rows and columns', () => {
   expect([go('Home', 5), go('End', 5), go('Enter', 5)]).toEqual([0, 9, null]);
 });
 
-test('tables sort numbers as numbers and texts as people do, with empty cells last', () => {
+test('tables sort numbers by value and text in natural order, with empty cells last', () => {
   const rows = [['b10', 10], ['b9', null], ['a', -2]];
   const first = (column: number, descending: boolean) => sorted(rows, { column, descending }).map(([name]) => name);
   expect(first(0, false)).toEqual(['a', 'b9', 'b10']);
@@ -50,7 +50,7 @@ test('texts in a numeric column are sorted by their first number', () => {
   ]);
 });
 
-test('parameters are listed to the last one', () => {
+test('all parameters are listed', () => {
   const json = { network: { name: 'n', input: [3, 224, 224] }, methods: [{ layer_norm: true }, {}], none: null };
   expect(flatten(json).map(({ path, value }) => `${path}: ${value}`)).toEqual([
     'network › name: n',
@@ -63,7 +63,7 @@ test('parameters are listed to the last one', () => {
   expect(flatten({ many: new Array(40).fill(1) })[0]!.value).toMatch(/^1, 1, .*, … \(40 in all\)$/);
 });
 
-test('curves share a chart if their axes are the same, and a table has a row for each place', () => {
+test('curves with the same axes share a chart, and the table has a row for each position', () => {
   const curve = (name: string, up: string, points: [number, number][]) => ({ name, across: 'share', up, points });
   const a = curve('a', 'p', [[0, 1], [0.5, 2]]);
   const b = curve('b', 'p', [[0.25, 3], [0.5, 4]]);
@@ -72,7 +72,7 @@ test('curves share a chart if their axes are the same, and a table has a row for
   expect(tableOf([a, b]).rows).toEqual([[0, 1, null], [0.25, null, 3], [0.5, 2, 4]]);
 });
 
-test('a drawing has the size that its own tag says', () => {
+test('a chart has the size of its svg tag', () => {
   expect(sizeOf('<?xml version="1.0"?><svg xmlns="x" width="320" height="90.5" viewBox="0 0 1 1"><rect width="7"/></svg>')).toEqual({
     width: 320,
     height: 90.5,

@@ -5,11 +5,11 @@ import { makeScale } from '../src/shared/scale.ts';
 import type { Scale } from '../src/shared/types.ts';
 import { lines } from './made/report.ts';
 
-// The numbers are those of the program's own tests of its overlays.
+// The numbers are from the Rust tests of overlays.
 
 const palettes = readPalettes({
   'blue-white-red': lines(true, [[0, 0, 255], [255, 255, 255], [255, 0, 0]]),
-  // As blue-white-red, for maps without a sign.
+  // Like blue-white-red, for maps without a sign.
   plain: lines(false, [[0, 0, 255], [255, 255, 255], [255, 0, 0]]),
 });
 const photograph = pixels(3, 1, [200, 100, 50, 0, 255, 0, 10, 20, 30]);
@@ -24,7 +24,7 @@ test('the grey overlay mixes by the opacity', () => {
   expect(drawn.slice(0, 2)).toEqual([[68, 68, 183], [197, 83, 83]]);
 });
 
-test('the colour overlay leaves the picture alone where the map says nothing', () => {
+test('the colour overlay does not change the picture where the map is neutral', () => {
   const drawn = draw([0, 1, 0], { low: -1, high: 1, colours: 'blue-white-red', neutral: 'middle' }, { mode: 'colour', opacity: 0.85 });
   // 0.15 × (0, 255, 0) + 0.85 × (255, 0, 0) = (216.75, 38.25, 0)
   expect(drawn).toEqual([[200, 100, 50], [217, 38, 0], [10, 20, 30]]);
@@ -36,13 +36,13 @@ test('numbers that are not finite are grey in both overlays', () => {
   expect(draw([NaN, 0, 1], scale, { mode: 'colour', opacity: 0.85 })[0]).toEqual([158, 143, 135]);
 });
 
-test('a map alone and a picture alone have nothing of each other', () => {
+test('a map alone does not show the picture, and a picture alone does not show the map', () => {
   const scale: Scale = { low: 0, high: 1, colours: 'plain', neutral: 'low' };
   expect(draw([0, 1, 0], scale, { mode: 'map', opacity: 0.1 })).toEqual([[0, 0, 255], [255, 0, 0], [0, 0, 255]]);
   expect(draw([0, 1, 0], scale, { mode: 'picture', opacity: 0.1 })).toEqual([[200, 100, 50], [0, 255, 0], [10, 20, 30]]);
 });
 
-test('borders are drawn where segments meet, in what can be seen', () => {
+test('borders are drawn between segments', () => {
   const target = pixels(3, 2, [255, 255, 255, 0, 0, 0, 9, 9, 9, 255, 255, 255, 255, 255, 255, 9, 9, 9]);
   // 1 1 2
   // 3 1 2

@@ -20,19 +20,19 @@ test('codes of 16 bits are little-endian', async () => {
   expect([...values]).toEqual([1, 65534]);
 });
 
-test('rows of an array with three axes are those of its last axis', async () => {
+test('rows of an array with three axes are along its last axis', async () => {
   const data = deflated([10, 1, 20, 1, 30, 1, 40, 1]);
   const { values } = await unpack({ shape: [2, 2, 2], bits: 8, low: 0, high: 254, data });
   expect([...values]).toEqual([10, 11, 20, 21, 30, 31, 40, 41]);
 });
 
-test('without a range all numbers are the same, but those that are not finite', async () => {
+test('without a range all finite numbers are equal', async () => {
   const data = deflated([0, 255]);
   const { values } = await unpack({ shape: [2], bits: 8, low: 0.5, high: 0.5, data });
   expect([...values]).toEqual([0.5, NaN]);
 });
 
-test('numbers come back to half a step', async () => {
+test('numbers are restored to half a step', async () => {
   const numbers = Array.from({ length: 600 }, (_, i) => Math.sin(i / 7) * 3);
   for (const bits of [8, 16] as const) {
     const packed = pack(numbers, [20, 30], bits);
@@ -43,11 +43,11 @@ test('numbers come back to half a step', async () => {
   }
 });
 
-test('too few bytes for the shape are refused', async () => {
+test('too few bytes for the shape are an error', async () => {
   const packed = { shape: [2, 2], bits: 8 as const, low: 0, high: 1, data: deflated([1, 2, 3]) };
   await expect(unpack(packed)).rejects.toThrow('2 × 2 numbers of 8 bits has 3 bytes');
 });
 
-test('bytes that are not zlib are refused', async () => {
+test('bytes that are not zlib are an error', async () => {
   await expect(unpack({ shape: [1], bits: 8, low: 0, high: 1, data: 'AAAA' })).rejects.toThrow();
 });

@@ -14,22 +14,22 @@ const named = (name: string): Palette => palettes.find((palette) => palette.name
 describe('positions on a scale', () => {
   const scale = { low: -2, high: 2, neutral: 'middle' } as const;
 
-  test('run from 0 to 1, and numbers outside are at the nearer end', () => {
+  test('are from 0 to 1, and numbers outside are at the nearer end', () => {
     expect([-2, -1, 0, 1, 2, 7, -9].map((value) => position(scale, value))).toEqual([0, 0.25, 0.5, 0.75, 1, 1, 0]);
   });
 
-  test('are none for numbers that are not finite', () => {
+  test('are null for numbers that are not finite', () => {
     expect([NaN, Infinity, -Infinity].map((value) => position(scale, value))).toEqual([null, null, null]);
   });
 
-  test('are the neutral place where the scale has no length', () => {
+  test('are neutral on a scale without length', () => {
     const flat = (neutral: Scale['neutral']) => position({ low: 3, high: 3, neutral }, 3);
     expect([flat('low'), flat('middle'), flat('high')]).toEqual([0, 0.5, 1]);
   });
 });
 
-test('strength grows from the neutral place', () => {
-  // As in the program's test of the same name.
+test('strength grows from the neutral position', () => {
+  // As in the Rust test of the same name.
   const signed = { low: -2, high: 2, neutral: 'middle' } as const;
   expect([-2, 0, 1].map((value) => strength(signed, value))).toEqual([1, 0, 0.5]);
   const covered = { low: 0, high: 1, neutral: 'high' } as const;
@@ -38,7 +38,7 @@ test('strength grows from the neutral place', () => {
 });
 
 describe('colours', () => {
-  test('of the ends and of a quarter are those that the program draws', () => {
+  test('of the ends and of a quarter are as in the figures of dvm', () => {
     // RdBu at 0.25 is halfway between (67 147 195) and (146 197 222): (106.5 172 208.5), each to one unit.
     expect(colourAt(named('rdbu'), 0)).toEqual([5, 48, 97]);
     expect(colourAt(named('rdbu'), 1)).toEqual([103, 0, 31]);
@@ -48,7 +48,7 @@ describe('colours', () => {
     near(colourAt(named('rdbu'), 0.5), [247, 247, 247]);
   });
 
-  test('outside of the map are those of the nearer end', () => {
+  test('outside the scale are those of the nearer end', () => {
     expect(colourAt(named('rdbu'), -3)).toEqual(colourAt(named('rdbu'), 0));
     expect(colourAt(named('rdbu'), 7)).toEqual(colourAt(named('rdbu'), 1));
   });
@@ -59,7 +59,7 @@ describe('colours', () => {
     expect(colourOf(scale, 0)).toEqual([255, 255, 217]);
   });
 
-  test('a table of another length is refused', () => {
+  test('a table of another length is an error', () => {
     expect(() => readPalettes({ short: { diverging: false, table: 'AAAA' } })).toThrow('short');
   });
 });
@@ -73,7 +73,7 @@ describe('the choice of a colour map', () => {
     expect(choices(palettes, magnitude).map(({ name }) => name)).toEqual(['ylgnbu']);
   });
 
-  test('is the own one if none is chosen or the chosen one does not fit', () => {
+  test('is that of the map if none is chosen or the chosen one does not fit', () => {
     expect(makeScale(signed, palettes).palette.name).toBe('rdbu');
     expect(makeScale(signed, palettes, 'blue-white-red').palette.name).toBe('blue-white-red');
     expect(makeScale(signed, palettes, 'ylgnbu').palette.name).toBe('rdbu');

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { readPlace, writePlace } from '../src/report/address.ts';
 import { everything, namesOf, select, shortener, type Selection } from '../src/report/selection.ts';
-import type { Entry } from '../src/shared/types.ts';
+import type { PictureEntry } from '../src/shared/types.ts';
 
-const entries: Entry[] = [
+const entries: PictureEntry[] = [
   entry(0, 'b10.jpg', 'tabby', 0.9, 'tabby', 0),
   entry(1, 'b9.jpg', 'lynx', 0.5, 'tabby', 2),
   entry(2, 'A1.jpg', 'tabby', 0.7, null, 1),
@@ -23,7 +23,7 @@ test('all words of the text must be found, in any case, in name, class or true c
   expect(ids({ text: 'dog' })).toEqual([]);
 });
 
-test('filters by class, true class, answer and warnings', () => {
+test('filters by class, true class, prediction and warnings', () => {
   expect(ids({ class: 'tabby' })).toEqual([0, 2]);
   expect(ids({ trueClass: 'tabby' })).toEqual([0, 1]);
   expect(ids({ right: 'right' })).toEqual([0, 3]);
@@ -33,21 +33,21 @@ test('filters by class, true class, answer and warnings', () => {
   expect(ids({ warned: true, class: 'tabby' })).toEqual([2]);
 });
 
-test('sorts by confidence, class and name, and equal ones keep their order', () => {
+test('sorts by confidence, class and name, and ties keep their order', () => {
   expect(ids({ sort: 'confidence' })).toEqual([1, 3, 2, 0]);
   expect(ids({ sort: 'class' })).toEqual([3, 1, 0, 2]);
   // 9 comes before 10, and A before b.
   expect(ids({ sort: 'name' })).toEqual([2, 1, 0, 3]);
 });
 
-test('the names to choose from are sorted and counted', () => {
+test('names in the filter are sorted and counted', () => {
   expect(namesOf(entries, ({ trueClass }) => trueClass)).toEqual([
     { name: 'Egyptian cat', count: 1 },
     { name: 'tabby', count: 2 },
   ]);
 });
 
-test('short names lack the folders that all names begin with', () => {
+test('short names leave out the common folders', () => {
   const short = (...names: string[]) => names.map(shortener(names));
   expect(short('/data/pets/a/1.jpg', '/data/pets/b/1.jpg')).toEqual(['a/1.jpg', 'b/1.jpg']);
   expect(short('pets/1.jpg', 'pets/10.jpg')).toEqual(['1.jpg', '10.jpg']);
@@ -55,7 +55,7 @@ test('short names lack the folders that all names begin with', () => {
   expect(short('C:\\pets\\1.jpg')).toEqual(['1.jpg']);
 });
 
-test('the address keeps what is open and what is selected', () => {
+test('the address has the open entry and the selection', () => {
   const selection: Selection = {
     text: 'a & b=#?', class: 'tiger cat', trueClass: 'é', right: 'wrong', warned: true, sort: 'name', descending: true,
   };
@@ -69,13 +69,13 @@ test('the address keeps what is open and what is selected', () => {
   expect(writePlace({ open: 12, selection: everything })).toBe('#picture-12');
 });
 
-test('an address that says nothing known opens the whole list', () => {
+test('an unknown address opens the whole list', () => {
   for (const hash of ['', '#', '#content', '#picture-x', '#picture-?sort=size&right=maybe']) {
     expect(readPlace(hash)).toEqual({ open: null, selection: everything });
   }
 });
 
-function entry(id: number, name: string, klass: string, probability: number, trueClass: string | null, warnings: number): Entry {
+function entry(id: number, name: string, klass: string, probability: number, trueClass: string | null, warnings: number): PictureEntry {
   return {
     id, name, title: klass, class: { index: id, name: klass, probability }, trueClass,
     right: trueClass === null ? null : trueClass === klass, warnings, methods: [], group: null, thumbnail: '',

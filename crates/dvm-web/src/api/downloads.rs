@@ -1,4 +1,4 @@
-//! Files of an explanation.
+//! Downloads of an explanation.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::server::{Lane, Problem, Server};
 use crate::view::warnings;
 
 /// A file of an explanation: `figure.png`, `figure.svg`, `figure.pdf`, `record.json`, `report.html`, and for each
-/// method `METHOD.npy` (the map, `[H, W]`), `METHOD.raw.npy` (what it was made of), `METHOD.png` and
+/// method `METHOD.npy` (the map, `[H, W]`), `METHOD.raw.npy` (the raw array), `METHOD.png` and
 /// `METHOD.overlay.png`.
 #[utoipa::path(
     get,
     path = "/api/explanations/{explanation}/{file}",
     params(
-        ("explanation" = String, Path, description = "What the answer of `/api/explain` is called"),
+        ("explanation" = String, Path, description = "The id in the answer of `/api/explain`"),
         ("file" = String, Path, description = "The name of the file")
     ),
     responses(
@@ -46,7 +46,7 @@ pub(super) async fn download(
     Ok((headers, bytes).into_response())
 }
 
-/// One HTML file with all of the explanation.
+/// A report of the explanation: one HTML file.
 fn report(explanation: &Explanation) -> Vec<u8> {
     let record = explanation.record();
     let model = record["model"]["architecture"].as_str().unwrap_or_default();
@@ -54,7 +54,7 @@ fn report(explanation: &Explanation) -> Vec<u8> {
     let head = Head {
         kind: Kind::Explain,
         title: format!("{name} by {model}"),
-        // It was made on the page: no command made it.
+        // It was made on the page, without a command.
         command: String::new(),
         parameters: [("model".to_owned(), record["model"].clone())]
             .into_iter()
@@ -69,10 +69,10 @@ fn report(explanation: &Explanation) -> Vec<u8> {
     document(&[(explanation, name, record.clone())], &head)
 }
 
-/// The content of a file, and what kind it is.
+/// The content type and the content of a file.
 fn make(explanation: &Explanation, file: &str) -> Result<(&'static str, Vec<u8>), Problem> {
     const NPY: &str = "application/octet-stream";
-    let missing = || Problem::missing("there is no such file of this explanation");
+    let missing = || Problem::missing("this explanation has no file of that name");
     if let Some(format) = FigureFormat::ALL
         .into_iter()
         .find(|format| file == format!("figure.{}", format.name()))

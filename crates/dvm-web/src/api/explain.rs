@@ -1,4 +1,4 @@
-//! Explanations as they come: what the network says at once, then map by map, and occlusion window by window.
+//! Explanations as a stream: the prediction first, then map by map, and occlusion window by window.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -20,28 +20,28 @@ use tracing::{Instrument, Span};
 use utoipa::ToSchema;
 
 use super::pictures::read_given;
-use super::session::{Answer, Asked, Given, locked};
+use super::session::{Answer, ExplanationKey, SessionPicture, locked};
 use crate::options;
 use crate::server::{Json, Lane, Problem, Server, Ticket};
 use crate::view::{Detail, ExplanationView, MapView, Warning, maps, warnings};
 
-/// What to explain, and how.
+/// What to explain, and with which methods and options.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct ExplainRequest {
     /// The id of the picture.
     picture: String,
     /// The name of the network.
     model: String,
-    /// Methods by name; made one after the other, in this order.
+    /// Names of methods. Maps are made in this order.
     methods: Vec<String>,
-    /// Index of the class; the most probable one if not said.
+    /// Index of the class. Default: the most probable class.
     class: Option<usize>,
-    /// Index of the class that it is explained against.
+    /// Index of a class to explain against: the target is the difference of the two.
     against: Option<usize>,
-    /// Options of methods and metrics, as text: `window`, or `occlusion.window` for one method alone.
+    /// Options of methods and metrics, as text: `window`, or `occlusion.window` for one method.
     #[serde(default)]
     options: BTreeMap<String, String>,
-    /// Metrics to test every map by.
+    /// Names of metrics that test every map.
     #[serde(default)]
     checks: Vec<String>,
 }
@@ -50,7 +50,7 @@ pub(super) struct ExplainRequest {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Event {
-    /// First: what the network says; the view has no maps.
+    /// The first line: the prediction; the view has no maps.
     Prediction {
         explanation: String,
         view: Box<ExplanationView>,
@@ -82,25 +82,25 @@ enum Event {
     },
 }
 
-/// A window that was covered, and what that did.
+/// A covered window and its effect.
 #[derive(Serialize)]
 struct Covered {
     rows: [usize; 2],
     columns: [usize; 2],
-    /// Probability of the target with nothing covered, less that with the window covered.
+    /// Probability of the target without a covered window, minus the probability with it.
     drop: f64,
 }
 
-/// Most methods at once.
+/// The maximum number of methods in a request.
 const MOST: usize = 40;
 
-/// How often the page is told how far a method is.
+/// The interval of progress lines.
 const TICK: Duration = Duration::from_millis(60);
 
-/// Classes beside the one asked for whose maps are kept, where they cost nothing.
+/// Further classes whose maps are kept, if the method makes the maps of all classes at once.
 const OTHERS: usize = 10;
 
-/// Explains a class of a picture. The answer is a stream of lines, each an object with an `event`.
+/// Explains a class of a picture. The answer is a stream of lines, each a JSON object with an `event`.
 #[utoipa::path(
     post,
     path = "/api/explain",
@@ -114,7 +114,7 @@ const OTHERS: usize = 10;
         ),
         (status = 400, description = "A method, option or class that does not exist"),
         (status = 404, description = "No such picture or network"),
-        (status = 429, description = "Too many requests wait already")
+        (status = 429, description = "Too many requests are waiting")
     )
 )]
 pub(super) async fn explain(
@@ -123,7 +123,7 @@ pub(super) async fn explain(
 ) -> Result<Response, Problem> {
     let classifier = server.models.get(&request.model)?.clone();
     let given = server.session.picture(&request.picture)?;
-    let wanted = Wanted::new(&request, &classifier, server.limits.memory)?;
+    let wanted = CheckedRequest::new(&request, &classifier, server.limits.memory)?;
     let place = server.queue.enter(Lane::Long)?;
     let (id, answer) = server.session.begin()?;
     let (tell, heard) = unbounded_channel();
@@ -140,11 +140,11 @@ pub(super) async fn explain(
     let working = async move {
         let gone = tell.clone();
         tokio::select! {
-            // Dropping the work when the client is gone ends it at its next step.
+            // If the client is gone, the work is dropped and ends at its next step.
             () = gone.closed() => {}
             ended = place.run(move |ticket| task.run(wanted, ticket)) => {
                 if let Err(problem) | Ok(Err(problem)) = ended {
-                    // A client that is gone needs no answer.
+                    // The client may be gone.
                     let _ = tell.send(Event::Error { error: problem.message });
                 }
             }
@@ -160,33 +160,35 @@ pub(super) async fn explain(
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
-/// What was asked for, and was found to make sense.
-struct Wanted {
+/// A checked request.
+struct CheckedRequest {
     explain: Explain,
     checks: String,
     metrics: Settings,
 }
 
-impl Wanted {
+impl CheckedRequest {
     fn new(
         request: &ExplainRequest,
         classifier: &Classifier,
         memory: usize,
     ) -> Result<Self, Problem> {
         if request.methods.is_empty() || request.methods.len() > MOST {
-            return Err(Problem::request(format!("ask for 1 to {MOST} methods")));
+            return Err(Problem::request(format!(
+                "a request must have 1 to {MOST} methods"
+            )));
         }
         let count = classifier.classes().len();
         let asked = [request.class, request.against];
         if let Some(index) = asked.into_iter().flatten().find(|&index| index >= count) {
             return Err(Problem::request(format!(
-                "there is no class {index}: the network has {count}, 0 to {}",
+                "there is no class {index}; the network has {count} classes, 0 to {}",
                 count - 1
             )));
         }
         let (methods, metrics) = Checks::split(&options::settings(&request.options)?);
         let checks = request.checks.join(",");
-        // Refused now, not when half of the maps are made.
+        // Reports errors before any map is made.
         Checks::with_settings(&checks, &metrics)?;
         let mut explain = Explain::with_settings(&request.methods.join(","), &methods)?;
         explain.memory = memory;
@@ -200,11 +202,11 @@ impl Wanted {
     }
 }
 
-/// One request at work.
+/// A running request.
 struct Task {
     server: Arc<Server>,
     classifier: Arc<Classifier>,
-    given: Arc<Given>,
+    given: Arc<SessionPicture>,
     picture: String,
     model: String,
     id: String,
@@ -213,20 +215,20 @@ struct Task {
 }
 
 impl Task {
-    fn run(&self, wanted: Wanted, ticket: &Ticket) -> Result<(), Problem> {
+    fn run(&self, wanted: CheckedRequest, ticket: &Ticket) -> Result<(), Problem> {
         let start = Instant::now();
         let key = (&self.picture[..], &self.model[..]);
         let inspection = self.server.session.inspection(key, &self.classifier, || {
             read_given(&self.given, &self.server, &self.classifier)
         })?;
-        let Wanted {
+        let CheckedRequest {
             explain,
             checks,
             metrics,
         } = wanted;
         let seen = self.seen(&inspection, &explain)?;
         let view = ExplanationView::new(&seen, &self.given.name, seen.record(), Detail::Full);
-        self.say(Event::Prediction {
+        self.send(Event::Prediction {
             explanation: self.id.clone(),
             view: Box::new(view),
         });
@@ -242,23 +244,23 @@ impl Task {
                     locked(&self.answer).push(asked);
                     self.map(method, &explanation);
                 }
-                Err(error) => self.say(Event::Failed {
+                Err(error) => self.send(Event::Failed {
                     method,
                     error: Problem::from(error).message,
                 }),
             }
         }
         let seconds = start.elapsed().as_secs_f64();
-        self.say(Event::Done { seconds });
+        self.send(Event::Done { seconds });
         Ok(())
     }
 
-    /// Tells the client. One that is gone is told nothing: its work ends at the next step.
-    fn say(&self, event: Event) {
+    /// Sends a line to the client. If the client is gone, the work ends at its next step.
+    fn send(&self, event: Event) {
         let _ = self.tell.send(event);
     }
 
-    fn asked(&self, how: &str, target: &Target) -> Asked {
+    fn asked(&self, how: &str, target: &Target) -> ExplanationKey {
         let target = format!("{target:?}");
         (self.picture.clone(), self.model.clone(), how.into(), target)
     }
@@ -270,7 +272,7 @@ impl Task {
         }
     }
 
-    /// What the network sees, and which target is meant: an explanation without maps.
+    /// The prediction and the target: an explanation without maps.
     fn seen(&self, inspection: &Inspection, wanted: &Explain) -> Result<Explanation, Problem> {
         let mut nothing = Explain::nothing();
         nothing.classes = wanted.classes.clone();
@@ -280,7 +282,7 @@ impl Task {
         Ok(all.remove(0).with_caption(self.caption()))
     }
 
-    /// The explanation by one method; made only if it was not made before.
+    /// The explanation by one method, from the session if it was made before.
     fn explanation(
         &self,
         mut one: Explain,
@@ -297,7 +299,7 @@ impl Task {
         if let Target::Class(class) = *target {
             one.classes = vec![ClassChoice::Index(class)];
             if one.shares_walks() && one.checks.is_empty() {
-                // A click on another class shows its map at once.
+                // Maps of further classes make clicks on them fast.
                 let others = seen.prediction().top(OTHERS).iter();
                 one.classes
                     .extend(others.map(|ranked| ClassChoice::Index(ranked.index)));
@@ -310,11 +312,11 @@ impl Task {
             before: score(target, &seen.prediction().probabilities),
             waiting: Mutex::new((Instant::now(), Vec::new())),
         });
-        one.answered = Some(Arc::new({
+        one.window_output = Some(Arc::new({
             let windows = windows.clone();
             move |method, window, numbers| windows.add(method, window, numbers)
         }));
-        one.walking = Some(ticket.checking());
+        one.before_walk = Some(ticket.checking());
         let told = Mutex::new(None);
         let progress = |title: &'static str, done: usize, all: usize| {
             ticket.check();
@@ -324,7 +326,7 @@ impl Task {
             });
             if is_new {
                 *last = Some((title, Instant::now()));
-                self.say(Event::Progress {
+                self.send(Event::Progress {
                     method,
                     title,
                     done,
@@ -343,14 +345,14 @@ impl Task {
             }
             session.keep(self.asked(how, explanation.target()), explanation);
         }
-        Ok(found.expect("the target was among the classes asked for"))
+        Ok(found.expect("the target is one of the requested classes"))
     }
 
     fn map(&self, method: &'static str, explanation: &Explanation) {
         let mut maps = maps(explanation, &explanation.record(), Detail::Full);
         let mut warnings = warnings(explanation);
         warnings.retain(|warning| warning.source == method);
-        self.say(Event::Map {
+        self.send(Event::Map {
             method,
             map: Box::new(maps.remove(0)),
             warnings,
@@ -379,7 +381,7 @@ fn score(target: &Target, probabilities: &[f32]) -> f64 {
         .sum()
 }
 
-/// Gathers windows, and tells of several at once.
+/// Collects windows and sends several at once.
 struct Windows {
     tell: UnboundedSender<Event>,
     target: Target,

@@ -1,4 +1,4 @@
-//! What there is: networks, classes, methods, metrics, colours.
+//! Lists of networks, classes, methods, metrics and colours.
 
 #![expect(unused_qualifications, reason = "utoipa's macros write whole paths")]
 
@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::server::{Problem, Server};
 use crate::view::{Colours, colours};
 
-/// All that the page has to know before it asks anything.
+/// Everything that the page needs before its first request.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Info {
     version: &'static str,
@@ -31,11 +31,11 @@ struct Model {
     name: String,
     /// `[C, H, W]` of its input.
     input: [usize; 3],
-    /// How many classes it has.
+    /// The number of its classes.
     classes: usize,
-    /// How pictures are prepared, for people.
+    /// The preprocessing in words.
     preprocessing: String,
-    /// What is assumed of it, and what else is to be known.
+    /// Warnings, such as assumptions about the network.
     warnings: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ struct MethodOption {
     help: &'static str,
 }
 
-/// A test of maps.
+/// A metric.
 #[derive(Serialize, ToSchema)]
 struct Metric {
     name: &'static str,
@@ -69,7 +69,7 @@ struct Metric {
     summary: &'static str,
 }
 
-/// Bounds of one request.
+/// Limits of one request.
 #[derive(Serialize, ToSchema)]
 struct Bounds {
     /// Bytes of a picture file.
@@ -99,7 +99,7 @@ fn option(spec: &OptionSpec) -> MethodOption {
     }
 }
 
-fn method(entry: &methods::Entry) -> Method {
+fn method(entry: &methods::MethodEntry) -> Method {
     let reference = &entry.reference;
     Method {
         name: entry.name,
@@ -128,7 +128,7 @@ pub(super) async fn info(State(server): State<Arc<Server>>) -> Json<Info> {
         methods: methods::ALL.iter().map(method).collect(),
         metrics: metrics::registry::ALL
             .iter()
-            // Nothing says where objects are in a picture that was dropped on the page.
+            // Pictures on the page have no regions.
             .filter(|entry| entry.needs != metrics::registry::Needs::Region)
             .map(|entry| Metric {
                 name: entry.name,
@@ -144,13 +144,13 @@ pub(super) async fn info(State(server): State<Arc<Server>>) -> Json<Info> {
     })
 }
 
-/// Which classes to list.
+/// The classes to list.
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Search {
     /// Only classes whose name contains this, or that have this index.
     #[serde(default)]
     search: String,
-    /// At most so many; 50 if not said, 10,000 at most.
+    /// The maximum number of classes. Default: 50; at most 10,000.
     limit: Option<usize>,
 }
 

@@ -1,5 +1,5 @@
-//! What the page asks: pictures are put in, explanations come out step by step, windows are covered, files are
-//! downloaded. The same in TypeScript: `front/src/shared/types.ts`.
+//! The API of the page: adding pictures, explanations as a stream, covered windows, downloads. The same in
+//! TypeScript: `front/src/shared/types.ts`.
 
 mod downloads;
 mod explain;

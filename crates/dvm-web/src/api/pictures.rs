@@ -1,4 +1,4 @@
-//! Pictures that are put in.
+//! Adding pictures.
 
 #![expect(unused_qualifications, reason = "utoipa's macros write whole paths")]
 
@@ -10,42 +10,42 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use dvm::data::formats::{Wanted, holds_frames};
-use dvm::{Classifier, Picture, Reading, Source, is_recognised};
+use dvm::{Classifier, Picture, Reading, Source, is_recognised, system_words};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::session::Given;
+use super::session::SessionPicture;
 use crate::server::{Lane, Problem, Server};
 
-/// How the file is called.
+/// The name of the file.
 #[derive(Deserialize, IntoParams)]
-pub(super) struct Named {
-    /// The file's name; only shown, and its ending tells volumes apart.
+pub(super) struct FileName {
+    /// The file's name, for display. Its extension distinguishes volumes from pictures.
     #[serde(default)]
     name: String,
 }
 
-/// A picture that is known now.
+/// A picture in the session.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PictureInfo {
-    /// What to ask for it by.
+    /// Its id for other requests.
     id: String,
     name: String,
     /// Pixels of the whole picture.
     width: usize,
     height: usize,
-    /// What is to be known of it: that its file is cut off, that its colours were dropped.
+    /// Warnings, such as that the file is cut off or that colours were dropped.
     notes: Vec<String>,
 }
 
-/// Longest name of a file, in letters.
+/// The maximum length of a file name, in characters.
 const LONGEST: usize = 120;
 
-/// Puts in a picture file: PNG, JPEG, WebP, TIFF, BMP, GIF, DICOM, NIfTI (the middle slice) or .npy.
+/// Adds a picture file: PNG, JPEG, WebP, TIFF, BMP, GIF, DICOM, NIfTI (the middle slice) or .npy.
 #[utoipa::path(
     post,
     path = "/api/pictures",
-    params(Named),
+    params(FileName),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 200, body = PictureInfo),
@@ -55,7 +55,7 @@ const LONGEST: usize = 120;
 )]
 pub(super) async fn put(
     State(server): State<Arc<Server>>,
-    Query(Named { name }): Query<Named>,
+    Query(FileName { name }): Query<FileName>,
     body: Bytes,
 ) -> Result<Json<PictureInfo>, Problem> {
     let name = plain_name(&name);
@@ -81,7 +81,7 @@ pub(super) async fn put(
     }))
 }
 
-/// The end of a path, without what would confuse a reader.
+/// The last part of a path, without control characters.
 fn plain_name(name: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = name
@@ -95,9 +95,9 @@ fn plain_name(name: &str) -> String {
     }
 }
 
-/// The picture, within the limits of the server.
+/// Reads the picture, within the limits of the server.
 pub(super) fn read_given(
-    given: &Given,
+    given: &SessionPicture,
     server: &Server,
     classifier: &Classifier,
 ) -> Result<Picture, Problem> {
@@ -117,10 +117,15 @@ fn read(source: &Source, server: &Server, classifier: &Classifier) -> Result<Pic
     }
 }
 
-/// The middle slice of a volume, the middle frame of a DICOM file. Their readers want a file, so for that time there
-/// is one. None if it is no such thing.
+/// The middle slice of a volume or the middle frame of a DICOM file. Their readers need a file, so a temporary one is
+/// written. `None` for other files.
 fn volume(name: &str, bytes: &[u8], reading: &Reading) -> Result<Option<Picture>, Problem> {
-    let no_file = |error: std::io::Error| Problem::internal(format!("no room for a file: {error}"));
+    let no_file = |error: std::io::Error| {
+        Problem::internal(format!(
+            "the server cannot write a temporary file: {}",
+            system_words(&error)
+        ))
+    };
     let folder = tempfile::tempdir().map_err(no_file)?;
     let path = folder.path().join(file_name(name));
     let written = std::fs::File::create_new(&path).and_then(|mut file| file.write_all(bytes));
@@ -135,13 +140,13 @@ fn volume(name: &str, bytes: &[u8], reading: &Reading) -> Result<Option<Picture>
     };
     read().map_err(|error| {
         let problem = Problem::from(error);
-        // Where the file was for that time is not the client's business.
+        // Hides the path of the temporary file.
         let message = problem.message.replace(&path.display().to_string(), name);
         Problem::request(message)
     })
 }
 
-/// A name for a file of our own, of which only the ending is the client's.
+/// The name of the temporary file, with the client's extension if it is known.
 fn file_name(name: &str) -> &'static str {
     let name = name.to_lowercase();
     let has = |ending: &&str| name.ends_with(*ending);
@@ -163,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_the_end_of_a_path_without_control_letters() {
+    fn a_name_is_the_last_part_of_a_path_without_control_characters() {
         let names = [
             "../../etc/passwd",
             "C:\\x\\photo.jpg",
@@ -180,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_clients_name_only_a_known_ending_reaches_the_disk() {
+    fn a_temporary_file_has_only_a_known_extension_of_the_clients_name() {
         assert_eq!(file_name("../x.nii.gz"), "picture.nii.gz");
         assert_eq!(file_name("SCAN.DCM"), "picture.dcm");
         assert_eq!(file_name("x.sh"), "picture");

@@ -1,5 +1,5 @@
-//! What the page works with: pictures, what networks computed of them, and explanations. All of it is in memory only,
-//! bounded, and the oldest is forgotten first.
+//! The session of the page: pictures, their activations, and explanations. Everything is in memory only, within
+//! limits; the oldest items are dropped first.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -10,40 +10,40 @@ use lru::LruCache;
 
 use crate::server::{Limits, Problem};
 
-/// Most bytes of picture files that are remembered, and most files.
+/// Limits of the kept picture files: their bytes and their number.
 const PICTURE_BYTES: usize = 128 << 20;
 const PICTURES: usize = 200;
 
-/// Pictures of which all values of a network are remembered; each takes tens of megabytes.
+/// The maximum number of pictures whose activations are kept; each takes tens of megabytes.
 const INSPECTIONS: usize = 4;
 
-/// Most explanations that are remembered, each class of each method, and most bytes of them.
+/// Limits of the kept explanations (one for each class and method): their number and their bytes.
 const EXPLANATIONS: usize = 400;
 const EXPLANATION_BYTES: usize = 256 << 20;
 
-/// Answers that files can be downloaded of.
+/// The maximum number of answers with downloads.
 const ANSWERS: usize = 200;
 
-/// A picture that was put in.
-pub(super) struct Given {
-    /// The name that its file had.
+/// A picture of the session.
+pub(super) struct SessionPicture {
+    /// The name of its file.
     pub name: String,
     pub source: Source,
     bytes: usize,
 }
 
-/// What belongs together for downloads: what was asked for by each method that succeeded, in order.
-pub(super) type Answer = Arc<Mutex<Vec<Asked>>>;
+/// The explanations of one answer, for downloads: the key of each method that succeeded, in order.
+pub(super) type Answer = Arc<Mutex<Vec<ExplanationKey>>>;
 
-/// What an explanation was asked for: the picture, the network, the method with its parameters, the target.
-pub(super) type Asked = (String, String, String, String);
+/// The key of an explanation: picture, network, method with its settings, target.
+pub(super) type ExplanationKey = (String, String, String, String);
 
-/// Pictures and explanations that the page works with.
+/// The pictures and explanations of the page.
 pub struct Session {
     memory: usize,
-    pictures: Mutex<LruCache<String, Arc<Given>>>,
+    pictures: Mutex<LruCache<String, Arc<SessionPicture>>>,
     inspections: Mutex<LruCache<(String, String), Arc<Inspection>>>,
-    explanations: Mutex<LruCache<Asked, Arc<Explanation>>>,
+    explanations: Mutex<LruCache<ExplanationKey, Arc<Explanation>>>,
     answers: Mutex<LruCache<String, Answer>>,
 }
 
@@ -59,7 +59,7 @@ impl Session {
         }
     }
 
-    /// Remembers a picture, and forgets the oldest ones where they are too many. Gives its id.
+    /// Adds a picture, drops the oldest ones beyond the limits, and returns its id.
     pub(super) fn put(
         &self,
         name: String,
@@ -68,7 +68,7 @@ impl Session {
     ) -> Result<String, Problem> {
         let id = random_id()?;
         let mut pictures = locked(&self.pictures);
-        let given = Given {
+        let given = SessionPicture {
             name,
             source,
             bytes,
@@ -83,14 +83,14 @@ impl Session {
     }
 
     /// The picture of this id.
-    pub(super) fn picture(&self, id: &str) -> Result<Arc<Given>, Problem> {
+    pub(super) fn picture(&self, id: &str) -> Result<Arc<SessionPicture>, Problem> {
         let found = locked(&self.pictures).get(id).cloned();
         found.ok_or_else(|| {
-            Problem::missing("the picture is not here any more: only the latest ones are remembered; add it again")
+            Problem::missing("the server no longer has this picture, because it keeps only the latest ones; add it again")
         })
     }
 
-    /// The picture as a network sees it, with what was computed of it; prepared by `read` if it is not there.
+    /// The picture prepared for a network, with its activations; `read` reads it if it is not kept.
     pub(super) fn inspection(
         &self,
         (picture, model): (&str, &str),
@@ -107,13 +107,13 @@ impl Session {
         Ok(inspection)
     }
 
-    /// An explanation that was made before.
-    pub(super) fn explanation(&self, asked: &Asked) -> Option<Arc<Explanation>> {
+    /// A kept explanation.
+    pub(super) fn explanation(&self, asked: &ExplanationKey) -> Option<Arc<Explanation>> {
         locked(&self.explanations).get(asked).cloned()
     }
 
-    /// Remembers an explanation, and forgets the oldest ones where they take too much memory.
-    pub(super) fn keep(&self, asked: Asked, explanation: Arc<Explanation>) {
+    /// Keeps an explanation and drops the oldest ones beyond the limits.
+    pub(super) fn keep(&self, asked: ExplanationKey, explanation: Arc<Explanation>) {
         let mut explanations = locked(&self.explanations);
         explanations.push(asked, explanation);
         while explanations.len() > 1
@@ -123,7 +123,7 @@ impl Session {
         }
     }
 
-    /// A new answer, empty so far, with its id.
+    /// A new, empty answer with its id.
     pub(super) fn begin(&self) -> Result<(String, Answer), Problem> {
         let id = random_id()?;
         let answer = Answer::default();
@@ -134,7 +134,8 @@ impl Session {
     /// The explanations of an answer as one, with all maps.
     pub(super) fn answer(&self, id: &str) -> Result<Explanation, Problem> {
         let found = locked(&self.answers).get(id).cloned();
-        let missing = || Problem::missing("this explanation is not here any more: make it again");
+        let missing =
+            || Problem::missing("the server no longer has this explanation; make it again");
         let answer = found.ok_or_else(missing)?;
         let asked = locked(&answer).clone();
         let mut all: Option<Explanation> = None;
@@ -150,7 +151,7 @@ impl Session {
     }
 }
 
-/// The memory that explanations take together. Pictures and arrays that several of them share count once.
+/// The memory of explanations. Shared pictures and arrays count once.
 fn bytes<'a>(explanations: impl Iterator<Item = &'a Explanation>) -> usize {
     let mut shared = BTreeMap::new();
     let mut own = 0;
@@ -172,7 +173,7 @@ fn bytes<'a>(explanations: impl Iterator<Item = &'a Explanation>) -> usize {
 }
 
 fn bounded<K: std::hash::Hash + Eq, V>(most: usize) -> Mutex<LruCache<K, V>> {
-    let most = NonZeroUsize::new(most).expect("no bound is 0");
+    let most = NonZeroUsize::new(most).expect("limits are not 0");
     Mutex::new(LruCache::new(most))
 }
 
@@ -180,11 +181,11 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An id that cannot be guessed: everyone who knows it may see the picture.
+/// An id that cannot be guessed, because everyone who knows it can see the picture.
 fn random_id() -> Result<String, Problem> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(dvm::engine::weights::hexadecimal(&bytes))
 }
 
 #[cfg(test)]
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_pictures_are_forgotten_when_they_are_too_large_together() {
+    fn the_oldest_pictures_are_dropped_beyond_the_limit_of_bytes() {
         let session = Session::new(&Limits::default());
         let ids: Vec<String> = (0..3)
             .map(|_| {
@@ -213,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn what_explanations_share_counts_once() {
+    fn shared_arrays_of_explanations_count_once() {
         let classifier = dvm::Classifier::open("squeezenet1_1", None).unwrap();
         let settings = dvm::Settings::new().with("window", 112).with("stride", 112);
         let mut options = dvm::Explain::with_settings("occlusion", &settings).unwrap();
         options.classes = [1, 2].map(dvm::ClassChoice::Index).into();
         let picture = Picture::filled(300, 300, [90, 20, 40]);
         let all = classifier.explain(picture, &options).unwrap();
-        // The picture, the scores of 1,000 classes under 4 windows; of each class a map and a smooth one.
+        // The picture, the scores of 1,000 classes for 4 windows, and two maps for each class.
         let shared = 300 * 300 * 3 + 1000 * 4 * 4;
         let own = 2 * 224 * 224 * 4;
         assert_eq!(bytes(all[..1].iter()), shared + own);

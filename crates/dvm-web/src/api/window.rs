@@ -1,4 +1,4 @@
-//! What the network says with a window covered, while a person moves it.
+//! Predictions with a covered window, which the user moves on the page.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,26 +19,26 @@ pub(super) struct WindowRequest {
     picture: String,
     /// The name of the network.
     model: String,
-    /// Rows of the crop: from the first on, up to and without the second.
+    /// Rows of the crop: the first row and the row after the last.
     rows: [usize; 2],
-    /// Columns, alike.
+    /// Columns of the crop: the first column and the column after the last.
     columns: [usize; 2],
-    /// What covers: `mean` (if not said), `black`, `white`, `grey`, `zero`, `blur`, `noise` or a colour `#RRGGBB`.
+    /// The fill: `mean` (default), `black`, `white`, `grey`, `zero`, `blur`, `noise` or a colour `#RRGGBB`.
     fill: Option<String>,
-    /// Indices of the classes to tell.
+    /// Indices of classes to include.
     #[serde(default)]
     classes: Vec<usize>,
 }
 
-/// What the network says with the window covered.
+/// The prediction with the covered window.
 #[derive(Serialize, ToSchema)]
 pub(super) struct WindowAnswer {
-    /// The classes asked for, in their order.
+    /// The requested classes, in their order.
     classes: Vec<Change>,
     /// The most probable classes.
     #[schema(value_type = Vec<Object>)]
     top: Vec<dvm::Ranked>,
-    /// How long the network took.
+    /// Time of the network.
     milliseconds: f64,
 }
 
@@ -47,26 +47,26 @@ pub(super) struct WindowAnswer {
 struct Change {
     index: usize,
     name: String,
-    /// With nothing covered, 0 … 1.
+    /// Without a covered window, 0 … 1.
     before: f32,
-    /// With the window covered.
+    /// With the covered window, 0 … 1.
     after: f32,
 }
 
-/// How many of the most probable classes are told.
+/// The number of most probable classes in the answer.
 const TOP: usize = 5;
 
-/// Most classes that can be asked for.
+/// The maximum number of requested classes.
 const MOST: usize = 100;
 
-/// Covers a window of a picture and says what the network then sees.
+/// Covers a window of a picture and classifies it.
 #[utoipa::path(
     post,
     path = "/api/window",
     request_body = WindowRequest,
     responses(
         (status = 200, body = WindowAnswer),
-        (status = 400, description = "The window does not lie within the crop"),
+        (status = 400, description = "The window is not inside the crop"),
         (status = 404, description = "No such picture or network")
     )
 )]
@@ -80,12 +80,12 @@ pub(super) async fn window(
     let count = classifier.classes().len();
     if request.classes.len() > MOST {
         return Err(Problem::request(format!(
-            "at most {MOST} classes are told at once"
+            "a request can have at most {MOST} classes"
         )));
     }
     if let Some(index) = request.classes.iter().find(|&&index| index >= count) {
         return Err(Problem::request(format!(
-            "there is no class {index}: the network has {count}, 0 to {}",
+            "there is no class {index}; the network has {count} classes, 0 to {}",
             count - 1
         )));
     }
@@ -122,14 +122,13 @@ fn top(prediction: &Prediction) -> Vec<dvm::Ranked> {
     prediction.top(TOP).to_vec()
 }
 
-/// What covers a window. Files of the server are not read for a client.
+/// The fill of a window. The server does not read files for a client.
 fn fill(text: &str) -> Result<Baseline, Problem> {
-    let refused =
-        |why: &str| Problem::request(format!("a window cannot be covered by that: {why}"));
+    let refused = |why: &str| Problem::request(format!("`fill` is invalid: {why}"));
     let fill: Baseline = text.parse().map_err(refused)?;
     match fill.file() {
         None => Ok(fill),
-        Some(_) => Err(refused("files of the server are not read")),
+        Some(_) => Err(refused("the server does not read files for it")),
     }
 }
 
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_file_covers_a_window() {
+    fn a_file_is_not_a_valid_fill() {
         assert!(fill("mean").is_ok() && fill("#ff0000").is_ok());
         for text in ["/etc/hostname.png", "a.npy", "./x", "nothing"] {
             assert_eq!(fill(text).unwrap_err().status, 400, "{text}");

@@ -1,4 +1,4 @@
-//! The binary data extension of V2: numbers and files behind the JSON, as they are.
+//! The binary data extension of V2: numbers and files after the JSON.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName};
@@ -8,10 +8,10 @@ use crate::server::Problem;
 /// The header with the length of the JSON.
 pub const LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 
-/// A body's JSON and what stands behind it.
+/// Splits a body into JSON and binary data.
 ///
 /// # Errors
-/// 400 for a header that is no length of a part of the body.
+/// 400 for a header that is not a length within the body.
 pub fn split(headers: &HeaderMap, mut body: Bytes) -> Result<(Bytes, Bytes), Problem> {
     let Some(length) = headers.get(LENGTH) else {
         return Ok((body, Bytes::new()));
@@ -19,7 +19,7 @@ pub fn split(headers: &HeaderMap, mut body: Bytes) -> Result<(Bytes, Bytes), Pro
     let length: Option<usize> = length.to_str().ok().and_then(|text| text.parse().ok());
     let length = length.filter(|&length| length <= body.len());
     let length = length.ok_or_else(|| {
-        let message = format!("the header {LENGTH} is not the length of a part of the body");
+        let message = format!("the header {LENGTH} must be the length of the JSON in the body");
         Problem::request(message)
     })?;
     let binary = body.split_off(length);
@@ -33,7 +33,7 @@ pub fn split(headers: &HeaderMap, mut body: Bytes) -> Result<(Bytes, Bytes), Pro
 pub fn floats(bytes: &[u8]) -> Result<Vec<f32>, Problem> {
     let (numbers, rest) = bytes.as_chunks::<4>();
     if !rest.is_empty() {
-        return Err(Problem::request("FP32 takes 4 bytes for each number"));
+        return Err(Problem::request("FP32 needs 4 bytes for each number"));
     }
     Ok(numbers
         .iter()
@@ -41,7 +41,7 @@ pub fn floats(bytes: &[u8]) -> Result<Vec<f32>, Problem> {
         .collect())
 }
 
-/// Texts, each behind its length in 4 bytes, little-endian; at most so many.
+/// At most `most` texts, each after its length in 4 bytes, little-endian.
 ///
 /// # Errors
 /// 400 for lengths that do not fit the bytes.
@@ -54,14 +54,14 @@ pub fn texts(mut bytes: &[u8], most: usize) -> Result<Vec<Vec<u8>>, Problem> {
         };
         if all.len() == most {
             return Err(Problem::request(format!(
-                "there are more than {most} elements"
+                "there are too many elements; the limit is {most}"
             )));
         }
         all.push(text.to_vec());
         bytes = rest;
     }
     if !bytes.is_empty() {
-        let message = "BYTES has 4 bytes with its length before each element, and these do not fit";
+        let message = "BYTES needs the length of each element in 4 bytes before it, but the lengths do not fit the data";
         return Err(Problem::request(message));
     }
     Ok(all)
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_length_of_the_json_is_refused() {
+    fn a_wrong_length_of_the_json_is_an_error() {
         let body = Bytes::from_static(b"{}abc");
         let with = |length: &str| {
             let mut headers = HeaderMap::new();

@@ -1,8 +1,8 @@
 //! KServe's protocols: V1, and V2, the Open Inference Protocol.
 
-mod asked;
 mod binary;
 mod numbers;
+mod request;
 mod v1;
 mod v2;
 
@@ -17,7 +17,7 @@ pub fn routes() -> Router<Arc<Server>> {
     v1::routes().merge(v2::routes())
 }
 
-/// The routes that say whether the server lives, which tell nothing else.
+/// The health routes, which need no token.
 pub fn health() -> Router<Arc<Server>> {
     v2::health()
 }

@@ -1,4 +1,4 @@
-//! Tensors as JSON, read straight into their numbers: a long list takes no more memory than its text.
+//! Tensors as JSON, parsed directly into numbers: a long list takes no more memory than its text.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeCo
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// Base64 with or without the signs that fill it up.
+/// Base64 with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Most axes of a tensor.
+/// The maximum number of axes.
 const AXES: usize = 4;
 
-/// Most files in a request, before it is known what the server takes.
+/// The maximum number of files while parsing; the server's limit may be lower.
 const FILES: usize = 4096;
 
-/// Numbers in nested lists of one length each, or files in base64.
+/// Numbers in nested lists of equal lengths, or files in base64.
 #[derive(Debug, Default, PartialEq)]
 pub struct Tensor {
-    /// How many elements each list has, from the outermost on.
+    /// The shape: the number of elements of the lists, outermost first.
     pub shape: Vec<usize>,
     /// The numbers, row-major.
     pub values: Vec<f32>,
@@ -33,24 +33,28 @@ pub struct Tensor {
 /// One list of a tensor.
 struct Level<'a> {
     tensor: &'a mut Tensor,
-    /// The lists that are read: how many elements each of an axis has, where that is known.
+    /// The known lengths of the axes.
     lengths: &'a mut Vec<Option<usize>>,
     axis: usize,
 }
 
 impl Level<'_> {
-    /// An element that is no list.
+    /// Checks an element that is not a list.
     fn leaf<E: Error>(&self) -> Result<(), E> {
         match self.lengths.len() == self.axis {
             true => Ok(()),
-            false => Err(E::custom("lists and their elements stand side by side")),
+            false => Err(E::custom(
+                "a list must not contain both lists and other elements",
+            )),
         }
     }
 
     fn number<E: Error>(self, value: f64) -> Result<(), E> {
         self.leaf()?;
         if !self.tensor.files.is_empty() {
-            return Err(E::custom("numbers and texts stand side by side"));
+            return Err(E::custom(
+                "a tensor must not contain both numbers and texts",
+            ));
         }
         self.tensor.values.push(value as f32);
         Ok(())
@@ -87,10 +91,12 @@ impl<'de> Visitor<'de> for Level<'_> {
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         self.leaf()?;
         if !self.tensor.values.is_empty() {
-            return Err(E::custom("numbers and texts stand side by side"));
+            return Err(E::custom(
+                "a tensor must not contain both numbers and texts",
+            ));
         }
         if self.tensor.files.len() == FILES {
-            return Err(E::custom("too many files at once"));
+            return Err(E::custom("there are too many files"));
         }
         self.tensor.files.push(file(text)?);
         Ok(())
@@ -107,7 +113,9 @@ impl<'de> Visitor<'de> for Level<'_> {
         }
         if lengths.len() == axis {
             if !tensor.values.is_empty() || !tensor.files.is_empty() {
-                return Err(Error::custom("lists and their elements stand side by side"));
+                return Err(Error::custom(
+                    "a list must not contain both lists and other elements",
+                ));
             }
             lengths.push(None);
         }
@@ -125,7 +133,7 @@ impl<'de> Visitor<'de> for Level<'_> {
         }
         match lengths[axis].replace(length) {
             Some(before) if before != length => Err(Error::custom(format!(
-                "the lists differ in length: {before} and {length} elements"
+                "lists of one axis must have the same length, but have {before} and {length} elements"
             ))),
             _ => Ok(()),
         }
@@ -151,7 +159,7 @@ fn file<E: Error>(text: &str) -> Result<Vec<u8>, E> {
     let bytes = BASE64.decode(text);
     bytes.map_err(|error| {
         E::custom(format!(
-            "a file is given in base64, and this is none: {error}"
+            "a file must be in base64, but the text is not: {error}"
         ))
     })
 }
@@ -161,11 +169,11 @@ fn file<E: Error>(text: &str) -> Result<Vec<u8>, E> {
 pub enum Instance {
     /// The bytes of a picture file.
     File(Vec<u8>),
-    /// The numbers that the network takes, `[C, H, W]`.
+    /// The numbers that the network expects, `[C, H, W]`.
     Numbers(Tensor),
 }
 
-/// The names that the file of an instance goes by.
+/// The accepted names of an instance's file.
 const NAMES: [&str; 4] = ["b64", "image", "image_bytes", "data"];
 
 struct InstanceVisitor;
@@ -184,7 +192,7 @@ impl<'de> Visitor<'de> for InstanceVisitor {
         let tensor = Tensor::deserialize(serde::de::value::SeqAccessDeserializer::new(list))?;
         match tensor.files.is_empty() {
             true => Ok(Instance::Numbers(tensor)),
-            false => Err(Error::custom("texts stand in the place of numbers")),
+            false => Err(Error::custom("an instance must be numbers, not texts")),
         }
     }
 
@@ -195,7 +203,7 @@ impl<'de> Visitor<'de> for InstanceVisitor {
                 return Err(Error::unknown_field(&name, &NAMES));
             }
             if given.replace(map.next_value::<File>()?.0).is_some() {
-                return Err(Error::custom("an instance is one picture"));
+                return Err(Error::custom("an instance must be one picture"));
             }
         }
         let file = given.ok_or_else(|| Error::missing_field("b64"))?;
@@ -209,7 +217,7 @@ impl<'de> Deserialize<'de> for Instance {
     }
 }
 
-/// A file as a text in base64, or as `{"b64": text}`.
+/// A file as text in base64, or as `{"b64": text}`.
 struct File(Vec<u8>);
 
 struct FileVisitor;
@@ -243,7 +251,7 @@ impl<'de> Deserialize<'de> for File {
     }
 }
 
-/// A file as a text in base64, and nothing else.
+/// A file as text in base64 only.
 struct Text(Vec<u8>);
 
 struct TextVisitor;
@@ -266,11 +274,11 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// Numbers `[rows, columns]`, written as lists in a list.
+/// Numbers `[rows, columns]`, written as nested lists.
 pub struct Rows<'a> {
     /// The numbers, row-major.
     pub values: &'a [f32],
-    /// How many there are in a row.
+    /// The number of columns.
     pub columns: usize,
 }
 
@@ -305,14 +313,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tensor_is_refused() {
+    fn invalid_tensors_are_errors() {
         for (text, why) in [
-            ("[[1, 2], [3]]", "differ in length: 2 and 1"),
-            ("[[1, 2], 3]", "side by side"),
-            ("[1, [2]]", "side by side"),
+            ("[[1, 2], [3]]", "have 2 and 1 elements"),
+            ("[[1, 2], 3]", "both lists and"),
+            ("[1, [2]]", "both lists and"),
             ("[[[[[1]]]]]", "too deeply"),
-            ("[1, \"AQI=\"]", "side by side"),
-            ("[\"AQI=\", 1]", "side by side"),
+            ("[1, \"AQI=\"]", "both numbers and"),
+            ("[\"AQI=\", 1]", "both numbers and"),
             ("[null]", "expected a number"),
             ("[NaN]", "expected"),
             ("[1e999]", "out of range"),
@@ -325,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_ends_at_once() {
+    fn deep_nesting_is_an_error_at_once() {
         let text = "[".repeat(1 << 20);
         assert!(tensor(&text).unwrap_err().contains("too deeply"));
         let text = "{\"image\":".repeat(1 << 20);
@@ -333,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_is_a_picture_in_each_of_its_forms() {
+    fn an_instance_is_parsed_in_all_its_forms() {
         for text in [
             r#"{"b64": "AQI="}"#,
             r#"{"image": {"b64": "AQI="}}"#,
@@ -355,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_written_as_lists_in_a_list() {
+    fn rows_are_written_as_nested_lists() {
         let rows = Rows {
             values: &[0.1, 2.0, -3.5, 4.0],
             columns: 2,

@@ -10,20 +10,20 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Json as AxumJson, Router, routing};
 use base64::prelude::{BASE64_STANDARD, Engine};
-use dvm::methods::Entry;
+use dvm::methods::MethodEntry;
 use dvm::{Explain, Explanation, Input, Prediction, Ranked, encode_npy, encode_png};
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::asked::{ClassName, Model, Question, Scalars, explain, find_method};
 use super::numbers::{Instance, Rows};
+use super::request::{ClassName, Model, Question, Scalars, explain, find_method};
 use crate::server::{Json, Lane, Problem, Server, Ticket};
 
-/// The method of `:explain` where none is named: one walk there and back.
+/// The default method of `:explain`: one walk forward and back.
 const USUAL: &str = "grad-cam";
 
-/// How many classes a prediction lists, and the most that it does.
+/// The default number of classes in a prediction.
 const TOP: usize = 5;
 
 /// The routes of the protocol.
@@ -54,7 +54,7 @@ struct Request {
     instances: Instances,
     #[serde(default)]
     parameters: Parameters,
-    /// TensorFlow Serving's; there is one signature.
+    /// For clients of TensorFlow Serving; ignored, because there is only one signature.
     #[serde(default, rename = "signature_name")]
     _signature: Option<String>,
 }
@@ -72,18 +72,18 @@ struct Parameters {
     top: Option<usize>,
 }
 
-/// How maps are written.
+/// The format of maps.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Maps {
     /// Lists of rows.
     #[default]
     Nested,
-    /// A file of NumPy's, in base64.
+    /// A NumPy file in base64.
     Npy,
 }
 
-/// Most instances, before it is known what the server takes.
+/// The maximum number of instances while parsing; the server's limit may be lower.
 const INSTANCES: usize = 4096;
 
 struct Instances(Vec<Instance>);
@@ -131,7 +131,7 @@ async fn ask(
     let (count, most) = (instances.len(), server.limits.batch);
     if count == 0 || count > most {
         return Err(Problem::request(format!(
-            "a request has 1 to {most} instances, and this one has {count}"
+            "a request must have 1 to {most} instances, but has {count}"
         )));
     }
     let job = Job {
@@ -143,7 +143,9 @@ async fn ask(
     let answer = match verb {
         "predict" => {
             if let (None, Some(_)) = (job.model.method, &job.parameters.method) {
-                return Err(Problem::request("a method explains: ask for `:explain`"));
+                return Err(Problem::request(
+                    "`:predict` does not use a method; use `:explain`",
+                ));
             }
             let place = server.queue.enter(Lane::Short)?;
             place
@@ -171,7 +173,7 @@ async fn ask(
         }
         _ => {
             return Err(Problem::missing(
-                "a model is asked by POST as /v1/models/MODEL:predict or /v1/models/MODEL:explain",
+                "send a POST request to /v1/models/MODEL:predict or /v1/models/MODEL:explain",
             ));
         }
     };
@@ -179,11 +181,11 @@ async fn ask(
     Ok((kind, answer).into_response())
 }
 
-/// The work of one request.
+/// One request.
 struct Job {
     server: Arc<Server>,
     model: Model,
-    method: Option<(&'static Entry, Explain)>,
+    method: Option<(&'static MethodEntry, Explain)>,
     parameters: Parameters,
 }
 
@@ -209,12 +211,12 @@ struct Predicted {
 struct Explained<'a> {
     method: &'static str,
     title: &'a str,
-    /// What is explained, for people.
+    /// The target as text.
     target: String,
     class: &'a str,
     index: usize,
     probability: f32,
-    /// What the numbers of the map are.
+    /// The unit of the map's values.
     quantity: &'a str,
     /// `[rows, columns]`.
     shape: (usize, usize),
@@ -286,9 +288,9 @@ impl Job {
         let Some((method, mut options)) = self.method.take() else {
             return Err(Problem::internal("there is no method"));
         };
-        options.walking = Some(ticket.checking());
+        options.before_walk = Some(ticket.checking());
         let mut predictions = Vec::new();
-        // Each is written at once: an explanation may hold a large array of what it was reduced from.
+        // Writes each explanation at once, because it may have a large raw array.
         let mut explanations = Vec::new();
         for (index, instance) in instances.into_iter().enumerate() {
             ticket.check();
@@ -325,7 +327,7 @@ impl Job {
         explanation: &'a Explanation,
     ) -> Result<Explained<'a>, Problem> {
         let maps = explanation.maps().next();
-        let (_, map) = maps.ok_or_else(|| Problem::internal("the method made no map"))?;
+        let (_, map) = maps.ok_or_else(|| Problem::internal("the method did not make a map"))?;
         let (rows, columns) = map.size;
         let mut record = explanation.record();
         let overlay = match self.parameters.overlay {

@@ -1,5 +1,5 @@
-//! V2, the Open Inference Protocol: health, metadata, `infer`. A method that explains a network is a model of its
-//! own, `resnet18:grad-cam`.
+//! V2, the Open Inference Protocol: health, metadata, `infer`. A network with a method is a separate model,
+//! `resnet18:grad-cam`.
 
 mod answer;
 
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 
 use answer::Job;
 
-use super::asked::{Model, Question, Scalar, Scalars};
 use super::binary;
 use super::numbers::Tensor;
+use super::request::{Model, Question, Scalar, Scalars};
 use crate::models::shortened;
 use crate::server::{Lane, Problem, Server, parse_json};
 
@@ -47,7 +47,7 @@ pub fn routes() -> Router<Arc<Server>> {
         )
 }
 
-/// Whether the server lives and takes requests.
+/// Whether the server is live and ready.
 pub fn health() -> Router<Arc<Server>> {
     Router::new()
         .route("/v2/health/live", routing::get(live))
@@ -88,19 +88,19 @@ async fn list(State(server): State<Arc<Server>>) -> AxumJson<Value> {
     AxumJson(json!({ "models": names }))
 }
 
-/// A model and perhaps its version, by the address.
+/// The model and, optionally, its version in the address.
 #[derive(Deserialize)]
-struct Named {
+struct ModelVersion {
     model: String,
     version: Option<String>,
 }
 
-impl Named {
+impl ModelVersion {
     fn find(&self, server: &Server) -> Result<Model, Problem> {
         match self.version.as_deref() {
             None | Some(VERSION) => Model::find(server, &self.model),
             Some(version) => Err(Problem::missing(format!(
-                "there is no version `{}`: every model has version {VERSION}",
+                "there is no version `{}`; every model has only version {VERSION}",
                 shortened(version)
             ))),
         }
@@ -109,7 +109,7 @@ impl Named {
 
 async fn model_ready(
     State(server): State<Arc<Server>>,
-    Path(named): Path<Named>,
+    Path(named): Path<ModelVersion>,
 ) -> Result<AxumJson<Value>, Problem> {
     named.find(&server)?;
     let is_ready = !server.queue.is_closed();
@@ -118,7 +118,7 @@ async fn model_ready(
 
 async fn metadata(
     State(server): State<Arc<Server>>,
-    Path(named): Path<Named>,
+    Path(named): Path<ModelVersion>,
 ) -> Result<AxumJson<Value>, Problem> {
     let model = named.find(&server)?;
     let [channels, height, width] = model.input();
@@ -155,7 +155,7 @@ async fn metadata(
         "inputs": inputs.into_iter().map(tensor).collect::<Vec<_>>(),
         "outputs": outputs.into_iter().map(tensor).collect::<Vec<_>>(),
         "parameters": {
-            "input": "one of the inputs is given: numbers as the network takes them, or picture files",
+            "input": "give one of the inputs: numbers as the network expects them, or picture files",
             "warnings": warnings.join("\n"),
         },
     })))
@@ -166,13 +166,13 @@ struct Request {
     id: Option<String>,
     #[serde(default)]
     parameters: Scalars,
-    inputs: Vec<Given>,
+    inputs: Vec<InputTensor>,
     #[serde(default)]
-    outputs: Vec<Wanted>,
+    outputs: Vec<RequestedOutput>,
 }
 
 #[derive(Deserialize)]
-struct Given {
+struct InputTensor {
     name: String,
     shape: Vec<usize>,
     datatype: String,
@@ -182,18 +182,18 @@ struct Given {
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+struct RequestedOutput {
     name: String,
     #[serde(default)]
     parameters: Scalars,
 }
 
-/// What the request's and an output's parameters are named that ask for binary data.
+/// The parameters of a request and of an output for binary data.
 const BINARY_OUTPUT: &str = "binary_data_output";
 const BINARY: &str = "binary_data";
 const BINARY_SIZE: &str = "binary_data_size";
 
-/// Options of a method stand behind this.
+/// The prefix of parameters that are options of a method.
 const OPTION: &str = "options.";
 
 /// The pictures of a request.
@@ -204,7 +204,7 @@ enum Pictures {
 
 async fn infer(
     State(server): State<Arc<Server>>,
-    Path(named): Path<Named>,
+    Path(named): Path<ModelVersion>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -217,9 +217,9 @@ async fn infer(
         inputs,
         outputs,
     } = parse_json(text).await?;
-    let [given] = <[Given; 1]>::try_from(inputs).map_err(|inputs| {
+    let [given] = <[InputTensor; 1]>::try_from(inputs).map_err(|inputs| {
         Problem::request(format!(
-            "a request has one input, `input` or `image`, and this one has {}",
+            "a request must have one input, `input` or `image`, but has {}",
             inputs.len()
         ))
     })?;
@@ -231,7 +231,7 @@ async fn infer(
     };
     if method.is_none() && (question.class.is_some() || question.against.is_some()) {
         return Err(Problem::request(
-            "`class` is a parameter of methods: ask the model `NETWORK:METHOD`",
+            "`class` is a parameter of methods; use the model `NETWORK:METHOD`",
         ));
     }
     let lane = match method {
@@ -250,7 +250,7 @@ async fn infer(
     place
         .run(move |ticket| {
             if let Some((_, explain)) = &mut job.method {
-                explain.walking = Some(ticket.checking());
+                explain.before_walk = Some(ticket.checking());
             }
             job.answer(pictures, count, ticket)
         })
@@ -265,26 +265,26 @@ fn check_kind(headers: &HeaderMap) -> Result<(), Problem> {
     if kinds.iter().any(|known| kind.eq_ignore_ascii_case(known)) {
         return Ok(());
     }
-    let message = "the body is JSON (`Content-Type: application/json`), perhaps with binary data behind it \
+    let message = "the body must be JSON (`Content-Type: application/json`), optionally followed by binary data \
                    (`application/octet-stream`)";
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
 }
 
-/// What is given: so many pictures.
+/// The pictures of an input, and their number.
 fn pictures(
     server: &Server,
     model: &Model,
-    given: Given,
+    given: InputTensor,
     behind: &[u8],
 ) -> Result<(Pictures, usize), Problem> {
     let most = server.limits.batch;
     let name = shortened(&given.name);
-    let wrong = |why: String| Problem::request(format!("the input `{name}`: {why}"));
+    let wrong = |why: String| Problem::request(format!("the input `{name}` {why}"));
     let count = match given.shape.first() {
         Some(&count) if (1..=most).contains(&count) => count,
         _ => {
             return Err(wrong(format!(
-                "it has 1 to {most} pictures along the first axis"
+                "must have 1 to {most} pictures along the first axis"
             )));
         }
     };
@@ -298,7 +298,7 @@ fn pictures(
         }
         Some(_) => {
             return Err(wrong(format!(
-                "{BINARY_SIZE} must be the {} bytes behind the JSON",
+                "must have a {BINARY_SIZE} of {}, the number of bytes after the JSON",
                 behind.len()
             )));
         }
@@ -306,7 +306,7 @@ fn pictures(
     let (data, is_json) = match (given.data, size) {
         (Some(data), None) => (data, true),
         (None, Some(_)) => (Tensor::default(), false),
-        _ => return Err(wrong("it has either `data` or binary data".into())),
+        _ => return Err(wrong("must have either `data` or binary data".into())),
     };
     match &given.datatype[..] {
         "FP32" => {
@@ -314,7 +314,7 @@ fn pictures(
             let expected = [count, channels, height, width];
             if given.shape != expected {
                 return Err(wrong(format!(
-                    "its shape is {:?}, and the network takes {expected:?} (pictures, channels, rows, columns)",
+                    "has the shape {:?}, but the network expects {expected:?} (pictures, channels, rows, columns)",
                     given.shape
                 )));
             }
@@ -326,11 +326,11 @@ fn pictures(
             if values.len() != expected {
                 let found = values.len();
                 return Err(wrong(format!(
-                    "it has {found} numbers, and its shape {expected}"
+                    "has {found} numbers, but its shape has {expected}"
                 )));
             }
             if values.iter().any(|value| !value.is_finite()) {
-                return Err(wrong("a number is NaN or infinite".into()));
+                return Err(wrong("contains NaN or infinity".into()));
             }
             Ok((Pictures::Numbers(values), count))
         }
@@ -341,7 +341,7 @@ fn pictures(
             };
             if given.shape.iter().product::<usize>() != count || files.len() != count {
                 return Err(wrong(format!(
-                    "its shape is {:?} and it has {} files; it is one file for each picture",
+                    "has the shape {:?} and {} files; it must have one file for each picture",
                     given.shape,
                     files.len()
                 )));
@@ -351,14 +351,14 @@ fn pictures(
         other => {
             let other = shortened(other);
             Err(wrong(format!(
-                "its datatype is `{other}`; it is FP32 (numbers as the network takes them) or BYTES (picture \
+                "has the datatype `{other}`; it must be FP32 (numbers as the network expects them) or BYTES (picture \
                  files, in JSON as base64)"
             )))
         }
     }
 }
 
-/// What the parameters ask, and whether for binary data.
+/// The question in the parameters, and whether they request binary data.
 fn question(Scalars(parameters): Scalars) -> Result<(Question, bool), Problem> {
     let mut question = Question::default();
     let mut is_binary = false;
@@ -375,8 +375,8 @@ fn question(Scalars(parameters): Scalars) -> Result<(Question, bool), Problem> {
                 }
                 None => {
                     return Err(Problem::request(format!(
-                        "there is no parameter `{}` like this; there are `class`, `against`, `{OPTION}…` and \
-                         `{BINARY_OUTPUT}`",
+                        "the parameter `{}` does not exist or has the wrong type; parameters are `class`, `against`, \
+                         `{OPTION}…` and `{BINARY_OUTPUT}`",
                         shortened(name)
                     )));
                 }

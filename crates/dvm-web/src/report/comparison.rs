@@ -1,11 +1,11 @@
-//! What methods came to.
+//! The report of a comparison.
 
 use dvm::Page;
 use dvm::compare::{MetricSummary, Similarity, Summary};
 
 use super::head::{Cell, Section, Table};
 
-/// Which method to use, methods × metrics, every metric by itself, times, and how alike maps are.
+/// The answer, an overview of methods and metrics, each metric, times, and agreement of maps.
 pub fn comparison(summary: &Summary) -> Vec<Section> {
     let mut sections = vec![answer(summary), Section::Table(overview(summary))];
     for (metric, page) in summary.metric_pages() {
@@ -28,15 +28,15 @@ pub fn comparison(summary: &Summary) -> Vec<Section> {
     };
     sections.push(of(
         "Agreement of ranks",
-        "Spearman's rank correlation of two methods' maps of the same picture, in the mean over the pictures: 1 \
-         where both put all pixels in the same order.",
+        "Spearman's rank correlation of two methods' maps of the same picture, averaged over the pictures: 1 \
+         if both put all pixels in the same order.",
         &ranks,
         &agreement.rank_correlation,
     ));
     sections.push(of(
         "Agreement of structure",
-        "The structural similarity of two methods' maps of the same picture, in the mean over the pictures: 1 \
-         where both are the same.",
+        "The structural similarity of two methods' maps of the same picture, averaged over the pictures: 1 \
+         if both are equal.",
         &structure,
         &agreement.structural_similarity,
     ));
@@ -50,9 +50,9 @@ fn answer(summary: &Summary) -> Section {
     };
     let sentence = match &summary.answer {
         Some(answer) => answer.sentence.clone(),
-        None => "None of these metrics says which map is better.".into(),
+        None => "These metrics do not say which map is better.".into(),
     };
-    Section::text("Which method", vec![sentence, pictures])
+    Section::text("Which method to use", vec![sentence, pictures])
 }
 
 fn is_control(summary: &Summary, method: &str) -> bool {
@@ -74,12 +74,12 @@ fn arrow(metric: &MetricSummary) -> &'static str {
     }
 }
 
-/// Methods × metrics in short.
+/// The overview: methods × metrics.
 fn overview(summary: &Summary) -> Table {
     let metrics = summary.metrics.iter();
     let mut columns = vec!["method".to_owned()];
     columns.extend(metrics.map(|metric| format!("{}{}", metric.title, arrow(metric))));
-    columns.push("seconds a map".into());
+    columns.push("seconds per map".into());
     let rows = summary.methods.iter().map(|method| {
         let score = |metric: &MetricSummary| -> Cell {
             let mut scores = metric.scores.iter();
@@ -98,11 +98,11 @@ fn overview(summary: &Summary) -> Table {
         .with_words_in(&words)
         .with_note(
             "Means over the pictures, ± half of their 95 % intervals. ↑ higher is better, ↓ lower is better. Controls do \
-             not look at the network: a method should be better than they are.",
+             not use the network; a method should be better than the controls.",
         )
 }
 
-/// All figures of one metric.
+/// All values of one metric.
 fn scores(summary: &Summary, metric: &MetricSummary) -> Table {
     let rows = metric.scores.iter().map(|score| {
         let bound = |interval: Option<dvm::training::Interval>| {
@@ -139,11 +139,11 @@ fn scores(summary: &Summary, metric: &MetricSummary) -> Table {
         count => format!("{count} pictures"),
     };
     let mut note = format!(
-        "Of {pictures}. `from` and `to` are the 95 % interval of the value before them. Rank 1 is the best of a picture."
+        "From {pictures}. `from` and `to` are the 95 % interval of the value before them. Rank 1 is the best method of a picture."
     );
     if !metric.left_out.is_empty() {
         note += &format!(
-            " Left out, because there are no figures of most maps: {}.",
+            " Left out, because there are no values for most maps: {}.",
             metric.left_out.join(", ")
         );
     }
@@ -160,7 +160,7 @@ fn seconds(summary: &Summary) -> Table {
         ]
     });
     let columns = ["method", "median", "mean", "maps"];
-    Table::of("Seconds a map", &columns, rows.collect())
+    Table::of("Seconds per map", &columns, rows.collect())
 }
 
 fn matrix(title: &str, agreement: &Similarity, values: &[Vec<Option<f64>>]) -> Table {

@@ -1,34 +1,34 @@
-//! How good a network is.
+//! The report of an evaluation.
 
 use dvm::survey::Survey;
 use dvm::training::report::{DRAWN_CLASSES, calibration_page, confusion_page};
-use dvm::training::{Evaluation, Interval, Judged};
+use dvm::training::{Evaluation, Interval, PicturePrediction};
 use dvm::{Picture, encode_png};
 
 use super::head::{Cell, Chart, Section, Table};
 use crate::view::data_url;
 
-/// More classes than this are drawn as pixels: as lines they would be a large file.
+/// The maximum number of classes in a confusion matrix of vector graphics; larger ones are pixels.
 const AS_LINES: usize = 60;
 
-/// More classes than this have no matrix as a table.
+/// The maximum number of classes in a confusion matrix as a table.
 const AS_TABLE: usize = 30;
 
-/// Mistakes that are told of many classes.
+/// The maximum number of rows in the table of mistakes.
 const MISTAKES: usize = 100;
 
-/// Wrong pictures that are named.
+/// The maximum number of listed wrong predictions.
 const WRONG: usize = 500;
 
-/// Doubtful pictures that are named.
-const DOUBTFUL: usize = 30;
+/// The maximum number of listed uncertain predictions.
+const UNCERTAIN: usize = 30;
 
-/// Figures, classes, what was taken for what, and how far probabilities can be trusted.
+/// Metrics, classes, confusion matrix and calibration.
 pub fn evaluation(evaluation: &Evaluation) -> Vec<Section> {
     let mut sections = Vec::new();
     sections.push(Section::Table(figures(evaluation)));
     sections.push(Section::Table(classes(evaluation)));
-    let title = "What was taken for what";
+    let title = "Confusion matrix";
     let count = evaluation.classes.len();
     let table = match count {
         0..=AS_TABLE => matrix(evaluation),
@@ -51,23 +51,21 @@ pub fn evaluation(evaluation: &Evaluation) -> Vec<Section> {
             Cell::from((bin.pictures > 0).then_some(bin.accuracy)),
         ]
     });
-    let columns = ["probability", "pictures", "mean probability", "recognised"];
-    let table = Table::of("Probabilities and what came true", &columns, rows.collect());
-    let Section::Chart(chart) = Section::chart(
-        "How far probabilities can be trusted",
-        &calibration_page(evaluation),
-        Some(table),
-    ) else {
+    let columns = ["probability", "pictures", "mean probability", "accuracy"];
+    let table = Table::of("Probability and accuracy", &columns, rows.collect());
+    let Section::Chart(chart) =
+        Section::chart("Calibration", &calibration_page(evaluation), Some(table))
+    else {
         unreachable!("it is a chart");
     };
     sections.push(Section::Chart(Chart {
-        note: Some("Of the pictures recognised with 80 % probability, are 80 % right?".into()),
+        note: Some("A network is calibrated if 80 % of its predictions with a probability of 80 % are right.".into()),
         ..chart
     }));
     sections
 }
 
-/// A drawing that is there as pixels only.
+/// A chart of a picture.
 pub(super) fn of_picture(title: &str, picture: &Picture, table: Option<Table>) -> Section {
     let (height, width) = (picture.height(), picture.width());
     let address = data_url("image/png", &encode_png(picture));
@@ -111,7 +109,7 @@ fn figures(evaluation: &Evaluation) -> Table {
         ),
     ];
     for (k, share) in evaluation.top_k.iter().filter(|(k, _)| **k > 1) {
-        rows.push(row(&format!("among the first {k}"), Some(*share), None));
+        rows.push(row(&format!("top-{k} accuracy"), Some(*share), None));
     }
     rows.push(row(
         "calibration error",
@@ -127,10 +125,10 @@ fn figures(evaluation: &Evaluation) -> Table {
         1 => "1 picture".into(),
         count => format!("{count} pictures"),
     };
-    let mut note = format!("Of {pictures}; shares are 0 … 1.");
+    let mut note = format!("From {pictures}; values are 0 … 1.");
     if let Some(intervals) = intervals {
         note += &format!(
-            " `from` and `to`: the {:.0} % interval, by {} resamples of the pictures.",
+            " `from` and `to` are the {:.0} % interval from {} resamples of the pictures.",
             100.0 * intervals.level,
             intervals.resamples
         );
@@ -138,17 +136,17 @@ fn figures(evaluation: &Evaluation) -> Table {
     if let Some(about) = evaluation.about_classes() {
         note += &format!(" Note: {about}.");
     }
-    Table::of("Figures", &["figure", "value", "from", "to"], rows).with_note(note)
+    Table::of("Metrics", &["figure", "value", "from", "to"], rows).with_note(note)
 }
 
 fn classes(evaluation: &Evaluation) -> Table {
     let classes = &evaluation.classes;
     let seen = classes.iter().enumerate();
-    // Of a thousand classes of ImageNet, a data set may have five.
+    // A data set may have only a few of the network's classes.
     let seen = seen.filter(|(_, class)| class.support > 0);
     let rows = seen.map(|(index, class)| {
         let counts = &evaluation.confusion.counts()[index];
-        // Of equal counts the first class.
+        // Ties go to the first class.
         let most = (0..counts.len())
             .filter(|&other| other != index && counts[other] > 0)
             .min_by_key(|&other| std::cmp::Reverse(counts[other]));
@@ -168,17 +166,15 @@ fn classes(evaluation: &Evaluation) -> Table {
         "recall",
         "precision",
         "F1",
-        "most often taken for",
+        "most often confused with",
     ];
     let rows: Vec<_> = rows.collect();
     let left_out = classes.len() - rows.len();
     let table = Table::of("Classes", &columns, rows).with_words_in(&[5]);
     match left_out {
         0 => table,
-        1 => table.with_note("One class has no picture here and is left out."),
-        count => table.with_note(format!(
-            "{count} classes have no picture here and are left out."
-        )),
+        1 => table.with_note("One class without pictures is left out."),
+        count => table.with_note(format!("{count} classes without pictures are left out.")),
     }
 }
 
@@ -214,7 +210,7 @@ fn mistakes(evaluation: &Evaluation) -> Table {
             wrong.map(move |(predicted, &count)| (class, predicted, count))
         })
         .collect();
-    // Of equal counts in the order of classes.
+    // Ties stay in the order of classes.
     wrong.sort_by_key(|&(_, _, count)| std::cmp::Reverse(count));
     let all = wrong.len();
     wrong.truncate(MISTAKES);
@@ -229,65 +225,62 @@ fn mistakes(evaluation: &Evaluation) -> Table {
     )
     .with_words_in(&[1]);
     match all > MISTAKES {
-        true => table.with_note(format!("The {MISTAKES} most frequent of {all}.")),
+        true => table.with_note(format!(
+            "The {MISTAKES} most frequent of {all} kinds of mistakes."
+        )),
         false => table,
     }
 }
 
-/// Pictures that were taken for another class, the most certain mistake first, and those that were recognised with
-/// the least probability.
-pub fn answered(judged: &[Judged]) -> Vec<Section> {
-    let (mut doubtful, mut wrong): (Vec<&Judged>, Vec<&Judged>) =
-        judged.iter().partition(|judged| judged.is_right());
+/// The wrong predictions, the most confident first, and the right predictions with the lowest probability.
+pub fn predictions(predictions: &[PicturePrediction]) -> Vec<Section> {
+    let (mut uncertain, mut wrong): (Vec<&PicturePrediction>, Vec<&PicturePrediction>) =
+        predictions.iter().partition(|one| one.is_right());
     wrong.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    doubtful.sort_by(|a, b| a.probability.total_cmp(&b.probability));
+    uncertain.sort_by(|a, b| a.probability.total_cmp(&b.probability));
     let mut sections = Vec::new();
-    let mut add = |title: &str, what: &str, mut pictures: Vec<&Judged>, most: usize| {
+    let mut add = |title: &str, what: &str, mut pictures: Vec<&PicturePrediction>, most: usize| {
         let all = pictures.len();
         if all == 0 {
             return;
         }
         pictures.truncate(most);
-        let rows = pictures.iter().map(|judged| {
+        let rows = pictures.iter().map(|one| {
             vec![
-                judged.path.display().to_string().into(),
-                judged.class.into(),
-                judged.predicted.into(),
-                judged.probability.into(),
+                one.path.display().to_string().into(),
+                one.class.into(),
+                one.predicted.into(),
+                one.probability.into(),
             ]
         });
-        let columns = [
-            "picture",
-            "true class",
-            "predicted class",
-            "its probability",
-        ];
+        let columns = ["picture", "true class", "predicted class", "probability"];
         let table = Table::of(title, &columns, rows.collect()).with_words_in(&[1, 2]);
         let first = match all > most {
-            true => format!(" The first {most} of {all}."),
+            true => format!(" The first {most} of {all} pictures."),
             false => String::new(),
         };
         sections.push(Section::Table(table.with_note(format!("{what}{first}"))));
     };
     add(
-        "Wrong",
-        "All pictures that were taken for another class, the most certain mistake first.",
+        "Wrong predictions",
+        "Pictures predicted as another class, the most confident mistake first.",
         wrong,
         WRONG,
     );
     add(
-        "Doubtful",
-        "Pictures that were recognised with the least probability.",
-        doubtful,
-        DOUBTFUL,
+        "Uncertain predictions",
+        "Pictures with a right prediction and the lowest probability.",
+        uncertain,
+        UNCERTAIN,
     );
     sections
 }
 
-/// The mean map of each class, and the places that classes depend on, of the small survey of an evaluation.
+/// The small survey of an evaluation: warnings and the mean map of each class.
 pub fn where_it_looks(survey: &Survey) -> Vec<Section> {
     let mut paragraphs = vec![format!(
-        "The mean map of each class by {}, over the mean picture, of the pictures that are taken for it: {} in all.",
+        "The mean map of each class by {}, over the mean picture of the pictures predicted as this class ({} pictures \
+         in all).",
         survey.method,
         survey.pictures.len()
     )];
@@ -297,11 +290,9 @@ pub fn where_it_looks(survey: &Survey) -> Vec<Section> {
             .map(|finding| format!("Warning: {}.", finding.sentence)),
     );
     paragraphs.extend(survey.no_warning().map(|words| {
-        format!(
-            "No warning: {words}. `dvm survey` looks at more pictures, and shows clusters of maps."
-        )
+        format!("No warning: {words}. `dvm survey` uses more pictures and shows clusters of maps.")
     }));
-    let mut sections = vec![Section::text("Where it looks", paragraphs)];
+    let mut sections = vec![Section::text("Where the network looks", paragraphs)];
     if let Some(sheet) = survey.mean_maps_sheet() {
         sections.push(of_picture("Mean maps", &sheet, None));
     }

@@ -1,4 +1,4 @@
-//! What a report says besides its pictures. The same in TypeScript: `front/src/shared/types.ts`.
+//! The data of a report besides its pictures. The same in TypeScript: `front/src/shared/types.ts`.
 
 use dvm::{Page, Ranked};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::view::Warning;
 
-/// The command that a report is of.
+/// The command that made the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -22,70 +22,70 @@ pub enum Kind {
     Evaluate,
 }
 
-/// What a report says besides its pictures.
+/// The data of a report besides its pictures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Head {
     /// The command.
     pub kind: Kind,
-    /// What it is about, such as `30 pictures by resnet18`.
+    /// The title, such as `30 pictures by resnet18`.
     pub title: String,
-    /// The command that made it, ready for a shell.
+    /// The command line that made it, quoted for a shell.
     pub command: String,
-    /// The network, its preprocessing, the methods, and every parameter.
+    /// The network, its preprocessing, the methods, and all their settings.
     pub parameters: Map<String, Value>,
-    /// What a reader must know, whichever picture is looked at.
+    /// Warnings that apply to all pictures.
     pub warnings: Vec<Warning>,
-    /// All that is told, in this order.
+    /// The sections, in order.
     pub sections: Vec<Section>,
 }
 
-/// A part of a report.
+/// A section of a report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Section {
-    /// Words.
+    /// Text.
     Text {
-        /// What they are about.
+        /// The title.
         title: Option<String>,
-        /// The words.
+        /// The paragraphs.
         paragraphs: Vec<String>,
     },
-    /// Numbers.
+    /// A table.
     Table(Table),
-    /// A drawing.
+    /// A chart.
     Chart(Chart),
-    /// Where the pictures stand.
+    /// Pictures with their maps.
     Pictures {
-        /// What they are.
+        /// The title.
         title: Option<String>,
-        /// Words about all of them.
+        /// Paragraphs about all of them.
         paragraphs: Vec<String>,
-        /// Which of them stand here; all if there is no group.
+        /// The group of pictures to show; all if there is none.
         group: Option<String>,
     },
 }
 
-/// A drawing of the program itself.
+/// A chart drawn by dvm, as SVG.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Chart {
-    /// What it shows.
+    /// Its title.
     pub title: String,
     /// How to read it.
     pub note: Option<String>,
-    /// The drawing.
+    /// The SVG.
     pub svg: String,
-    /// Its numbers.
+    /// Its values as a table.
     pub table: Option<Table>,
 }
 
-/// Numbers in rows and columns.
+/// A table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Table {
-    /// What they are.
+    /// Its title.
     pub title: String,
-    /// How to read them.
+    /// How to read it.
     pub note: Option<String>,
-    /// One for each cell of a row.
+    /// The columns.
     pub columns: Vec<Column>,
     /// The rows.
     pub rows: Vec<Vec<Cell>>,
@@ -94,9 +94,9 @@ pub struct Table {
 /// A column of a [`Table`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Column {
-    /// What it has.
+    /// Its title.
     pub title: String,
-    /// Whether it has numbers.
+    /// Whether its cells are numbers.
     pub numeric: bool,
 }
 
@@ -104,19 +104,19 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Cell {
-    /// A word.
+    /// Text.
     Text(String),
     /// A number.
     Number(f64),
-    /// Nothing is known.
+    /// An empty cell.
     Empty,
 }
 
-/// A line of the list of pictures; all else about it stands in an element of its own.
+/// An entry in the list of pictures; its explanation is in a separate element.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Entry {
-    /// The number of that element.
+pub struct PictureEntry {
+    /// The number of the element with its explanation.
     pub(super) id: usize,
     pub(super) name: String,
     pub(super) title: String,
@@ -138,15 +138,15 @@ pub struct Failed {
     pub error: String,
 }
 
-impl Entry {
-    /// Whether the most probable class is the true one; `None` where that is not known.
+impl PictureEntry {
+    /// Whether the prediction is right; `None` if the true class is not known.
     pub fn right(&self) -> Option<bool> {
         self.right
     }
 }
 
 impl Section {
-    /// Words under a title.
+    /// Paragraphs under a title.
     pub fn text(title: impl Into<String>, paragraphs: Vec<String>) -> Self {
         Self::Text {
             title: Some(title.into()),
@@ -154,7 +154,7 @@ impl Section {
         }
     }
 
-    /// A drawing with its numbers.
+    /// A chart with its values.
     pub(super) fn chart(title: &str, page: &Page, table: Option<Table>) -> Self {
         Self::Chart(Chart {
             title: title.into(),
@@ -166,7 +166,7 @@ impl Section {
 }
 
 impl Table {
-    /// A table whose first column has words and all others numbers.
+    /// A table with text in the first column and numbers in all others.
     pub(super) fn of(title: &str, columns: &[&str], rows: Vec<Vec<Cell>>) -> Self {
         let column = |(index, title): (usize, &&str)| Column {
             title: (*title).to_owned(),
@@ -180,7 +180,7 @@ impl Table {
         }
     }
 
-    /// The same with words in these columns, too.
+    /// Sets columns with text.
     pub(super) fn with_words_in(mut self, columns: &[usize]) -> Self {
         for &column in columns {
             self.columns[column].numeric = false;
@@ -188,7 +188,7 @@ impl Table {
         self
     }
 
-    /// The same with a note on how to read it.
+    /// Sets the note on how to read it.
     pub(super) fn with_note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
-/// Writes `value` as JSON that no reader of HTML or of scripts takes for anything else: `<`, `>`, `&` and the two
-/// line separators of Unicode stand as escapes in it.
+/// Writes `value` as JSON that is safe in HTML and in scripts: `<`, `>`, `&` and the two line separators of Unicode
+/// are escaped.
 pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     value
         .serialize(&mut Serializer::with_formatter(out, InMarkup))
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn markup_in_names_stays_text_and_comes_back() {
+    fn markup_in_names_is_escaped_and_restored() {
         let value = json!({
             "</script><b>": ["<!--", "a & b", "\u{2028}\u{2029}", "\"quoted\"\n", "ä€😀"],
             "number": 0.1,

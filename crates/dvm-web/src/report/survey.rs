@@ -1,4 +1,4 @@
-//! Where a network looks, over a whole data set.
+//! The report of a survey.
 
 use std::cmp::Reverse;
 
@@ -6,19 +6,19 @@ use dvm::survey::{ClassSurvey, OUTLIER, Survey, SurveyedPicture};
 
 use super::head::{Cell, Section, Table};
 
-/// Pictures that stand out and are shown, at most.
+/// The maximum number of notable pictures that are shown with maps.
 pub const MOST_SHOWN: usize = 24;
 
-/// Classes whose mean maps are shown, at most: each takes most of a megabyte.
+/// The maximum number of classes with a mean map, each of which takes almost a megabyte.
 const MOST_DRAWN: usize = 30;
 
-/// Pictures that stand out and are named, at most.
+/// The maximum number of notable pictures in the table.
 const MOST_NAMED: usize = 500;
 
-/// What was found, every class with its mean map, and the pictures that stand out; `classes` are the names of the
-/// network's classes, and `shown` says how many of the pictures that stand out are shown with their maps.
+/// The findings, the classes with their mean maps, and the notable pictures. `classes` are the names of the
+/// network's classes; `shown` is the number of notable pictures that are shown with maps.
 pub fn survey(survey: &Survey, classes: &[String], shown: usize) -> Vec<Section> {
-    let mut sections = vec![Section::text("What was found", findings(survey))];
+    let mut sections = vec![Section::text("Findings", findings(survey))];
     if !survey.findings.is_empty() {
         sections.push(Section::Table(places(survey)));
     }
@@ -28,7 +28,7 @@ pub fn survey(survey: &Survey, classes: &[String], shown: usize) -> Vec<Section>
         sections.push(Section::text(
             "Mean maps",
             vec![format!(
-                "Of {} of {} classes: those with a warning, and those with most pictures.",
+                "Mean maps of {} of {} classes: those with a warning, and those with the most pictures.",
                 drawn.len(),
                 survey.classes.len()
             )],
@@ -45,16 +45,16 @@ pub fn survey(survey: &Survey, classes: &[String], shown: usize) -> Vec<Section>
             });
         }
     }
-    let standing_out = standing_out(survey);
-    if !standing_out.is_empty() {
-        sections.push(Section::Table(named(&standing_out, classes)));
+    let notable = notable_pictures(survey);
+    if !notable.is_empty() {
+        sections.push(Section::Table(named(&notable, classes)));
     }
     if shown > 0 {
         sections.push(Section::Pictures {
-            title: Some("Pictures that stand out".into()),
-            paragraphs: vec![match standing_out.len() {
-                all if all > shown => format!("The first {shown} of {all}, with their maps."),
-                _ => "All of them, with their maps.".into(),
+            title: Some("Notable pictures".into()),
+            paragraphs: vec![match notable.len() {
+                all if all > shown => format!("The first {shown} of {all} pictures, with maps."),
+                _ => "All notable pictures, with maps.".into(),
             }],
             group: None,
         });
@@ -62,7 +62,7 @@ pub fn survey(survey: &Survey, classes: &[String], shown: usize) -> Vec<Section>
     sections
 }
 
-/// The classes whose mean maps are shown, in the order of all.
+/// The classes whose mean maps are shown, in the order of classes.
 fn drawn(survey: &Survey) -> Vec<&ClassSurvey> {
     let warned: Vec<usize> = survey.confirmed().map(|finding| finding.class).collect();
     let mut order: Vec<usize> = (0..survey.classes.len()).collect();
@@ -86,8 +86,8 @@ fn findings(survey: &Survey) -> Vec<String> {
     match survey.no_warning() {
         Some(words) => all.push(format!("No warning: {words}.")),
         None => all.push(
-            "A place like this is a shortcut if what is there does not belong to the class, such as a tag, a ruler or a \
-             caption. Look at the pictures of the class."
+            "The network uses a shortcut if this place shows something that does not belong to the class, such as a \
+             tag, a ruler or a caption. Look at the pictures of the class."
                 .into(),
         ),
     }
@@ -97,20 +97,20 @@ fn findings(survey: &Survey) -> Vec<String> {
         .filter(|finding| !finding.is_confirmed)
     {
         all.push(format!(
-            "No warning, because it is not sure that covering or copying the place changes the probability: {}.",
+            "No warning, because the tests do not show that covering or copying the place changes the probability: {}.",
             finding.sentence
         ));
     }
     if survey.beyond_limit > 0 {
         all.push(format!(
-            "Pictures left out, because of the limit for each class: {}.",
+            "{} pictures were left out because of the limit for each class.",
             survey.beyond_limit
         ));
     }
     all
 }
 
-/// The places where maps of a class concentrate, in numbers.
+/// The places where the maps of a class concentrate.
 fn places(survey: &Survey) -> Table {
     let rows = survey.findings.iter().map(|finding| {
         vec![
@@ -128,16 +128,16 @@ fn places(survey: &Survey) -> Table {
         "class",
         "place",
         "area",
-        "relevance there",
-        "of other classes",
-        "pictures that look there",
+        "relevance",
+        "relevance in other classes",
+        "pictures looking there",
         "pictures",
         "warning",
     ];
     Table::of("Places", &columns, rows.collect())
         .with_words_in(&[1, 7])
         .with_note(
-            "Places where the maps of a class concentrate. Areas and relevances are shares, 0 … 1.",
+            "Places where the maps of a class concentrate. Area and relevance are shares, 0 … 1.",
         )
 }
 
@@ -166,8 +166,8 @@ fn of_classes(survey: &Survey) -> Table {
         "outliers",
     ];
     Table::of("Classes", &columns, rows.collect()).with_note(
-        "Shares of the relevance in the mean of all maps of the class, 0 … 1. A map that is the same everywhere has 0.25 \
-         in the middle, 0.5 at the borders and 0.25 in the corners.",
+        "Middle, borders and corners: shares of the relevance, 0 … 1, averaged over the maps of the class. A uniform \
+         map has 0.25 in the middle, 0.5 at the borders and 0.25 in the corners.",
     )
 }
 
@@ -183,23 +183,23 @@ fn clusters(class: &ClassSurvey) -> Table {
         ]
     });
     let columns = ["", "pictures", "middle", "borders", "corners"];
-    Table::of("Clusters of maps that are alike", &columns, rows.collect())
+    Table::of("Clusters of similar maps", &columns, rows.collect())
 }
 
 fn about(class: &ClassSurvey) -> Vec<String> {
     let mut words = vec![class.in_words()];
     if class.empty > 0 {
         words.push(format!(
-            "In {} of {} pictures nothing speaks for the class; they count in no mean.",
+            "The maps of {} of {} pictures have no positive relevance for the class; means leave them out.",
             class.empty, class.pictures
         ));
     }
     words
 }
 
-/// The pictures that stand out, with why: first those that are right for the wrong reason or look at the place of a
-/// warning, then those whose map is far from all others of their class; the most of each first.
-pub fn standing_out(survey: &Survey) -> Vec<(&SurveyedPicture, String)> {
+/// The notable pictures with the reason: first those in which the network looks at the place of a warning (right for
+/// the wrong reason first), then outliers; strongest first.
+pub fn notable_pictures(survey: &Survey) -> Vec<(&SurveyedPicture, String)> {
     let share = |picture: &SurveyedPicture| picture.at_finding.unwrap_or_default();
     let at_place = survey.pictures.iter().filter(|p| p.at_finding.is_some());
     let mut at_place: Vec<_> = at_place.collect();
@@ -212,18 +212,18 @@ pub fn standing_out(survey: &Survey) -> Vec<(&SurveyedPicture, String)> {
     let mut outliers: Vec<_> = outliers.collect();
     outliers.sort_by(|a, b| b.outlier.total_cmp(&a.outlier));
     let at_place = at_place.into_iter().map(|picture| {
-        let there = format!("{:.0} % of its relevance is there", 100.0 * share(picture));
+        let there = format!("{:.0} % of the relevance is there", 100.0 * share(picture));
         let why = match picture.is_for_wrong_reason {
             true => {
-                format!("right for the wrong reason: it looks at the place of a warning; {there}")
+                format!("right for the wrong reason: the network looks at the place of a warning; {there}")
             }
-            false => format!("it looks at the place of a warning; {there}"),
+            false => format!("the network looks at the place of a warning; {there}"),
         };
         (picture, why)
     });
     let outliers = outliers.into_iter().map(|picture| {
         let why = format!(
-            "its map is far from all others of the class: robust z {:.1}, more than {OUTLIER}",
+            "outlier: the map differs from all others of the class (robust z-score {:.1}, limit {OUTLIER})",
             picture.outlier
         );
         (picture, why)
@@ -250,13 +250,15 @@ fn named(pictures: &[(&SurveyedPicture, String)], classes: &[String]) -> Table {
         "picture",
         "true class",
         "predicted class",
-        "its probability",
+        "probability",
         "why",
     ];
-    let table = Table::of("Pictures that stand out, by name", &columns, rows.collect())
-        .with_words_in(&[1, 2, 4]);
+    let table =
+        Table::of("List of notable pictures", &columns, rows.collect()).with_words_in(&[1, 2, 4]);
     match pictures.len() {
-        all if all > MOST_NAMED => table.with_note(format!("The first {MOST_NAMED} of {all}.")),
+        all if all > MOST_NAMED => {
+            table.with_note(format!("The first {MOST_NAMED} of {all} pictures."))
+        }
         _ => table,
     }
 }

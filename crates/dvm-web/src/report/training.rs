@@ -1,4 +1,4 @@
-//! How a network learnt.
+//! The report of a training.
 
 use dvm::training::EpochRecord;
 use dvm::training::report::curves_page;
@@ -21,7 +21,7 @@ pub fn training(title: &str, records: &[EpochRecord]) -> Vec<Section> {
             || ".".into(),
             |share| {
                 format!(
-                    ": {:.1} % of the validation pictures are recognised.",
+                    ": accuracy {:.1} % on the validation pictures.",
                     100.0 * share
                 )
             },

@@ -1,4 +1,4 @@
-//! Reports, written while pictures are explained.
+//! Writing a report while pictures are explained.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -8,34 +8,34 @@ use dvm::{Error, Explanation, Interpolation, Picture, StagedFile, encode_jpeg, r
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::head::{Entry, Failed, Head, Kind, Section};
+use super::head::{Failed, Head, Kind, PictureEntry, Section};
 use super::markup::{write_element, write_json};
 use crate::view::{Colours, Detail, ExplanationView, Warning, colours, data_url};
 
 /// The front end's page.
 const PAGE: &str = include_str!("../../embedded/report.html");
 
-/// Where the data goes in it.
+/// The mark at which the data is inserted.
 const MARK: &str = "<!--data-->";
 
-/// What the beginning of every report has.
+/// A text at the beginning of every report.
 const SIGN: &str = "<title>dvm report</title>";
 
-/// How far the sign is looked for.
+/// The number of bytes in which the sign must be.
 const BEGINNING: u64 = 4096;
 
-/// Longer side of a small picture, in pixels.
+/// Longer side of a thumbnail, in pixels.
 const THUMBNAIL: usize = 128;
 
-/// Quality of small pictures, of 100.
+/// JPEG quality of thumbnails, of 100.
 const THUMBNAIL_QUALITY: u8 = 80;
 
-/// A report that grows under a hidden name and takes its place when it is finished; dropped before that, it leaves
-/// nothing. Pictures are written as they come: memory does not grow with their number.
+/// A report that is written under a hidden name and moved to its place when it is finished. If it is dropped before,
+/// nothing is left. Pictures are written at once, so memory does not grow with their number.
 pub struct Writer {
     path: PathBuf,
     file: StagedFile,
-    /// The list of pictures, which comes after the last of them.
+    /// The list of pictures, which is written after the last picture.
     list: BufWriter<File>,
     detail: Detail,
     elements: usize,
@@ -44,10 +44,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins a report in this file. A report that is there is replaced at the end.
+    /// Begins a report in this file. An earlier report is replaced at the end.
     ///
     /// # Errors
-    /// [`Error::Occupied`] if there is a file that is no report, [`Error::Save`] if nothing can be written there.
+    /// [`Error::Occupied`] if the file is not a report, [`Error::Save`] if it cannot be written.
     pub fn begin(path: &Path, detail: Detail) -> Result<Self, Error> {
         let failed = |source| Error::Save {
             path: path.into(),
@@ -56,8 +56,7 @@ impl Writer {
         if !may_be_replaced(path).map_err(failed)? {
             return Err(Error::Occupied {
                 path: path.into(),
-                detail: "is a file that is no report and would be replaced; choose another name"
-                    .into(),
+                detail: "is not a report and is not replaced; choose another name".into(),
             });
         }
         let mut file = StagedFile::begin(path).map_err(failed)?;
@@ -79,8 +78,8 @@ impl Writer {
         self.detail
     }
 
-    /// Writes what was found of one class of a picture: `record` is its [`Explanation::record`], perhaps with more
-    /// in it, `name` the picture's. The entry is not yet in the list ([`Writer::list`]).
+    /// Writes the explanation of one class of a picture. `record` is its [`Explanation::record`], possibly with
+    /// additions; `name` is that of the picture. Returns the entry for the list ([`Writer::list`]).
     ///
     /// # Errors
     /// [`Error::Save`].
@@ -90,9 +89,9 @@ impl Writer {
         name: &str,
         record: Value,
         group: Option<&str>,
-    ) -> Result<Entry, Error> {
+    ) -> Result<PictureEntry, Error> {
         let view = ExplanationView::new(explanation, name, record, self.detail);
-        let entry = Entry {
+        let entry = PictureEntry {
             group: group.map(Into::into),
             ..entry(self.elements, &view, explanation)
         };
@@ -106,11 +105,11 @@ impl Writer {
         self.saved(written)
     }
 
-    /// Adds an entry to the list of pictures, which has them in the order in which they are added.
+    /// Appends an entry to the list of pictures.
     ///
     /// # Errors
     /// [`Error::Save`].
-    pub fn list(&mut self, entry: &Entry) -> Result<(), Error> {
+    pub fn list(&mut self, entry: &PictureEntry) -> Result<(), Error> {
         let comma: &[u8] = if self.listed == 0 { b"" } else { b"," };
         self.listed += 1;
         let written = self.list.write_all(comma);
@@ -118,7 +117,7 @@ impl Writer {
         self.saved(written)
     }
 
-    /// Names a picture that could not be used.
+    /// Adds a picture that could not be used.
     pub fn failed(&mut self, name: impl Into<String>, error: impl Into<String>) {
         self.failed.push(Failed {
             name: name.into(),
@@ -126,12 +125,12 @@ impl Writer {
         });
     }
 
-    /// Writes all else and gives the file its name. The number of its bytes.
+    /// Writes the rest and moves the file to its place. Returns its size in bytes.
     ///
     /// # Errors
     /// [`Error::Save`].
     pub fn finish(mut self, head: &Head) -> Result<u64, Error> {
-        let head = Whole::new(head, &self.failed, self.detail);
+        let head = HeadData::new(head, &self.failed, self.detail);
         let written = self.list.flush().and_then(|()| {
             let list = self.list.get_mut();
             list.rewind()?;
@@ -151,7 +150,7 @@ impl Writer {
     }
 }
 
-/// A report of a few explanations in memory: of each the name of its picture, and its record.
+/// Makes a report of a few explanations in memory, each with the name of its picture and its record.
 pub fn document(explanations: &[(&Explanation, &str, Value)], head: &Head) -> Vec<u8> {
     let detail = Detail::Full;
     let mut bytes = halves().0.as_bytes().to_vec();
@@ -168,12 +167,12 @@ pub fn document(explanations: &[(&Explanation, &str, Value)], head: &Head) -> Ve
         }
         Ok(())
     };
-    let written = write_end(&mut bytes, &Whole::new(head, &[], detail), entries);
+    let written = write_end(&mut bytes, &HeadData::new(head, &[], detail), entries);
     written.expect("writing to memory does not fail");
     bytes
 }
 
-/// Whether there is nothing in this place, or an empty file, or a report.
+/// Whether the file does not exist, is empty, or is a report.
 fn may_be_replaced(path: &Path) -> io::Result<bool> {
     if !path.is_file() {
         return Ok(true);
@@ -185,7 +184,7 @@ fn may_be_replaced(path: &Path) -> io::Result<bool> {
     Ok(beginning.is_empty() || String::from_utf8_lossy(&beginning).contains(SIGN))
 }
 
-/// The page before its mark and after it.
+/// The page before and after its mark.
 fn halves() -> (&'static str, &'static str) {
     PAGE.split_once(MARK).expect("the page has a mark")
 }
@@ -194,9 +193,9 @@ fn write_picture(out: &mut impl Write, id: usize, view: &ExplanationView) -> io:
     write_element(out, &format!("class=\"picture\" id=\"picture-{id}\""), view)
 }
 
-/// The head as the browser reads it, without the list of pictures.
+/// The head as in the file, without the list of pictures.
 #[derive(Serialize)]
-struct Whole<'a> {
+struct HeadData<'a> {
     kind: Kind,
     title: &'a str,
     command: &'a str,
@@ -209,7 +208,7 @@ struct Whole<'a> {
     small: bool,
 }
 
-impl<'a> Whole<'a> {
+impl<'a> HeadData<'a> {
     fn new(head: &'a Head, failed: &'a [Failed], detail: Detail) -> Self {
         Self {
             kind: head.kind,
@@ -229,7 +228,7 @@ impl<'a> Whole<'a> {
 /// Writes the head, to which `entries` adds the list of pictures, and the rest of the page.
 fn write_end<W: Write>(
     out: &mut W,
-    head: &Whole,
+    head: &HeadData,
     entries: impl FnOnce(&mut W) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut text = Vec::new();
@@ -243,11 +242,11 @@ fn write_end<W: Write>(
     out.write_all(halves().1.as_bytes())
 }
 
-/// The line of the list that leads to an element.
-fn entry(id: usize, view: &ExplanationView, explanation: &Explanation) -> Entry {
+/// The entry in the list of pictures for an element.
+fn entry(id: usize, view: &ExplanationView, explanation: &Explanation) -> PictureEntry {
     let top = explanation.prediction().top(1).first();
     let right = |class: &String| top.is_some_and(|top| top.name == *class);
-    Entry {
+    PictureEntry {
         id,
         name: view.name.clone(),
         title: view.title.clone(),
@@ -261,7 +260,7 @@ fn entry(id: usize, view: &ExplanationView, explanation: &Explanation) -> Entry 
     }
 }
 
-/// A small picture of the first map over the crop.
+/// A thumbnail of the first map over the crop.
 fn thumbnail(explanation: &Explanation) -> String {
     let first = explanation.maps().next();
     let overlaid = first.and_then(|(method, _)| explanation.overlaid(method));
@@ -293,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn small_pictures_keep_their_shape() {
+    fn thumbnails_keep_the_aspect_ratio() {
         let size = |height, width| {
             let small = shrunk(&Picture::filled(height, width, [9; 3]));
             (small.height(), small.width())

@@ -1,4 +1,4 @@
-//! Connections, of which there are so many, and none of which is kept waiting for a slow client.
+//! Connections: a limited number, with time limits for slow clients.
 
 use std::future::Future;
 use std::pin::pin;
@@ -20,14 +20,14 @@ use tower::Service;
 
 use super::limits::Limits;
 
-/// Bytes that the head of a request may have.
+/// The maximum size of a request's head, in bytes.
 const HEAD: usize = 64 << 10;
 
-/// How long to wait when the system has no more connections to give.
+/// The pause when the operating system has no more connections.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers every connection by the router until `shutdown`. Then it calls `close`, accepts no more, and waits
-/// until the requests that are there are answered, at most for `longest`.
+/// Serves all connections with the router until `shutdown`. Then calls `close`, accepts no more connections, and
+/// waits for open requests, at most for `longest`.
 pub async fn accept(
     listener: TcpListener,
     router: Router,
@@ -51,7 +51,7 @@ pub async fn accept(
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "a connection is not accepted");
+                tracing::warn!(%error, "a connection was not accepted");
                 sleep(PAUSE).await;
                 continue;
             }
@@ -72,19 +72,19 @@ pub async fn accept(
         });
     }
     drop(listener);
-    tracing::info!("ending: what is being worked on is finished");
+    tracing::info!("stopping after the running requests");
     close();
     if timeout(longest, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests are left without an answer: their time is over");
+        tracing::warn!("some requests were not answered, because their time was over");
     }
 }
 
-/// A connection that ends when its client reads nothing for too long.
+/// A connection that is closed if its client reads nothing for too long.
 fn patient(
     stream: TcpStream,
     limits: &Limits,
 ) -> TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>> {
-    // Answers are sent at once, and a connection without this is only slower.
+    // Sends answers at once; without it, the connection is only slower.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.patience));

@@ -1,4 +1,4 @@
-//! Who may ask: which names the server goes by, which sites' pages may ask, and who knows the token.
+//! Access control: allowed host names, allowed origins, and the token.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use subtle::ConstantTimeEq;
 
 use super::{Error, Problem, Server};
 
-/// Who may ask.
+/// Access control.
 pub struct Gate {
     token: Option<String>,
     origins: Vec<HeaderValue>,
     hosts: Vec<String>,
 }
 
-/// The fewest letters of a token.
+/// The minimum length of a token.
 const SHORTEST: usize = 16;
 
 impl Gate {
-    /// Those who know the token, from these sites, by these names.
+    /// Allows clients with this token, from these origins, by these host names.
     ///
     /// # Errors
-    /// [`Error::Token`] for one that is easily guessed or fits no header, [`Error::Origin`].
+    /// [`Error::Token`] for a token that is too short or cannot be in a header, [`Error::Origin`].
     pub fn new(
         token: Option<String>,
         origins: Vec<String>,
@@ -35,7 +35,7 @@ impl Gate {
         if let Some(token) = &token {
             if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(Error::Token(
-                    "may hold letters, digits and signs of ASCII only",
+                    "must consist of ASCII letters, digits and signs",
                 ));
             }
             if token.len() < SHORTEST {
@@ -54,13 +54,13 @@ impl Gate {
         })
     }
 
-    /// The sites that may ask.
+    /// The allowed origins.
     pub(crate) fn origins(&self) -> Vec<HeaderValue> {
         self.origins.clone()
     }
 
-    /// Whether this is a name of the server. A page of another site reaches the server by a name whose address
-    /// it changes (DNS rebinding), never by an address or by `localhost`.
+    /// Whether the server accepts this host name. An attacker's page uses a name whose address it changes (DNS
+    /// rebinding), never an address or `localhost`, so these are always accepted.
     fn knows_host(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let address = host.trim_start_matches('[').trim_end_matches(']');
@@ -93,7 +93,7 @@ fn parsed_origin(origin: &str) -> Option<Authority> {
     uri.authority().filter(|_| is_web && is_plain).cloned()
 }
 
-/// The name by which the server is asked.
+/// The host that the request names.
 fn authority(request: &Request) -> Option<Authority> {
     if let Some(authority) = request.uri().authority() {
         return Some(authority.clone());
@@ -103,14 +103,14 @@ fn authority(request: &Request) -> Option<Authority> {
     hosts.next().is_none().then_some(host)
 }
 
-/// Refuses requests by a name that is not the server's.
+/// Refuses requests with a host name that is not allowed.
 pub async fn host(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     match authority(&request) {
-        None => Problem::request("the header Host is missing or is no name").into_response(),
+        None => Problem::request("the header Host is missing or invalid").into_response(),
         Some(authority) if server.gate.knows_host(authority.host()) => next.run(request).await,
         Some(authority) => {
             let message = format!(
-                "this server does not go by the name `{}`; the person who runs it can allow that name",
+                "the host name `{}` is not allowed; the person who runs this server can allow it",
                 crate::models::shortened(authority.host())
             );
             Problem::new(StatusCode::MISDIRECTED_REQUEST, message).into_response()
@@ -118,7 +118,7 @@ pub async fn host(State(server): State<Arc<Server>>, request: Request, next: Nex
     }
 }
 
-/// Refuses what a page of another site asks, unless it may.
+/// Refuses requests from pages of other sites, unless their origin is allowed.
 pub async fn origin(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(header::ORIGIN) else {
         return next.run(request).await;
@@ -130,7 +130,7 @@ pub async fn origin(State(server): State<Arc<Server>>, request: Request, next: N
         (Some(own), Some(from)) => own == from,
         _ => false,
     };
-    // The browser asks first (CORS), and reads nothing that it may not.
+    // For these methods, CORS keeps the page from reading the answer.
     let changes_nothing = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
@@ -138,18 +138,18 @@ pub async fn origin(State(server): State<Arc<Server>>, request: Request, next: N
     if is_allowed || is_own || changes_nothing {
         return next.run(request).await;
     }
-    let message = "pages of this site may not ask this server; the person who runs it can allow it";
+    let message = "pages of this site are not allowed to use this server; the person who runs it can allow them";
     Problem::new(StatusCode::FORBIDDEN, message).into_response()
 }
 
-/// Refuses those who do not know the token.
+/// Refuses requests without the token.
 pub async fn token(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     if server.gate.knows_token(request.headers()) {
         return next.run(request).await;
     }
     let message = match request.headers().contains_key(header::AUTHORIZATION) {
         true => "the token is wrong",
-        false => "a token is needed, in a header `Authorization: Bearer TOKEN`",
+        false => "a token is needed; send the header `Authorization: Bearer TOKEN`",
     };
     Problem::new(StatusCode::UNAUTHORIZED, message).into_response()
 }

@@ -1,4 +1,4 @@
-//! JSON as the body of a request.
+//! JSON bodies of requests.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -8,8 +8,8 @@ use tokio::task::spawn_blocking;
 
 use super::Problem;
 
-/// The body of a request, which is JSON. Refused with 415 where the request says that it is something else, with
-/// 400 and the place of the mistake where it is not what is expected.
+/// The JSON body of a request. The error is 415 for another content type, and 400 with the position for invalid
+/// content.
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> FromRequest<S> for Json<T> {
@@ -23,7 +23,7 @@ impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> FromRequest<S> for Js
     }
 }
 
-/// Refuses what says that it is not JSON.
+/// Returns an error if the content type is not JSON.
 fn check_kind(headers: &HeaderMap) -> Result<(), Problem> {
     let kind = headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -38,20 +38,20 @@ fn check_kind(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
 }
 
-/// Reads JSON.
+/// Parses JSON.
 ///
 /// # Errors
-/// 400 with the place of the mistake.
+/// 400 with the position of the error.
 pub async fn parse<T: DeserializeOwned + Send + 'static>(bytes: Bytes) -> Result<T, Problem> {
     let read = move || {
         serde_json::from_slice(&bytes)
-            .map_err(|error| Problem::request(format!("the body is not what is expected: {error}")))
+            .map_err(|error| Problem::request(format!("the JSON body is invalid: {error}")))
     };
-    read_aside(read).await
+    parse_on_thread(read).await
 }
 
-/// Reads on a thread of its own, so that a long text does not keep others waiting.
-async fn read_aside<T: Send + 'static>(
+/// Parses on a separate thread, so that a long text does not delay other requests.
+async fn parse_on_thread<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let read = spawn_blocking(read).await;

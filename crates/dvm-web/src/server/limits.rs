@@ -1,42 +1,42 @@
-//! What a request, and all requests together, may take.
+//! Limits of one request and of all requests.
 
 use std::time::Duration;
 
-/// What a request, and all requests together, may take.
+/// Limits of one request and of all requests.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Most bytes of a request's body.
+    /// Size of a request's body, in bytes.
     pub body: usize,
-    /// Most bytes of the bodies of all requests at once.
+    /// Size of the bodies of all requests at once, in bytes.
     pub bodies: usize,
-    /// Most pixels of a picture file.
+    /// Pixels of a picture file.
     pub pixels: u64,
-    /// How long the engine may work for one request.
+    /// Time of the engine for one request.
     pub seconds: Duration,
-    /// How long a request may wait for its turn.
+    /// Time that a request may wait for its turn.
     pub wait: Duration,
-    /// Bytes that activations may take at once ([`dvm::Explain::memory`]).
+    /// Memory for activations, in bytes ([`dvm::Explain::memory`]).
     pub memory: usize,
-    /// Most requests of a lane that wait for their turn.
+    /// Waiting requests of a lane.
     pub queue: usize,
-    /// Most pictures in one request.
+    /// Pictures in one request.
     pub batch: usize,
-    /// Most connections at once.
+    /// Connections at once.
     pub connections: usize,
-    /// How long a client may take to send the head of a request, and how long a connection may be idle.
+    /// Time for sending the head of a request, and time that a connection may be idle.
     pub head: Duration,
-    /// How long a client may take to send a body, besides a second for each [`Limits::RATE`] bytes of it; and how
-    /// long it may leave an answer unread.
+    /// Time for sending a body, plus one second for each [`Limits::RATE`] bytes; also the time that an answer may
+    /// remain unread.
     pub patience: Duration,
 }
 
 impl Limits {
-    /// Bytes that the slowest client sends in a second.
+    /// The minimum rate of a client, in bytes per second.
     pub const RATE: usize = 16 << 10;
 }
 
 impl Default for Limits {
-    /// 32 MiB of body, 64 megapixels, a minute of work within 1 GiB, 16 waiting requests.
+    /// 32 MiB per body, 64 megapixels, one minute of work with 1 GiB, 16 waiting requests.
     fn default() -> Self {
         Self {
             body: 32 << 20,

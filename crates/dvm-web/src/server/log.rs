@@ -1,20 +1,20 @@
-//! Logs: a line for each request, and what went wrong. Never a picture, a token or what a question holds.
+//! Logs: a line for each request, and errors. Never pictures, tokens or bodies.
 
 use tracing_subscriber::filter::LevelFilter;
 
 /// How requests are logged, on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Log {
-    /// Lines for people.
+    /// Lines of text.
     #[default]
     Text,
     /// A JSON object per line.
     Json,
-    /// Not at all.
+    /// No logs.
     None,
 }
 
-/// Logs from now on. In a process that logs already nothing changes.
+/// Starts logging. If the process already logs, nothing changes.
 pub fn start(log: Log) {
     let subscriber = || {
         tracing_subscriber::fmt()
@@ -22,7 +22,7 @@ pub fn start(log: Log) {
             .with_max_level(LevelFilter::INFO)
             .with_target(false)
     };
-    // Another subscriber is another's wish.
+    // Keeps a subscriber that is already set.
     let _ = match log {
         Log::None => return,
         Log::Text => subscriber().with_ansi(false).try_init(),

@@ -1,4 +1,4 @@
-//! What is counted, for Prometheus.
+//! Metrics for Prometheus.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::{Lane, Problem, Server};
 
-/// What is counted.
+/// The metrics of a server.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Answer, Counter>,
     seconds: Family<Route, Histogram, fn() -> Histogram>,
     queue: Family<InLane, Gauge>,
     refused: Counter,
-    /// Requests that are being answered.
+    /// Requests that are in progress.
     pub(crate) in_flight: Gauge,
     engine: Family<Method, Counter<f64, AtomicU64>>,
 }
@@ -74,7 +74,7 @@ const BOUNDS: [f64; 14] = [
 ];
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// All counters at 0.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("dvm");
         let seconds: Family<Route, Histogram, fn() -> Histogram> =
@@ -92,33 +92,33 @@ impl Metrics {
         registry.register("build", "The program", version);
         registry.register(
             "http_requests",
-            "Requests that were answered",
+            "Answered requests",
             metrics.requests.clone(),
         );
         registry.register_with_unit(
             "http_request_duration",
-            "How long answers took, up to their first byte",
+            "Time until the first byte of the answer",
             Unit::Seconds,
             metrics.seconds.clone(),
         );
         registry.register(
             "http_requests_in_flight",
-            "Requests that are being answered",
+            "Requests in progress",
             metrics.in_flight.clone(),
         );
         registry.register(
             "queue_length",
-            "Requests that wait for the engine or are being worked on",
+            "Requests that wait for the engine or use it",
             metrics.queue.clone(),
         );
         registry.register(
             "queue_refused",
-            "Requests that were refused because the queue was full",
+            "Requests refused because the queue was full",
             metrics.refused.clone(),
         );
         registry.register_with_unit(
             "engine",
-            "What the engine worked, by method; `classify` for predictions",
+            "Time of the engine by method; `classify` for predictions",
             Unit::Seconds,
             metrics.engine.clone(),
         );
@@ -128,7 +128,7 @@ impl Metrics {
         }
     }
 
-    /// Counts an answer. `route` is one of the server's, not what a client wrote.
+    /// Counts an answer. `route` is a route of the server, not the client's path.
     pub(crate) fn answered(&self, route: &str, method: &str, status: u16, took: Duration) {
         let answer = Answer {
             route: route.to_owned(),
@@ -147,7 +147,7 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// Counts what the engine worked for a method.
+    /// Counts the engine's time for a method.
     pub fn worked(&self, method: &'static str, took: Duration) {
         let method = Method { method };
         self.engine
@@ -155,7 +155,7 @@ impl Metrics {
             .inc_by(took.as_secs_f64());
     }
 
-    /// What is counted, as text, given the lengths of the queue.
+    /// The metrics as text, with the current lengths of the queue.
     fn text(&self, server: &Server) -> Result<String, fmt::Error> {
         for lane in [Lane::Short, Lane::Long] {
             let length = i64::try_from(server.queue.length(lane)).unwrap_or(i64::MAX);

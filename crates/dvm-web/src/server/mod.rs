@@ -1,5 +1,6 @@
-//! An HTTP server around networks: queue, limits, who may ask, metrics, logs.
+//! The HTTP server: queue, limits, access control, metrics and logs.
 
+mod body;
 mod connections;
 mod gate;
 mod json;
@@ -10,7 +11,6 @@ mod observed;
 mod page;
 mod problem;
 mod queue;
-mod received;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +23,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json as AxumJson, Router};
-use dvm::Classifier;
+use dvm::{Classifier, system_words};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
@@ -43,26 +43,26 @@ pub use queue::{Lane, Place, Queue, Ticket};
 use crate::models::Models;
 use crate::{api, kserve};
 
-/// What to serve, and to whom.
+/// The configuration of a server.
 pub struct Config {
-    /// The networks, with the names that they are asked for by.
+    /// The networks with their names.
     pub models: Vec<(String, Arc<Classifier>)>,
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// What clients must know: needed beyond loopback.
+    /// The token of clients; required unless the address is loopback.
     pub token: Option<String>,
-    /// What requests may take.
+    /// Limits of requests.
     pub limits: Limits,
-    /// Other sites whose pages may ask: `https://example.org`.
+    /// Origins of other sites whose pages may use the server: `https://example.org`.
     pub origins: Vec<String>,
-    /// Names, besides `localhost` and addresses, by which the server may be asked.
+    /// Host names that are allowed besides `localhost` and addresses.
     pub hosts: Vec<String>,
     /// How requests are logged.
     pub log: Log,
 }
 
 impl Config {
-    /// The names that the networks will be asked for by.
+    /// The names of the networks in requests.
     pub fn names(&self) -> Vec<String> {
         let given = self.models.iter().map(|(name, _)| &name[..]);
         Models::names(given)
@@ -73,55 +73,57 @@ impl Config {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The address is not this machine's, or is taken.
-    #[error("cannot listen on {address}: {source}")]
+    /// The address is not of this machine, or is in use.
+    #[error(
+        "cannot listen on {address}: {}; choose another address or port",
+        system_words(source)
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Others could reach it, and nothing keeps them from using it.
+    /// Other machines can reach the address, but there is no token.
     #[error(
-        "{0} can be reached from other machines, and everyone who reaches it could use this machine and see its \
-         pictures: a token is needed"
+        "a token is needed, because other machines can reach {0} and could use this machine and see its pictures"
     )]
     Open(IpAddr),
-    /// The token is none.
+    /// The token is invalid.
     #[error("the token {0}")]
     Token(&'static str),
-    /// Not the name of a site.
-    #[error("`{0}` is not an origin: it is a scheme and a host, such as https://example.org")]
+    /// The text is not an origin.
+    #[error("`{0}` is not an origin; write a scheme and a host, such as https://example.org")]
     Origin(String),
-    /// There is no network.
-    #[error("there is no network to serve")]
+    /// There are no networks.
+    #[error("there are no networks to serve; give at least one model")]
     NoModels,
-    /// The system gives no threads.
-    #[error("cannot start the server's threads: {0}")]
+    /// The operating system does not start threads.
+    #[error("cannot start the server's threads: {}", system_words(.0))]
     Threads(std::io::Error),
 }
 
-/// What all requests share.
+/// The state that all requests share.
 pub struct Server {
     /// The networks.
     pub models: Models,
-    /// The queue before the engine.
+    /// The queue for the engine.
     pub queue: Queue,
-    /// What requests may take.
+    /// Limits of requests.
     pub limits: Limits,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Metrics,
-    /// What the page works with.
+    /// Pictures and explanations of the page.
     pub session: api::Session,
     gate: Gate,
-    bodies: received::Bodies,
+    bodies: body::Bodies,
 }
 
 impl Server {
-    /// A server that is not reached yet.
+    /// Makes a server, which does not listen yet.
     ///
     /// # Errors
-    /// [`Error`] for a configuration that makes no sense or is not safe.
+    /// [`Error`] for an invalid or unsafe configuration.
     pub fn new(config: Config) -> Result<Self, Error> {
         let Config {
             models,
@@ -144,17 +146,17 @@ impl Server {
             metrics: Metrics::new(),
             session: api::Session::new(&limits),
             gate: Gate::new(token, origins, hosts)?,
-            bodies: received::Bodies::default(),
+            bodies: body::Bodies::default(),
             limits,
         })
     }
 }
 
-/// The description of our own interface.
+/// The OpenAPI description.
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Deep Vision Mask",
-    description = "What an image classifier sees in a picture, and what it looked at."
+    description = "Predictions of image classifiers, and maps of what they look at."
 ))]
 struct Description;
 
@@ -169,9 +171,9 @@ pub fn router(server: Arc<Server>) -> Router {
         .merge(kserve::routes())
         .fallback(missing)
         .method_not_allowed_fallback(wrong_method)
-        // Bodies have been received by then, within the limits of the server.
+        // The server's own limits apply to bodies, before this.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(server.clone(), received::receive))
+        .layer(from_fn_with_state(server.clone(), body::receive))
         .layer(from_fn_with_state(server.clone(), gate::token));
     let open = Router::new()
         .route("/health", get(health))
@@ -198,43 +200,35 @@ fn cors(gate: &Gate) -> CorsLayer {
         .max_age(Duration::from_secs(600))
 }
 
-/// Whether the server takes requests, for load balancers.
+/// Whether the server accepts requests, for load balancers.
 async fn health(State(server): State<Arc<Server>>) -> Response {
     match server.queue.is_closed() {
         true => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending").into_response()
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").into_response()
         }
         false => AxumJson(json!({ "status": "ok" })).into_response(),
     }
 }
 
 async fn missing() -> Problem {
-    Problem::missing(
-        "there is nothing at this address; /openapi.json, /v1/models and /v2 say what there is",
-    )
+    Problem::missing("there is nothing at this address; see /openapi.json, /v1/models and /v2")
 }
 
 async fn wrong_method() -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        "this address does not take this method; the header Allow says which it takes",
+        "this address does not support this method; the header Allow lists those it supports",
     )
 }
 
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     let what = panic.downcast_ref::<&str>().map(ToString::to_string);
     let what = what.or_else(|| panic.downcast_ref::<String>().cloned());
-    tracing::error!(
-        panic = what.unwrap_or_default(),
-        "a request's answer panicked"
-    );
-    Problem::internal(
-        "the server failed in a way that it must not: this is a bug; its log has more",
-    )
-    .into_response()
+    tracing::error!(panic = what.unwrap_or_default(), "a request panicked");
+    Problem::internal("the server failed because of a bug; its log has the details").into_response()
 }
 
-/// What browsers may do with an answer, where it does not say it itself: nothing.
+/// Adds headers that forbid browsers everything that an answer does not allow itself.
 async fn secure_headers(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
     const HEADERS: [(HeaderName, &str); 6] = [
         (
@@ -258,7 +252,7 @@ async fn secure_headers(request: axum::extract::Request, next: axum::middleware:
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
-    // A page of another site that may ask reads answers by CORS.
+    // Pages of allowed origins read answers by CORS.
     if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
         headers
             .entry(RESOURCES)
@@ -267,11 +261,11 @@ async fn secure_headers(request: axum::extract::Request, next: axum::middleware:
     response
 }
 
-/// How long answers may take to reach their clients after the last work is done.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Time for the last answers to reach their clients.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
-/// Serves until `shutdown`; then what works is finished, what waits is refused, and this ends. `ready` is called
-/// with the address when clients can connect.
+/// Serves until `shutdown`. Then running requests are finished and waiting ones are refused. `ready` is called with
+/// the address when clients can connect.
 ///
 /// # Errors
 /// [`Error`] if it cannot start.
@@ -292,17 +286,17 @@ pub async fn serve(
         let server = server.clone();
         move || server.queue.close()
     };
-    let longest = server.limits.seconds + LAST_WORDS;
+    let longest = server.limits.seconds + LAST_ANSWERS;
     let limits = server.limits.clone();
     connections::accept(listener, router(server), &limits, shutdown, close, longest).await;
     tracing::info!("ended");
     Ok(())
 }
 
-/// How often it is asked whether to end.
+/// The interval for checking whether to stop.
 const TICK: Duration = Duration::from_millis(50);
 
-/// As [`serve`], on threads of its own, until `is_asked_to_end`.
+/// As [`serve`], on its own threads, until `is_asked_to_end`.
 ///
 /// # Errors
 /// As [`serve`].
@@ -323,7 +317,7 @@ pub fn serve_until(
         }
     };
     let served = runtime.block_on(serve(config, ready, shutdown));
-    // Work that does not end in time is left behind with the process.
+    // Does not wait for work that does not end in time.
     runtime.shutdown_background();
     served
 }

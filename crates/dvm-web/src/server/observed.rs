@@ -1,4 +1,4 @@
-//! Every request has an id, is counted and is logged.
+//! Request ids, metrics and log lines of all requests.
 
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -16,15 +16,15 @@ use super::Server;
 /// The header with the id of a request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Ids count up from a random number, so that those of two runs differ.
+/// Ids count up from a random number, so that ids of two runs differ.
 static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| {
     let mut start = [0; 8];
-    // Without random numbers, ids of two runs are alike; nothing else depends on them.
+    // Without random numbers, two runs have the same ids; that is harmless.
     let _ = getrandom::fill(&mut start);
     AtomicU64::new(u64::from_le_bytes(start))
 });
 
-/// What is asked again and again, so that it is only logged where it fails.
+/// Routes that are requested often: only their errors are logged.
 const QUIET: [&str; 5] = [
     "/api/window",
     "/health",
@@ -33,10 +33,10 @@ const QUIET: [&str; 5] = [
     "/v2/health/ready",
 ];
 
-/// Most letters of an id that a client gives.
+/// The maximum length of a client's id.
 const LONGEST: usize = 64;
 
-/// Counts a request that is being answered.
+/// Counts a request while it is answered.
 struct InFlight<'a>(&'a Server);
 
 impl<'a> InFlight<'a> {
@@ -52,7 +52,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// Gives the request an id, counts it and logs it.
+/// Gives the request an id, counts it, and logs it.
 pub async fn observe(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     let id = id(&request);
     let span = tracing::info_span!("request", id);
@@ -85,7 +85,7 @@ pub async fn observe(State(server): State<Arc<Server>>, request: Request, next: 
     answer.instrument(span).await
 }
 
-/// The method's name; one that a client made up is no label.
+/// The name of a known method, so that clients cannot create metrics labels.
 fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -99,7 +99,7 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-/// What V1 asks of a model, which is no part of the route.
+/// The verb of V1 (`:predict`), which is not part of the route.
 fn verb(route: &str, path: &str) -> &'static str {
     let mut verbs = [":predict", ":explain"].into_iter();
     let verb = verbs.find(|verb| route == "/v1/models/{model}" && path.ends_with(verb));

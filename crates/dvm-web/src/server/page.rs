@@ -1,4 +1,4 @@
-//! The page, which is part of the program: no file of the machine can be asked for.
+//! The page, whose files are embedded in the program. The server never reads files of the machine.
 
 use std::sync::Arc;
 
@@ -35,11 +35,11 @@ const FILES: [Embedded; 3] = [
     },
 ];
 
-/// What the page may do: run its own script, use its own style, ask this server, show pictures that it made.
+/// Content security policy: the page may use its own script and style, this server, and pictures that it makes.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src 'self' data: blob:; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/// What else of the browser it may use.
+/// Permissions policy: of the browser's devices, the page may use the camera.
 const PERMISSIONS: &str = "camera=(self), microphone=(), geolocation=(), payment=(), usb=()";
 
 /// A route for each file.

@@ -1,4 +1,4 @@
-//! What went wrong, as an answer.
+//! Errors as answers.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// Why a request is not carried out. As an answer it is the JSON object `{"error": message}`.
+/// Why a request failed. As an answer it is the JSON object `{"error": message}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The status of the answer.
     pub status: StatusCode,
-    /// What is wrong and what to do, for people.
+    /// What is wrong and what to do.
     pub message: String,
-    /// When it is worth to ask again.
+    /// When to try again.
     pub retry_after: Option<Duration>,
 }
 
 impl Problem {
-    /// An answer of this status.
+    /// A problem with this status.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -28,29 +28,29 @@ impl Problem {
         }
     }
 
-    /// The request is wrong.
+    /// 400: the request is wrong.
     pub fn request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// What the request names does not exist.
+    /// 404: the request names something that does not exist.
     pub fn missing(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// The server's own fault.
+    /// 500: an error of the server.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// The same, with the time after which it is worth to ask again: at least a second.
+    /// Sets the time after which to try again, at least one second.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait.max(Duration::from_secs(1)));
         self
     }
 
-    /// The same, said of a part of the request: `instances[3]`.
+    /// Names the part of the request: `instances[3]`.
     #[must_use]
     pub fn of(mut self, part: &str) -> Self {
         self.message = format!("{part}: {}", self.message);
@@ -59,14 +59,14 @@ impl Problem {
 }
 
 impl From<dvm::Error> for Problem {
-    /// 400 for what the caller gave, 500 for the network and the machine.
+    /// 400 for errors of the request, 500 for errors of the network and the machine.
     fn from(error: dvm::Error) -> Self {
         use dvm::Error;
         let status = match &error {
             Error::Picture(_) | Error::Setting(_) | Error::Usage(_) | Error::Method { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            // The crop is the network's, not the caller's.
+            // The crop depends on the network, not on the request.
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let words = error.to_string();

@@ -1,4 +1,4 @@
-//! A bounded queue before the engine, which uses all cores for one job.
+//! A bounded queue for the engine, which uses all cores for one request.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,7 +14,7 @@ use tokio::time::{timeout, timeout_at};
 use super::limits::Limits;
 use super::problem::Problem;
 
-/// How long work takes.
+/// The kind of work, by how long it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// Milliseconds: predictions, single windows.
@@ -23,7 +23,7 @@ pub enum Lane {
     Long,
 }
 
-/// Two lines of requests that wait for the engine. Each lane works on one request at a time, next to the other.
+/// Two lanes of requests that wait for the engine. Each lane runs one request at a time, independently of the other.
 pub struct Queue {
     short: Arc<Line>,
     long: Arc<Line>,
@@ -33,18 +33,18 @@ pub struct Queue {
 
 struct Line {
     turns: Arc<Semaphore>,
-    /// Requests that wait or work.
+    /// Requests that wait or run.
     places: AtomicUsize,
-    /// How many there can be.
+    /// The maximum number of requests.
     most: usize,
-    /// Seconds that recent work took, the latest weighing most.
+    /// Moving average of the seconds per request.
     recent: Mutex<f64>,
 }
 
-/// How much the latest work weighs among all.
+/// Weight of the latest request in the moving average.
 const WEIGHT: f64 = 0.25;
 
-/// The longest time that a client is told to wait.
+/// The maximum of the `Retry-After` header, in seconds.
 const LONGEST: f64 = 300.0;
 
 impl Queue {
@@ -73,7 +73,7 @@ impl Queue {
         }
     }
 
-    /// How many requests of a lane wait or work.
+    /// The number of requests of a lane that wait or run.
     pub fn length(&self, lane: Lane) -> usize {
         self.line(lane).places.load(Ordering::Relaxed)
     }
@@ -81,7 +81,7 @@ impl Queue {
     /// A place in the queue.
     ///
     /// # Errors
-    /// 429 if there is none, with the time after which there probably is one; 503 when the server is ending.
+    /// 429 if the queue is full, with an estimate of when to try again; 503 when the server is stopping.
     pub fn enter(&self, lane: Lane) -> Result<Place, Problem> {
         let line = self.line(lane);
         if line.turns.is_closed() {
@@ -94,19 +94,19 @@ impl Queue {
             });
         if entered.is_err() {
             let message = format!(
-                "the server is busy: {} requests wait already; ask again later",
+                "the server is busy: {} requests are waiting; try again later",
                 line.most - 1
             );
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, message).after(line.estimate()));
         }
         Ok(Place {
-            held: Held(line.clone()),
+            held: LaneSlot(line.clone()),
             seconds: self.seconds,
             wait: self.wait,
         })
     }
 
-    /// Refuses all that waits and all that comes. What works is finished.
+    /// Refuses all waiting and new requests. Running requests are finished.
     pub fn close(&self) {
         self.short.turns.close();
         self.long.turns.close();
@@ -119,8 +119,7 @@ impl Queue {
 }
 
 impl Line {
-    /// When a place will be free: half of the queue is worked off by then, so that not all come back at once to
-    /// be refused.
+    /// The time until half of the queue is done, so that not all refused clients come back at the same moment.
     fn estimate(&self) -> Duration {
         let recent = *self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let seconds = recent * self.most as f64 / 2.0;
@@ -133,10 +132,10 @@ impl Line {
     }
 }
 
-/// One of the places of a line; given back when it is dropped.
-struct Held(Arc<Line>);
+/// One request's place in a lane; freed when it is dropped.
+struct LaneSlot(Arc<Line>);
 
-impl Drop for Held {
+impl Drop for LaneSlot {
     fn drop(&mut self) {
         self.0.places.fetch_sub(1, Ordering::Relaxed);
     }
@@ -144,7 +143,7 @@ impl Drop for Held {
 
 /// A place in the queue.
 pub struct Place {
-    held: Held,
+    held: LaneSlot,
     seconds: Duration,
     wait: Duration,
 }
@@ -153,32 +152,32 @@ const WANTED: u8 = 0;
 const LEFT: u8 = 1;
 const LATE: u8 = 2;
 
-/// Tells work whether it is still wanted. Can be asked from any thread.
+/// Tells running work whether its result is still needed. Can be used from any thread.
 #[derive(Clone)]
 pub struct Ticket {
     state: Arc<AtomicU8>,
     deadline: Instant,
 }
 
-/// The panic that ends work which is not wanted any more. No message is printed for it.
+/// The panic that cancels work. No message is printed for it.
 struct Ended;
 
 impl Ticket {
-    /// Ends the work if its time is over or the client is gone: to be called as often as possible, from the
-    /// `progress` of a method. The work ends by a panic that [`Place::run`] catches.
+    /// Cancels the work if its time limit is over or the client is gone. Call it often, such as from the
+    /// `progress` of a method. The work ends with a panic that [`Place::run`] catches.
     pub fn check(&self) {
         if self.is_over() {
             resume_unwind(Box::new(Ended));
         }
     }
 
-    /// [`Ticket::check`] as [`dvm::Explain::walking`] wants it: many methods walk long between two steps.
+    /// [`Ticket::check`] for [`dvm::Explain::before_walk`]: many methods walk for a long time between two steps.
     pub fn checking(&self) -> Arc<dyn Fn() + Send + Sync> {
         let ticket = self.clone();
         Arc::new(move || ticket.check())
     }
 
-    /// Whether the work is not wanted any more.
+    /// Whether the work is cancelled.
     pub fn is_over(&self) -> bool {
         if self.state.load(Ordering::Relaxed) != WANTED {
             return true;
@@ -190,7 +189,7 @@ impl Ticket {
         is_late
     }
 
-    /// Says that no one waits for the work: the next [`Ticket::check`] ends it.
+    /// Cancels the work at its next [`Ticket::check`], because the client is gone.
     pub fn leave(&self) {
         self.end(LEFT);
     }
@@ -202,7 +201,7 @@ impl Ticket {
     }
 }
 
-/// Ends the work when the future that waits for it is dropped.
+/// Cancels the work when the future that waits for it is dropped.
 struct Waiting(Ticket);
 
 impl Drop for Waiting {
@@ -212,11 +211,11 @@ impl Drop for Waiting {
 }
 
 impl Place {
-    /// Waits for its turn and does the work on a thread of its own. Dropping the future takes the request out of
-    /// the queue, or ends the work at its next [`Ticket::check`]; the next request has its turn after that.
+    /// Waits for its turn and runs the work on a separate thread. Dropping the future removes the request from the
+    /// queue, or cancels the work at its next [`Ticket::check`]; then the next request runs.
     ///
     /// # Errors
-    /// 503 if its turn does not come in time or the server is ending, 504 if the work takes too long, 500 if it
+    /// 503 if its turn does not come in time or the server is stopping, 504 if the work takes too long, 500 if it
     /// panics.
     pub async fn run<T: Send + 'static>(
         self,
@@ -232,7 +231,10 @@ impl Place {
             Ok(Ok(turn)) => turn,
             Ok(Err(_closed)) => return Err(ending()),
             Err(_elapsed) => {
-                let message = format!("no turn came within {} seconds", wait.as_secs());
+                let message = format!(
+                    "the request waited {} seconds, which is the limit; try again later",
+                    wait.as_secs()
+                );
                 let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, message);
                 return Err(problem.after(held.0.estimate()));
             }
@@ -246,9 +248,9 @@ impl Place {
         let span = tracing::Span::current();
         let worked = spawn_blocking(move || {
             let _entered = span.enter();
-            let worked = engaged(&ticket, &held, work);
-            // The turn is the next one's only when the engine has stopped.
-            let _: (OwnedSemaphorePermit, Held) = (turn, held);
+            let worked = run_timed(&ticket, &held, work);
+            // The next request runs only after the engine has stopped.
+            let _: (OwnedSemaphorePermit, LaneSlot) = (turn, held);
             worked
         });
         let worked = timeout_at(deadline.into(), worked).await;
@@ -257,21 +259,21 @@ impl Place {
             Ok(Ok(Ok(result))) => Ok(result),
             Ok(Ok(Err(panic))) if panic.is::<Ended>() && !is_late => Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the work was given up",
+                "the request was cancelled",
             )),
             Ok(Ok(Err(panic))) if !panic.is::<Ended>() => {
-                let what = said(&*panic);
+                let what = message_of(&*panic);
                 tracing::error!(panic = what, "the engine panicked");
                 Err(Problem::internal(
-                    "the engine failed in a way that it must not: this is a bug; the server's log has more",
+                    "the engine failed because of a bug; the server's log has the details",
                 ))
             }
             Ok(Err(error)) => Err(Problem::internal(error.to_string())),
             Ok(Ok(Err(_))) | Err(_) => {
                 waiting.0.end(LATE);
                 let message = format!(
-                    "it takes longer than the {} seconds that a request may take; choose a faster method or \
-                     fewer samples, or allow more time",
+                    "the request takes longer than the limit of {} seconds; choose a faster method or fewer samples, \
+                     or raise the server's limit",
                     seconds.as_secs_f64()
                 );
                 Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, message))
@@ -280,10 +282,10 @@ impl Place {
     }
 }
 
-/// Does the work, and learns how long it takes.
-fn engaged<T>(
+/// Runs the work and measures its time.
+fn run_timed<T>(
     ticket: &Ticket,
-    held: &Held,
+    held: &LaneSlot,
     work: impl FnOnce(&Ticket) -> T,
 ) -> Result<T, Box<dyn Any + Send>> {
     let start = Instant::now();
@@ -293,14 +295,14 @@ fn engaged<T>(
 }
 
 /// The message of a panic.
-fn said(panic: &(dyn Any + Send)) -> &str {
+fn message_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
 }
 
 fn ending() -> Problem {
-    let message = "the server is ending; ask again when it is back";
+    let message = "the server is stopping; try again later";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, message).after(Duration::from_secs(5))
 }
 
@@ -327,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_panics_is_a_bug_that_the_next_work_does_not_notice() {
+    fn work_that_panics_gets_500_and_the_next_work_runs() {
         block(async {
             let queue = queue(|_| {});
             let place = queue.enter(Lane::Long).unwrap();
@@ -344,14 +346,14 @@ mod tests {
     }
 
     #[test]
-    fn a_late_answer_is_given_even_if_the_work_never_asks() {
+    fn work_that_never_checks_its_ticket_gets_504_in_time() {
         block(async {
             let queue = queue(|limits| limits.seconds = Duration::from_millis(50));
             let (end, ended) = mpsc::channel::<()>();
             let place = queue.enter(Lane::Long).unwrap();
             let problem = place.run(move |_| ended.recv()).await.unwrap_err();
             assert_eq!(problem.status, 504);
-            // The engine is still busy with it, and so is the lane.
+            // The engine and the lane are still busy with it.
             assert_eq!(queue.length(Lane::Long), 1);
             end.send(()).unwrap();
             while queue.length(Lane::Long) > 0 {
@@ -361,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_on_any_thread_ends_the_work() {
+    fn a_check_on_any_thread_cancels_the_work() {
         block(async {
             let queue = queue(|limits| limits.seconds = Duration::from_millis(50));
             let place = queue.enter(Lane::Short).unwrap();
@@ -383,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_to_come_back_follows_how_long_work_takes() {
+    fn the_time_to_retry_follows_from_the_time_of_recent_work() {
         let queue = queue(|limits| limits.queue = 9);
         let line = queue.line(Lane::Long);
         let before = line.estimate();
@@ -402,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_queue_takes_none() {
+    fn a_closed_queue_refuses_requests() {
         let queue = queue(|_| {});
         queue.close();
         let problem = queue.enter(Lane::Short).err().unwrap();

@@ -12,9 +12,9 @@ pub type Colours = BTreeMap<&'static str, ColourTable>;
 /// One colour map.
 #[derive(Clone, Debug, Serialize)]
 pub struct ColourTable {
-    /// Whether it is meant for signed values.
+    /// Whether it is diverging: for signed values.
     diverging: bool,
-    /// 256 colours of three bytes, in base64: the first for the low end of a scale, the last for the high one.
+    /// 256 colours of three bytes in base64, from the low end of the scale to the high end.
     table: String,
 }
 
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_begin_and_end_with_the_first_and_the_last_colour() {
+    fn tables_start_and_end_with_the_first_and_the_last_colour() {
         let all = colours();
         for map in ColourMap::ALL {
             let table = &all[map.name()];

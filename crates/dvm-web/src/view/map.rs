@@ -1,13 +1,13 @@
 //! One method's map.
 
 use dvm::metrics::Curve;
-use dvm::{Array, Attribution, Checked, Explanation, Nature, Neutral, Scale};
+use dvm::{Array, Attribution, Checked, Explanation, Neutral, Scale, ValueKind};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Detail, Packed};
 
-/// A map with all that is known of it.
+/// A map with its details.
 #[derive(Clone, Debug, Serialize)]
 pub struct MapView {
     /// The name of the method.
@@ -27,7 +27,7 @@ pub struct MapView {
     seconds: f64,
 }
 
-/// The scale of the program's own figures.
+/// The scale, as in figures.
 #[derive(Clone, Debug, Serialize)]
 pub struct ScaleView {
     low: f32,
@@ -36,7 +36,7 @@ pub struct ScaleView {
     neutral: &'static str,
 }
 
-/// What every class scored while a window of the picture was covered.
+/// The scores of the classes for each covered window.
 #[derive(Clone, Debug, Serialize)]
 pub struct CellsView {
     rows: Vec<usize>,
@@ -46,7 +46,7 @@ pub struct CellsView {
     values: Packed,
 }
 
-/// A class's score with nothing covered.
+/// A class's score without a covered window.
 #[derive(Clone, Debug, Serialize)]
 struct Whole {
     index: usize,
@@ -54,7 +54,7 @@ struct Whole {
     whole: f32,
 }
 
-/// What a metric found.
+/// The result of a metric.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckView {
     metric: &'static str,
@@ -81,7 +81,7 @@ struct CurveView {
     points: Vec<(f64, f64)>,
 }
 
-/// How well a method did by its own measure.
+/// A check that the method makes itself.
 #[derive(Clone, Debug, Serialize)]
 struct OwnCheck {
     name: &'static str,
@@ -89,7 +89,7 @@ struct OwnCheck {
     meaning: String,
 }
 
-/// The maps of an explanation whose record this is.
+/// The maps of an explanation with this record.
 pub fn maps(explanation: &Explanation, record: &Value, detail: Detail) -> Vec<MapView> {
     let checked: Vec<&[Checked]> = explanation.checked().map(|(_, checked)| checked).collect();
     let maps = explanation.maps().zip(checked).enumerate();
@@ -102,11 +102,11 @@ pub fn maps(explanation: &Explanation, record: &Value, detail: Detail) -> Vec<Ma
             method: method.to_owned(),
             title: attribution.title.clone(),
             quantity: attribution.quantity.clone(),
-            nature: match attribution.nature {
-                Nature::Magnitude => "magnitude",
-                Nature::Signed => "signed",
-                Nature::Level => "level",
-                Nature::Support => "support",
+            nature: match attribution.value_kind {
+                ValueKind::Positive => "magnitude",
+                ValueKind::Signed => "signed",
+                ValueKind::ScoreIfHidden => "level",
+                ValueKind::ScoreIfShown => "support",
             },
             values: pack(&attribution.map),
             smooth: attribution.smooth.as_deref().map(pack),
@@ -129,7 +129,7 @@ pub fn maps(explanation: &Explanation, record: &Value, detail: Detail) -> Vec<Ma
     .collect()
 }
 
-/// The segments of the picture, if the method has some, and not more than codes.
+/// The segments of the picture, if the method has them and their number fits the codes.
 fn segments(attribution: &Attribution) -> Option<Packed> {
     let segments = attribution.array(Array::SEGMENTS)?;
     let fits = segments.values.iter().all(|&label| label < 65534.0);
@@ -169,7 +169,7 @@ impl CellsView {
             return None;
         };
         if explanation.unit().is_some() {
-            // The scores are a layer's activations, not those of classes.
+            // These scores are activations of a layer, not scores of classes.
             return None;
         }
         let prediction = explanation.prediction();

@@ -1,4 +1,4 @@
-//! What a browser is given of an explanation. The same in TypeScript: `front/src/shared/types.ts`.
+//! An explanation as data for a browser. The same in TypeScript: `front/src/shared/types.ts`.
 
 mod colours;
 mod map;
@@ -13,16 +13,16 @@ pub use colours::{Colours, colours};
 pub use map::{CellsView, CheckView, MapView, ScaleView, maps};
 pub use packed::Packed;
 
-/// How exact pictures and numbers are.
+/// The precision of pictures and numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// Pictures as PNG, numbers of 16 bits.
     Full,
-    /// Pictures as JPEG, numbers of 8 bits: where there are many.
+    /// Pictures as JPEG, numbers of 8 bits, for many pictures.
     Small,
 }
 
-/// Quality of JPEG files, of 100: what is lost is hardly seen.
+/// Quality of JPEG files, of 100; the loss is hardly visible.
 const QUALITY: u8 = 88;
 
 impl Detail {
@@ -34,7 +34,7 @@ impl Detail {
         }
     }
 
-    /// How many of the most probable classes the scores of covered windows are given for.
+    /// The number of most probable classes with scores of covered windows.
     pub(crate) fn classes(self) -> usize {
         match self {
             Self::Full => 10,
@@ -51,41 +51,41 @@ impl Detail {
     }
 }
 
-/// A file as the address that holds it.
+/// A file as a data URL.
 pub(crate) fn data_url(kind: &str, bytes: &[u8]) -> String {
     format!("data:{kind};base64,{}", BASE64_STANDARD.encode(bytes))
 }
 
-/// What a reader must know, and who says so.
+/// A warning with its subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
     /// `picture`, `network`, `figure`, or the name of a method.
     pub source: String,
-    /// What it says.
+    /// The warning.
     pub text: String,
 }
 
-/// One class of one picture.
+/// The explanation of one class of one picture.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplanationView {
-    /// The picture's file, or the name that it was given.
+    /// The picture's file or name.
     pub name: String,
-    /// What is explained: the class, or `tabby against tiger cat`.
+    /// The target: the class, or `tabby against tiger cat`.
     pub title: String,
-    /// The score of it for people: `96.2 %`.
+    /// The score as text: `96.2 %`.
     pub score: String,
     /// The class.
     pub class: Ranked,
     /// The most probable classes.
     pub top: Vec<Ranked>,
-    /// The class that the picture really shows, where that is known.
+    /// The true class, if known.
     pub true_class: Option<String>,
     /// All warnings.
     pub warnings: Vec<Warning>,
     /// Rows and columns of the crop.
     pub size: [usize; 2],
-    /// The crop that the network saw, as a data URL.
+    /// The crop as a data URL.
     pub input: String,
     /// One for each method.
     pub maps: Vec<MapView>,
@@ -94,7 +94,7 @@ pub struct ExplanationView {
 }
 
 impl ExplanationView {
-    /// What is shown of `explanation`. `record` is its [`Explanation::record`], perhaps with more in it.
+    /// The view of `explanation`. `record` is its [`Explanation::record`], possibly with additions.
     pub fn new(explanation: &Explanation, name: &str, record: Value, detail: Detail) -> Self {
         let crop = explanation.crop();
         Self {
@@ -117,7 +117,7 @@ impl ExplanationView {
     }
 }
 
-/// What readers of an explanation must know.
+/// The warnings of an explanation.
 pub fn warnings(explanation: &Explanation) -> Vec<Warning> {
     let warnings = explanation.warnings();
     warnings

@@ -1,4 +1,4 @@
-//! Arrays of numbers as text: short enough for a file that is mailed, exact enough to be read off.
+//! Arrays of numbers as compressed text with 8 or 16 bits for each number.
 
 use std::io::Write;
 
@@ -7,11 +7,11 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde::Serialize;
 
-/// Numbers of one array, row-major, as whole codes between its least and its largest value.
+/// The numbers of an array, row-major, as integer codes between its minimum and its maximum.
 ///
-/// A value is `low + code / (2^bits − 2) · (high − low)`; the code `2^bits − 1` stands for a number that is not
-/// finite. In each row (the last axis) a code is written as its difference from the one before, modulo `2^bits`,
-/// little-endian; all is deflated (zlib) and written in base64.
+/// A value is `low + code / (2^bits − 2) · (high − low)`; the code `2^bits − 1` is a number that is not finite. In each
+/// row (the last axis), codes are stored as differences from the code before, modulo `2^bits`, little-endian. All is
+/// compressed (zlib) and written in base64.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Packed {
     shape: Vec<usize>,
@@ -25,7 +25,7 @@ impl Packed {
     /// Packs `values`, row-major of this shape, in codes of 8 or 16 bits.
     ///
     /// # Panics
-    /// If there are not as many values as the shape says.
+    /// If the number of values does not fit the shape.
     pub fn new(shape: &[usize], values: &[f32], bits: u8) -> Self {
         let finite = || values.iter().copied().filter(|value| value.is_finite());
         let (low, high) = match finite().next() {
@@ -38,7 +38,7 @@ impl Packed {
         Self::between(shape, values, bits, (low, high))
     }
 
-    /// Packs whole numbers from 0, such as numbers of segments, exactly.
+    /// Packs integers from 0, such as indices of segments, exactly.
     ///
     /// # Panics
     /// As [`Packed::new`].
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// What the browser makes of it, written a second time from the description.
+    /// Unpacks as the browser does, written independently from the description.
     fn unpacked(packed: &Packed) -> Vec<f64> {
         let mut bytes = Vec::new();
         let deflated = BASE64_STANDARD.decode(&packed.data).unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_back_within_half_a_step() {
+    fn values_are_restored_within_half_a_step() {
         let values: Vec<f32> = (0..60)
             .map(|i| ((i * 37 % 60) as f32 - 20.0) * 1.7)
             .collect();
@@ -144,21 +144,21 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_come_back_exactly() {
+    fn integers_are_restored_exactly() {
         let values = [0.0, 7.0, 65533.0, 1.0];
         let back = unpacked(&Packed::whole(&[2, 2], &values));
         assert_eq!(back, values.map(f64::from));
     }
 
     #[test]
-    fn what_is_not_finite_has_a_code_of_its_own() {
+    fn numbers_that_are_not_finite_have_a_code() {
         let back = unpacked(&Packed::new(&[3], &[1.0, f32::NAN, 2.0], 8));
         assert_eq!((back[0], back[2]), (1.0, 2.0));
         assert!(back[1].is_nan());
     }
 
     #[test]
-    fn equal_values_are_that_value() {
+    fn equal_values_are_restored() {
         assert_eq!(unpacked(&Packed::new(&[2], &[0.25; 2], 16)), [0.25; 2]);
     }
 }

@@ -1,4 +1,4 @@
-//! A server on a free port, and a client that knows no more of HTTP than it must.
+//! A server on a free port, and a minimal HTTP client.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,18 +12,18 @@ use dvm::{Classifier, Picture, encode_png};
 use dvm_web::server::{Config, Limits, Log, serve_until};
 use serde_json::{Value, json};
 
-/// The network that all tests ask.
+/// The network of all tests.
 pub static NETWORK: LazyLock<Arc<Classifier>> =
     LazyLock::new(|| Arc::new(Classifier::open("squeezenet1_1", None).unwrap()));
 
-/// A server that ends with this.
+/// A server that is stopped when it is dropped.
 pub struct Running {
     pub address: SocketAddr,
     is_asked_to_end: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What is usual for a test: the network `net`.
+/// The usual configuration of tests: the network `net`.
 pub fn config() -> Config {
     Config {
         models: vec![("net".into(), NETWORK.clone())],
@@ -59,12 +59,12 @@ impl Running {
         }
     }
 
-    /// Asks the server to end.
+    /// Asks the server to stop.
     pub fn end(&self) {
         self.is_asked_to_end.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until the server has ended.
+    /// Waits until the server has stopped.
     pub fn join(mut self) {
         self.thread.take().unwrap().join().unwrap();
     }
@@ -77,10 +77,10 @@ impl Running {
         stream
     }
 
-    /// Sends bytes as they are and reads the answer.
+    /// Sends bytes and reads the answer.
     pub fn raw(&self, request: &[u8]) -> Answer {
         let mut stream = self.connect();
-        // The server may have said no before it has read everything.
+        // The server may have refused the request before reading all of it.
         let _ = stream.write_all(request);
         Answer::read(stream)
     }
@@ -98,7 +98,7 @@ impl Running {
         self.raw(&request(method, path, headers, body))
     }
 
-    /// The number behind a line of the metrics that begins like this, and 0 without such a line.
+    /// The value of the line of the metrics that starts like this; 0 without such a line.
     pub fn metric(&self, line: &str) -> f64 {
         let text = self.get("/metrics").text();
         let found = text.lines().find(|found| found.starts_with(line));
@@ -106,7 +106,7 @@ impl Running {
         number.map_or(0.0, |number| number.parse().unwrap())
     }
 
-    /// Waits until this is so, for half a minute.
+    /// Waits until this is true, at most half a minute.
     pub fn wait_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !is_so(self) {
@@ -115,7 +115,7 @@ impl Running {
         }
     }
 
-    /// Waits until so many requests are in the lane.
+    /// Waits until this number of requests is in the lane.
     pub fn wait_for_queue(&self, lane: &str, length: f64) {
         let line = format!("dvm_queue_length{{lane=\"{lane}\"}}");
         self.wait_until(&format!("{lane} {length}"), |server| {
@@ -153,7 +153,7 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) 
     request
 }
 
-/// What came back.
+/// An answer.
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
@@ -161,10 +161,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads until the server closes the connection. Status 0: it did so without an answer.
+    /// Reads until the server closes the connection. Status 0 means no answer.
     pub fn read(mut stream: TcpStream) -> Self {
         let mut bytes = Vec::new();
-        // A connection that is reset after the answer has said all.
+        // The connection may be reset after the answer.
         let _ = stream.read_to_end(&mut bytes);
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
         let Some(end) = end else {
@@ -203,14 +203,14 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// The text of an error, and that it is one of this status.
+    /// The text of an error; checks its status.
     #[track_caller]
     pub fn refused(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         self.json()["error"].as_str().unwrap().to_owned()
     }
 
-    /// The JSON of an answer that is none of an error.
+    /// The JSON of a successful answer.
     #[track_caller]
     pub fn accepted(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
@@ -241,7 +241,7 @@ pub fn endless() -> Value {
     })
 }
 
-/// A request to V1 for a map that takes long enough to be waited for, and not much longer.
+/// A request to V1 for a map that takes some seconds.
 pub fn long() -> Value {
     json!({
         "instances": [instance(&picture())],

@@ -1,4 +1,4 @@
-//! Who may ask.
+//! Access control.
 
 use dvm_web::server::{Config, Error, Server};
 use serde_json::json;
@@ -12,7 +12,7 @@ fn refused(config: Config) -> Error {
 }
 
 #[test]
-fn a_name_that_is_not_the_servers_is_refused() {
+fn a_host_name_that_is_not_allowed_is_refused() {
     let mut config = config();
     config.hosts = vec!["Explain.example.org".into()];
     let server = Running::new(config);
@@ -44,7 +44,7 @@ fn a_name_that_is_not_the_servers_is_refused() {
         let answer = server.ask("GET", path, &[("Host", "evil.example")], b"");
         assert!(answer.refused(421).contains("`evil.example`"));
     }
-    // The name in the request line counts, too.
+    // The name in the request line is also checked.
     let answer = server.ask("GET", "http://evil.example/v2", &[], b"");
     assert_eq!(answer.status, 421);
     for raw in [
@@ -57,7 +57,7 @@ fn a_name_that_is_not_the_servers_is_refused() {
 }
 
 #[test]
-fn pages_of_other_sites_can_change_nothing_and_read_nothing() {
+fn pages_of_other_sites_cannot_change_or_read_anything() {
     let server = Running::new(config());
     let body = json!({ "instances": [instance(&picture())] }).to_string();
     let kind = ("Content-Type", "application/json");
@@ -75,7 +75,7 @@ fn pages_of_other_sites_can_change_nothing_and_read_nothing() {
     ] {
         post(origin).refused(403);
     }
-    // A page may ask for what changes nothing, and its browser does not show it the answer.
+    // A page can send requests that change nothing, but its browser hides the answer.
     let answer = server.ask("GET", "/v2", &[("Origin", "https://evil.example")], b"");
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("access-control-allow-origin"), None);
@@ -83,7 +83,7 @@ fn pages_of_other_sites_can_change_nothing_and_read_nothing() {
         answer.header("cross-origin-resource-policy"),
         Some("same-origin")
     );
-    // What a browser asks before it asks.
+    // The preflight request of a browser.
     let headers = [
         ("Origin", "https://evil.example"),
         ("Access-Control-Request-Method", "POST"),
@@ -93,7 +93,7 @@ fn pages_of_other_sites_can_change_nothing_and_read_nothing() {
 }
 
 #[test]
-fn a_site_that_is_allowed_may_ask_with_its_token() {
+fn an_allowed_site_can_use_the_server_with_the_token() {
     let mut config = config();
     config.origins = vec!["https://good.example".into()];
     config.token = Some(TOKEN.into());
@@ -128,7 +128,7 @@ fn a_site_that_is_allowed_may_ask_with_its_token() {
         answer.header("access-control-allow-origin"),
         Some("https://good.example")
     );
-    // Refusals can be read, too.
+    // Error answers can also be read.
     let answer = server.ask(
         "POST",
         "/v1/models/net:predict",
@@ -143,7 +143,7 @@ fn a_site_that_is_allowed_may_ask_with_its_token() {
 }
 
 #[test]
-fn without_the_token_there_is_nothing_but_the_page_and_signs_of_life() {
+fn without_the_token_only_the_page_and_health_are_served() {
     let mut config = config();
     config.token = Some(TOKEN.into());
     let server = Running::new(config);
@@ -195,7 +195,7 @@ fn without_the_token_there_is_nothing_but_the_page_and_signs_of_life() {
 }
 
 #[test]
-fn what_is_refused_is_refused_before_its_body_is_received() {
+fn requests_are_refused_before_their_body_is_received() {
     let mut config = config();
     config.token = Some(TOKEN.into());
     let server = Running::new(config);
@@ -204,7 +204,7 @@ fn what_is_refused_is_refused_before_its_body_is_received() {
 }
 
 #[test]
-fn a_server_that_others_reach_needs_a_token() {
+fn a_server_that_other_machines_can_reach_needs_a_token() {
     for address in ["0.0.0.0:0", "[::]:0", "192.168.1.7:8080"] {
         let mut open = config();
         open.listen = address.parse().unwrap();
@@ -218,7 +218,7 @@ fn a_server_that_others_reach_needs_a_token() {
 }
 
 #[test]
-fn a_token_that_is_easily_guessed_or_no_header_is_refused() {
+fn a_short_or_invalid_token_is_an_error() {
     for token in ["", "short", "with spaces in between", "línea-de-más-de-16"] {
         let mut config = config();
         config.token = Some(token.into());
@@ -227,7 +227,7 @@ fn a_token_that_is_easily_guessed_or_no_header_is_refused() {
 }
 
 #[test]
-fn what_is_no_origin_is_refused() {
+fn an_invalid_origin_is_an_error() {
     for origin in [
         "*",
         "example.org",
@@ -242,7 +242,7 @@ fn what_is_no_origin_is_refused() {
 }
 
 #[test]
-fn answers_carry_the_headers_that_keep_browsers_safe() {
+fn answers_have_security_headers() {
     let server = Running::new(config());
     for path in ["/", "/v2", "/nothing", "/health"] {
         let answer = server.get(path);
@@ -265,7 +265,7 @@ fn answers_carry_the_headers_that_keep_browsers_safe() {
 }
 
 #[test]
-fn every_answer_has_an_id_and_a_clients_own_is_kept() {
+fn every_answer_has_an_id_and_a_clients_id_is_kept() {
     let server = Running::new(config());
     let id = |headers: &[(&str, &str)]| {
         let answer = server.ask("GET", "/health", headers, b"");

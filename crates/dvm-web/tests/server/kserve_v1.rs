@@ -9,7 +9,7 @@ use crate::client::{NETWORK, Running, config, instance, picture};
 const PREDICT: &str = "/v1/models/net:predict";
 const EXPLAIN: &str = "/v1/models/net:explain";
 
-/// The picture as the network takes it.
+/// The input of the network.
 fn input() -> Input {
     let source = Source::Bytes {
         name: "a".into(),
@@ -65,16 +65,13 @@ fn models_are_listed_and_ready() {
 }
 
 #[test]
-fn an_unknown_model_or_verb_is_refused_with_what_comes_near() {
+fn an_unknown_model_or_verb_is_an_error_with_similar_names() {
     let server = Running::new(config());
     let body = json!({ "instances": [instance(&picture())] });
     let why = server.get("/v1/models/nett").refused(404);
     assert!(why.contains("did you mean `net`?"), "{why}");
     let why = server.post("/v1/models/resnet:predict", &body).refused(404);
-    assert!(
-        why.contains("there is no model named `resnet` here"),
-        "{why}"
-    );
+    assert!(why.contains("there is no model named `resnet`"), "{why}");
     for path in [
         "/v1/models/net:regress",
         "/v1/models/net",
@@ -90,7 +87,7 @@ fn an_unknown_model_or_verb_is_refused_with_what_comes_near() {
 }
 
 #[test]
-fn predictions_are_those_of_the_library() {
+fn predictions_match_the_library() {
     let server = Running::new(config());
     let input = input();
     let expected = NETWORK.classify(&input).unwrap();
@@ -126,7 +123,7 @@ fn predictions_are_those_of_the_library() {
 }
 
 #[test]
-fn what_a_reader_must_know_stands_beside_the_prediction() {
+fn predictions_have_warnings() {
     let server = Running::new(config());
     let wide = dvm::encode_png(&dvm::Picture::filled(20, 200, [9, 90, 200]));
     let answer = server.post(PREDICT, &json!({ "instances": [instance(&wide)] }));
@@ -135,7 +132,7 @@ fn what_a_reader_must_know_stands_beside_the_prediction() {
 }
 
 #[test]
-fn explanations_are_those_of_the_library() {
+fn explanations_match_the_library() {
     let server = Running::new(config());
     let body = json!({ "instances": [instance(&picture()), lists(input().values())] });
     let answer = server.post(EXPLAIN, &body).accepted();
@@ -153,7 +150,7 @@ fn explanations_are_those_of_the_library() {
 }
 
 #[test]
-fn the_method_is_named_in_the_address_or_in_the_parameters() {
+fn the_method_is_in_the_address_or_in_the_parameters() {
     let server = Running::new(config());
     let body = |parameters: Value| json!({ "instances": [instance(&picture())], "parameters": parameters });
     let npy = BASE64_STANDARD.encode(encode_npy(&[224, 224], &map("gradient")));
@@ -176,7 +173,7 @@ fn the_method_is_named_in_the_address_or_in_the_parameters() {
 }
 
 #[test]
-fn a_class_is_named_by_name_or_index_and_set_against_another() {
+fn a_class_is_chosen_by_name_or_index_and_explained_against_another() {
     let server = Running::new(config());
     let ask = |parameters: Value| {
         let body = json!({ "instances": [instance(&picture())], "parameters": parameters });
@@ -195,12 +192,9 @@ fn a_class_is_named_by_name_or_index_and_set_against_another() {
     for (parameters, why) in [
         (json!({ "class": 1000 }), "0 to 999"),
         (json!({ "class": "no such class" }), "no class named"),
-        (
-            json!({ "class": "all" }),
-            "one class is explained at a time",
-        ),
+        (json!({ "class": "all" }), "a request explains one class"),
         (json!({ "class": 3, "against": 3 }), "against itself"),
-        (json!({ "class": -1 }), "not what is expected"),
+        (json!({ "class": -1 }), "must be a name or an index"),
         (json!({ "method": "grad-kam" }), "`grad-cam`"),
         (
             json!({ "method": "grad-cam", "options": { "window": 3 } }),
@@ -208,12 +202,12 @@ fn a_class_is_named_by_name_or_index_and_set_against_another() {
         ),
         (
             json!({ "method": "occlusion", "options": { "overlap": "mean" } }),
-            "it is one of",
+            "one of",
         ),
         (json!({ "methods": "grad-cam" }), "unknown field"),
         (
             json!({ "options": { "layer": ["a"] } }),
-            "not what is expected",
+            "must be text, a number",
         ),
     ] {
         let error = ask(parameters.clone()).refused(400);
@@ -222,7 +216,7 @@ fn a_class_is_named_by_name_or_index_and_set_against_another() {
 }
 
 #[test]
-fn numbers_that_no_network_takes_are_refused_with_their_place() {
+fn invalid_numbers_are_errors_with_their_position() {
     let server = Running::new(config());
     let good = lists(input().values());
     let mut ragged = good.clone();
@@ -232,19 +226,19 @@ fn numbers_that_no_network_takes_are_refused_with_their_place() {
     let mut huge = good.clone();
     huge[1][2][3] = json!(1e39);
     for (wrong, why) in [
-        (json!([[[1.0]]]), "takes [3, 224, 224] numbers"),
-        (json!([1, 2, 3]), "these are [3]"),
-        (json!([]), "these are [0]"),
-        (ragged, "differ in length"),
-        (texts, "side by side"),
-        (huge, "NaN or infinite"),
+        (json!([[[1.0]]]), "expects numbers of shape [3, 224, 224]"),
+        (json!([1, 2, 3]), "got [3]"),
+        (json!([]), "got [0]"),
+        (ragged, "the same length"),
+        (texts, "both numbers and"),
+        (huge, "NaN or infinity"),
         (json!({ "b64": "%%" }), "base64"),
         (
             json!({ "url": "http://example.org/a.png" }),
             "unknown field",
         ),
-        (json!("text"), "not what is expected"),
-        (Value::Null, "not what is expected"),
+        (json!("text"), "JSON body is invalid"),
+        (Value::Null, "JSON body is invalid"),
     ] {
         let error = server
             .post(PREDICT, &json!({ "instances": [wrong] }))

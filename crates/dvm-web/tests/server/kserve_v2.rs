@@ -39,7 +39,7 @@ fn output<'a>(answer: &'a Value, name: &str) -> &'a Value {
     outputs.find(|output| output["name"] == name).unwrap()
 }
 
-/// The map that V1 gives, which is that of the library.
+/// The map of V1, which is that of the library.
 fn map(server: &Running) -> Vec<f32> {
     let body = json!({ "instances": [instance(&picture())] });
     let told = server.post("/v1/models/net:explain", &body).accepted();
@@ -47,7 +47,7 @@ fn map(server: &Running) -> Vec<f32> {
     rows.flat_map(numbers).collect()
 }
 
-/// A request with binary data, and its answer: the JSON and what stands behind it.
+/// Sends a request with binary data after the JSON.
 fn binary(server: &Running, path: &str, body: &Value, behind: &[u8]) -> Answer {
     let text = body.to_string();
     let length = text.len().to_string();
@@ -59,7 +59,7 @@ fn binary(server: &Running, path: &str, body: &Value, behind: &[u8]) -> Answer {
 }
 
 #[test]
-fn health_and_metadata_are_told() {
+fn health_and_metadata_are_served() {
     let server = Running::new(config());
     assert_eq!(
         server.get("/v2/health/live").accepted(),
@@ -100,7 +100,7 @@ fn health_and_metadata_are_told() {
 }
 
 #[test]
-fn a_tensor_and_a_file_give_the_numbers_of_the_library() {
+fn a_tensor_and_a_file_give_the_same_numbers_as_the_library() {
     let server = Running::new(config());
     let input = input();
     let expected = NETWORK.classify(&input).unwrap();
@@ -122,7 +122,7 @@ fn a_tensor_and_a_file_give_the_numbers_of_the_library() {
 }
 
 #[test]
-fn nested_data_is_taken_and_outputs_are_chosen() {
+fn data_can_be_nested_and_outputs_chosen() {
     let server = Running::new(config());
     let input = input();
     let rows = |channel: &[f32]| {
@@ -167,7 +167,7 @@ fn a_method_is_a_model_whose_output_is_the_map() {
 }
 
 #[test]
-fn numbers_and_files_come_and_go_as_binary_data() {
+fn numbers_and_files_can_be_binary_data() {
     let server = Running::new(config());
     let input = input();
     let expected = NETWORK.classify(&input).unwrap();
@@ -226,7 +226,7 @@ fn numbers_and_files_come_and_go_as_binary_data() {
 }
 
 #[test]
-fn wrong_tensors_are_refused() {
+fn invalid_tensors_are_errors() {
     let server = Running::new(config());
     let values = input().values().to_vec();
     let given = |change: &dyn Fn(&mut Value)| {
@@ -237,7 +237,7 @@ fn wrong_tensors_are_refused() {
     for (given, why) in [
         (
             given(&|given| given["shape"] = json!([1, 3, 224])),
-            "takes [1, 3, 224, 224]",
+            "expects [1, 3, 224, 224]",
         ),
         (
             given(&|given| given["shape"] = json!([0, 3, 224, 224])),
@@ -253,11 +253,11 @@ fn wrong_tensors_are_refused() {
         ),
         (
             given(&|given| given["shape"] = json!([2, 3, 224, 224])),
-            "its shape 301056",
+            "its shape has 301056",
         ),
         (
             given(&|given| given["shape"] = json!([1, 3, u64::MAX, 2])),
-            "the network takes",
+            "the network expects",
         ),
         (
             given(&|given| given["data"] = json!([1.0, 2.0])),
@@ -265,11 +265,11 @@ fn wrong_tensors_are_refused() {
         ),
         (
             given(&|given| given["data"][5] = json!(1e39)),
-            "NaN or infinite",
+            "NaN or infinity",
         ),
         (
             given(&|given| given["datatype"] = json!("INT8")),
-            "datatype is `INT8`",
+            "datatype `INT8`",
         ),
         (
             given(&|given| given["datatype"] = json!("BYTES")),
@@ -281,7 +281,7 @@ fn wrong_tensors_are_refused() {
         ),
         (
             given(&|given| given["parameters"] = json!({ "binary_data_size": 4 })),
-            "0 bytes behind the JSON",
+            "must have a binary_data_size of 0",
         ),
     ] {
         let error = server
@@ -290,15 +290,15 @@ fn wrong_tensors_are_refused() {
         assert!(error.contains(why), "{why}: {error}");
     }
     for (body, why) in [
-        (json!({ "inputs": [] }), "this one has 0"),
-        (json!({ "inputs": [image(), image()] }), "this one has 2"),
+        (json!({ "inputs": [] }), "but has 0"),
+        (json!({ "inputs": [image(), image()] }), "but has 2"),
         (
             json!({ "inputs": [image()], "outputs": [{ "name": "nothing" }] }),
             "no output `nothing`",
         ),
         (
             json!({ "inputs": [image()], "parameters": { "window": 3 } }),
-            "no parameter `window`",
+            "parameter `window`",
         ),
         (
             json!({ "inputs": [image()], "parameters": { "class": 3 } }),
@@ -306,7 +306,7 @@ fn wrong_tensors_are_refused() {
         ),
         (
             json!({ "inputs": [image()], "parameters": { "class": [3] } }),
-            "not what is expected",
+            "must be text, a number",
         ),
     ] {
         let error = server.post(INFER, &body).refused(400);
@@ -318,7 +318,7 @@ fn wrong_tensors_are_refused() {
 }
 
 #[test]
-fn wrong_binary_data_is_refused() {
+fn invalid_binary_data_is_an_error() {
     let server = Running::new(config());
     let values = input().values().to_vec();
     let mut bytes: Vec<u8> = values
@@ -355,7 +355,7 @@ fn wrong_binary_data_is_refused() {
 }
 
 #[test]
-fn a_server_that_ends_is_not_ready() {
+fn a_server_that_is_stopping_is_not_ready() {
     let server = limited(|_| {});
     let body = json!({
         "instances": [instance(&picture())],
@@ -364,7 +364,7 @@ fn a_server_that_ends_is_not_ready() {
     std::thread::scope(|scope| {
         let explained = scope.spawn(|| server.post("/v1/models/net:explain", &body));
         server.wait_for_queue("long", 1.0);
-        // On a connection that is there already: no new one is taken.
+        // Uses an open connection, because no new one is accepted.
         let mut stream = server.connect();
         server.end();
         std::thread::sleep(std::time::Duration::from_millis(300));

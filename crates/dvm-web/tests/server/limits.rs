@@ -1,4 +1,4 @@
-//! What requests may take.
+//! Limits of requests.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -11,18 +11,18 @@ use serde_json::json;
 use crate::client::{Answer, Running, config, instance, limited, picture, request};
 
 #[test]
-fn a_body_that_is_too_large_is_refused_by_its_length_and_by_its_bytes() {
+fn a_too_large_body_is_refused_by_its_length_and_by_its_bytes() {
     let server = limited(|limits| limits.body = 10_000);
     let predict = "/v1/models/net:predict";
     let kind = ("Content-Type", "application/json");
     let large = server.ask("POST", predict, &[kind], &vec![b' '; 10_001]);
     assert!(large.refused(413).contains("10000 bytes"));
-    // By what it promises, before any of it is sent.
+    // By its Content-Length, before any of it is sent.
     let head = format!(
         "POST {predict} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
     );
     server.raw(head.as_bytes()).refused(413);
-    // Without a promise.
+    // Without a Content-Length.
     let mut chunked = format!(
         "POST {predict} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     );
@@ -35,7 +35,7 @@ fn a_body_that_is_too_large_is_refused_by_its_length_and_by_its_bytes() {
 }
 
 #[test]
-fn bodies_that_are_too_large_together_are_told_to_come_later() {
+fn bodies_that_are_too_large_together_get_a_time_to_retry() {
     let server = limited(|limits| limits.bodies = 5_000);
     let answer = server.ask(
         "POST",
@@ -45,20 +45,20 @@ fn bodies_that_are_too_large_together_are_told_to_come_later() {
     );
     answer.refused(429);
     assert!(answer.header("retry-after").is_some());
-    // What it held is free again.
+    // Its bytes are free again.
     server
         .post("/v1/models/net:predict", &json!({ "instances": [] }))
         .refused(400);
 }
 
 #[test]
-fn a_slow_client_is_cut_off_wherever_it_is_slow() {
+fn slow_clients_are_disconnected() {
     let server = limited(|limits| {
         limits.head = Duration::from_millis(300);
         limits.patience = Duration::from_millis(300);
     });
     let start = Instant::now();
-    // Nothing at all; half of a head; a body that does not come.
+    // No data, half of a head, a body that does not arrive.
     for begin in ["", "GET /v2 HTTP/1.1\r\nHost: loc"] {
         let mut stream = server.connect();
         stream.write_all(begin.as_bytes()).unwrap();
@@ -75,7 +75,7 @@ fn a_slow_client_is_cut_off_wherever_it_is_slow() {
     stream.write_all(head.as_bytes()).unwrap();
     let answer = Answer::read(stream);
     assert!(answer.refused(408).contains("too slowly"));
-    // A connection that asks nothing more.
+    // An idle connection.
     let mut stream = server.connect();
     let asked = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
     stream.write_all(asked.as_bytes()).unwrap();
@@ -87,7 +87,7 @@ fn a_slow_client_is_cut_off_wherever_it_is_slow() {
 fn a_client_that_reads_nothing_does_not_keep_its_connection() {
     let server = limited(|limits| limits.patience = Duration::from_millis(300));
     let mut stream = server.connect();
-    // More answers than the buffers between the two hold, none of which is read.
+    // More unread answers than fit into the buffers.
     let asked = "GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(400);
     stream.write_all(asked.as_bytes()).unwrap();
     let mut read = 0;
@@ -107,13 +107,13 @@ fn more_connections_than_allowed_wait_for_one_to_end() {
         limits.head = Duration::from_millis(500);
     });
     let idle = [server.connect(), server.connect()];
-    // Answered as soon as the idle ones are cut off.
+    // Answered as soon as idle connections are closed.
     assert_eq!(server.get("/health").status, 200);
     drop(idle);
 }
 
 #[test]
-fn what_is_not_json_is_refused() {
+fn bodies_that_are_not_json_are_errors() {
     let server = Running::new(config());
     for path in ["/v1/models/net:predict", "/v2/models/net/infer"] {
         for kind in [
@@ -156,7 +156,7 @@ fn what_is_not_json_is_refused() {
 }
 
 #[test]
-fn a_head_that_is_too_large_is_refused() {
+fn a_too_large_head_is_refused() {
     let server = Running::new(config());
     let long = "a".repeat(1_000_000);
     let answer = server.ask("GET", "/v2", &[("X-Long", &long)], b"");
@@ -166,7 +166,7 @@ fn a_head_that_is_too_large_is_refused() {
     assert_eq!(server.get("/v2").status, 200);
 }
 
-/// A PNG file that promises so many pixels, and holds none.
+/// A PNG file whose header has this size, without pixels.
 fn bomb(side: u32) -> Vec<u8> {
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut chunk = |kind: &[u8], data: &[u8]| {
@@ -186,7 +186,7 @@ fn bomb(side: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_that_unpacks_to_a_giant_is_refused_by_its_header() {
+fn a_file_with_too_many_pixels_is_refused_by_its_header() {
     let server = Running::new(config());
     let start = Instant::now();
     for side in [10_000, 60_000, u32::MAX >> 1] {
@@ -202,7 +202,7 @@ fn a_file_that_unpacks_to_a_giant_is_refused_by_its_header() {
 }
 
 #[test]
-fn the_servers_bound_of_pixels_holds_for_every_network() {
+fn the_limit_of_pixels_applies_to_every_network() {
     let server = limited(|limits| limits.pixels = 1000);
     let body = json!({ "instances": [instance(&picture())] });
     let why = server.post("/v1/models/net:predict", &body).refused(400);
@@ -210,7 +210,7 @@ fn the_servers_bound_of_pixels_holds_for_every_network() {
 }
 
 #[test]
-fn what_is_no_picture_is_refused_with_its_place() {
+fn a_file_that_is_not_a_picture_is_an_error_with_its_position() {
     let server = Running::new(config());
     let whole = picture();
     for file in [
@@ -222,9 +222,9 @@ fn what_is_no_picture_is_refused_with_its_place() {
         let body = json!({ "instances": [instance(&whole), instance(file)] });
         let answer = server.post("/v1/models/net:predict", &body);
         if answer.status == 200 {
-            // A file that ends early is shown as far as it goes, with a warning.
+            // A file that is cut off is used with a warning.
             let warnings = answer.json()["predictions"][1]["warnings"].to_string();
-            assert!(warnings.contains("ends before"), "{warnings}");
+            assert!(warnings.contains("cut off"), "{warnings}");
         } else {
             assert!(answer.refused(400).starts_with("instances[1]: the picture"));
         }
@@ -232,7 +232,7 @@ fn what_is_no_picture_is_refused_with_its_place() {
 }
 
 #[test]
-fn no_file_of_the_machine_can_be_asked_for() {
+fn files_of_the_machine_are_not_served() {
     let server = Running::new(config());
     for path in [
         "/../../../../etc/passwd",
@@ -269,7 +269,7 @@ fn no_file_of_the_machine_can_be_asked_for() {
 }
 
 #[test]
-fn options_that_would_read_files_are_refused() {
+fn options_that_would_read_files_are_errors() {
     let server = Running::new(config());
     for (method, option, value) in [
         ("integrated-gradients", "baseline", "/etc/passwd"),
@@ -286,7 +286,7 @@ fn options_that_would_read_files_are_refused() {
             "parameters": { "method": method, "options": { option: value } },
         });
         let why = server.post("/v1/models/net:explain", &body).refused(400);
-        assert!(why.contains("reads no files of its own"), "{why}");
+        assert!(why.contains("does not read files for it"), "{why}");
         let body = json!({
             "inputs": [{
                 "name": "image", "shape": [1], "datatype": "BYTES",
@@ -297,18 +297,18 @@ fn options_that_would_read_files_are_refused() {
         let why = server
             .post(&format!("/v2/models/net:{method}/infer"), &body)
             .refused(400);
-        assert!(why.contains("reads no files of its own"), "{why}");
+        assert!(why.contains("does not read files for it"), "{why}");
     }
 }
 
 #[test]
-fn a_request_has_no_more_pictures_than_allowed() {
+fn a_request_with_too_many_pictures_is_an_error() {
     let server = limited(|limits| limits.batch = 2);
     let many = |count| json!({ "instances": vec![instance(&picture()); count] });
     server.post("/v1/models/net:predict", &many(2)).accepted();
     let why = server.post("/v1/models/net:predict", &many(3)).refused(400);
     assert!(why.contains("1 to 2 instances"), "{why}");
-    // Lists that are small as text and large in memory.
+    // Lists that are small as text but large in memory.
     let empty = format!("{{\"instances\": [{}[]]}}", "[],".repeat(100_000));
     let request = request(
         "POST",

@@ -1,4 +1,4 @@
-//! The server as its clients see it, over sockets, with the small network that comes with the program.
+//! The server over sockets, with the small embedded network.
 
 mod client;
 mod gate;

@@ -1,4 +1,4 @@
-//! Requests that wait for the engine.
+//! The queue for the engine.
 
 use std::io::Write;
 use std::thread;
@@ -19,18 +19,18 @@ fn sent(server: &Running, body: &serde_json::Value) -> std::net::TcpStream {
 }
 
 #[test]
-fn a_full_queue_says_when_to_come_back_and_short_work_does_not_wait_for_long() {
+fn a_full_queue_returns_the_time_to_retry_and_short_work_has_its_own_lane() {
     let server = limited(|limits| limits.queue = 1);
     let worked_on = sent(&server, &endless());
     server.wait_for_queue("long", 1.0);
     let waiting = sent(&server, &endless());
     server.wait_for_queue("long", 2.0);
     let refused = server.post(EXPLAIN, &endless());
-    assert!(refused.refused(429).contains("1 requests wait already"));
+    assert!(refused.refused(429).contains("1 requests are waiting"));
     let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=300).contains(&seconds), "{seconds}");
     assert_eq!(server.metric("dvm_queue_refused_total"), 1.0);
-    // A prediction is made next to it.
+    // A prediction runs beside it.
     let body = json!({ "instances": [instance(&picture())] });
     server.post("/v1/models/net:predict", &body).accepted();
     drop((worked_on, waiting));
@@ -38,7 +38,7 @@ fn a_full_queue_says_when_to_come_back_and_short_work_does_not_wait_for_long() {
 }
 
 #[test]
-fn work_ends_when_its_client_leaves_and_the_next_has_its_turn() {
+fn work_is_cancelled_when_its_client_leaves_and_the_next_runs() {
     let server = Running::new(config());
     let start = Instant::now();
     let leaving = sent(&server, &endless());
@@ -49,13 +49,13 @@ fn work_ends_when_its_client_leaves_and_the_next_has_its_turn() {
     let answer = Answer::read(waiting);
     assert_eq!(answer.accepted()["explanations"][0]["method"], "occlusion");
     assert!(start.elapsed() < Duration::from_secs(25));
-    // The engine is as good as new: a walk that was ended half-way leaves nothing behind.
+    // A cancelled walk does not affect later results.
     let again = server.post(EXPLAIN, &long());
     assert_eq!(again.accepted(), answer.json());
 }
 
 #[test]
-fn who_waits_and_leaves_gives_the_place_back() {
+fn a_waiting_client_that_leaves_frees_its_place() {
     let server = limited(|limits| limits.queue = 1);
     let worked_on = sent(&server, &endless());
     server.wait_for_queue("long", 1.0);
@@ -68,7 +68,7 @@ fn who_waits_and_leaves_gives_the_place_back() {
 }
 
 #[test]
-fn work_that_takes_too_long_is_ended_and_says_so() {
+fn work_that_takes_too_long_is_cancelled_with_an_error() {
     let server = limited(|limits| limits.seconds = Duration::from_millis(400));
     let start = Instant::now();
     let why = server.post(EXPLAIN, &endless()).refused(504);
@@ -79,7 +79,7 @@ fn work_that_takes_too_long_is_ended_and_says_so() {
 }
 
 #[test]
-fn a_turn_that_does_not_come_in_time_is_given_up() {
+fn waiting_too_long_is_an_error() {
     let server = limited(|limits| limits.wait = Duration::from_millis(200));
     let worked_on = sent(&server, &endless());
     server.wait_for_queue("long", 1.0);
@@ -90,7 +90,7 @@ fn a_turn_that_does_not_come_in_time_is_given_up() {
 }
 
 #[test]
-fn many_clients_at_once_all_get_the_same_answer() {
+fn many_clients_get_the_same_answer() {
     let server = Running::new(config());
     let body =
         json!({ "instances": [instance(&picture())], "parameters": { "method": "gradient" } });
@@ -109,7 +109,7 @@ fn many_clients_at_once_all_get_the_same_answer() {
 }
 
 #[test]
-fn long_work_of_every_kind_ends_when_its_time_is_over() {
+fn long_work_of_every_method_is_cancelled_in_time() {
     let server = limited(|limits| limits.seconds = Duration::from_millis(300));
     for (method, options) in [
         ("integrated-gradients", json!({ "steps": 5000 })),

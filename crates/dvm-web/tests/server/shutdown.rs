@@ -1,4 +1,4 @@
-//! A server that is asked to end.
+//! Stopping a server.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -17,9 +17,9 @@ fn sent(server: &Running, body: &serde_json::Value) -> TcpStream {
 }
 
 #[test]
-fn what_works_is_finished_and_what_waits_is_told() {
+fn running_requests_are_finished_and_waiting_ones_refused() {
     let server = Running::new(config());
-    // Kept alive, and idle.
+    // An idle connection.
     let mut idle = server.connect();
     idle.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
@@ -29,7 +29,7 @@ fn what_works_is_finished_and_what_waits_is_told() {
     server.wait_for_queue("long", 2.0);
     server.end();
     let told = Answer::read(waiting);
-    assert!(told.refused(503).contains("ending"));
+    assert!(told.refused(503).contains("stopping"));
     assert!(told.header("retry-after").is_some());
     let finished = Answer::read(worked_on).accepted();
     assert_eq!(finished["explanations"][0]["method"], "occlusion");
@@ -40,7 +40,7 @@ fn what_works_is_finished_and_what_waits_is_told() {
 }
 
 #[test]
-fn an_idle_server_ends_at_once() {
+fn an_idle_server_stops_at_once() {
     let server = Running::new(config());
     let idle = server.connect();
     server.get("/health").accepted();
@@ -56,7 +56,7 @@ fn an_idle_server_ends_at_once() {
 }
 
 #[test]
-fn ending_takes_no_longer_than_a_request_may() {
+fn stopping_takes_no_longer_than_the_limit_of_a_request() {
     let server = limited(|limits| limits.seconds = Duration::from_millis(500));
     let worked_on = sent(&server, &endless());
     server.wait_for_queue("long", 1.0);

@@ -1,15 +1,15 @@
-//! How much memory the process holds, by Linux's own account; elsewhere nothing is known.
+//! The memory of the process, from `/proc` on Linux; `None` on other systems.
 
 use std::fs;
 
-/// The most memory held since the beginning or the last [`forget_peak`], in bytes.
+/// The peak memory in bytes since the process started, or since the last [`reset_peak`].
 pub(super) fn peak() -> Option<usize> {
     high_water_mark(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// Lets the peak begin anew at what is held now. Where the system does not allow that, it stays that
+/// Resets the peak to the memory in use now. Where the system does not allow that, the peak stays that
 /// of the whole process.
-pub(super) fn forget_peak() {
+pub(super) fn reset_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn the_peak_is_no_less_than_what_was_held() {
+    fn the_peak_is_at_least_the_memory_in_use() {
         let held = vec![1u8; 64 << 20];
         assert!(peak().unwrap() >= std::hint::black_box(held).len());
     }

@@ -1,19 +1,19 @@
-//! How long a network takes for each kind of work.
+//! Measures how long a network takes for each kind of work.
 
 mod memory;
 mod train;
 
 use std::time::Instant;
 
-use dvm_attribution::{Subject, Target, registry};
+use dvm_attribution::{Attribution, Subject, Target};
 use dvm_engine::rules::guided_backprop;
 use dvm_engine::{Keep, Lap, Mode, Request, Tensor, seeded};
-use dvm_image::{Limits, Picture, decode, encode_png};
+use dvm_image::{Input, Limits, Picture, decode, encode_png};
 
 use self::train::Training;
 use crate::{Classifier, DEFAULT_METHODS, Error, Explain, Settings};
 
-/// What is timed.
+/// The work that is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// A batch of pictures to its logits.
@@ -24,10 +24,10 @@ pub enum Work {
     Train,
     /// The occlusion map of one prepared picture, all classes at once.
     Occlusion,
-    /// The map of one class of one prepared picture by one method ([`Bench::with_method`]), occlusion if not
-    /// said.
+    /// The map of one class of one prepared picture by one method ([`Bench::with_method`]); the default is
+    /// occlusion.
     Map,
-    /// The file of a picture to the file of a figure, both in memory, by [`DEFAULT_METHODS`].
+    /// From a picture file to a figure file, both in memory, with [`DEFAULT_METHODS`].
     Explain,
 }
 
@@ -42,7 +42,7 @@ impl Work {
         Self::Explain,
     ];
 
-    /// The word for it.
+    /// The name on the command line and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
@@ -54,19 +54,19 @@ impl Work {
         }
     }
 
-    /// What it is, in one line.
+    /// A description in one line.
     pub fn summary(self) -> &'static str {
         match self {
-            Self::Forward => "A batch of pictures to its logits",
+            Self::Forward => "A batch of pictures to logits",
             Self::Backward => "Guided backprop of a batch: forward, and back to the pictures",
             Self::Train => "A step of training: forward, back to all parameters, and Adam",
-            Self::Map => "The map of one class of one picture by any method",
+            Self::Map => "The map of one class of one picture, by any method",
             Self::Occlusion => "The occlusion map of one picture, all classes at once",
-            Self::Explain => "The bytes of a picture to those of a figure, by the usual methods",
+            Self::Explain => "From a picture file to a figure file, with the default methods",
         }
     }
 
-    /// The methods whose settings shape it, separated by commas.
+    /// The methods whose options the work takes, separated by commas.
     fn methods(self) -> Option<&'static str> {
         match self {
             Self::Forward | Self::Backward | Self::Train => None,
@@ -76,17 +76,17 @@ impl Work {
     }
 }
 
-/// A kind of work with all that shapes it.
+/// A kind of work with its settings.
 pub struct Bench {
     work: Work,
     batch: usize,
     runs: usize,
-    /// How [`Work::Occlusion`], [`Work::Map`] and [`Work::Explain`] are done.
+    /// The methods of [`Work::Occlusion`], [`Work::Map`] and [`Work::Explain`], with their settings.
     pub explain: Explain,
 }
 
 impl Bench {
-    /// This work on one picture, five times, by the methods' defaults.
+    /// This work on one picture, five runs, with the default settings of the methods.
     pub fn new(work: Work) -> Self {
         Self {
             work,
@@ -97,7 +97,7 @@ impl Bench {
         }
     }
 
-    /// The same with settings of its methods.
+    /// Sets options of its methods.
     ///
     /// # Errors
     /// As [`Explain::with_settings`]; [`Error::Usage`] for any setting of work without methods.
@@ -107,7 +107,7 @@ impl Bench {
             (Some(methods), _) => self.explain = Explain::with_settings(methods, settings)?,
             (None, Some(option)) => {
                 return Err(Error::Usage(format!(
-                    "`{option}` is an option of methods, and {} has none",
+                    "`{option}` is an option of methods, and `{}` uses no method",
                     self.work.name()
                 )));
             }
@@ -115,14 +115,14 @@ impl Bench {
         Ok(self)
     }
 
-    /// The same by this method with these settings, for [`Work::Map`].
+    /// Sets the method of [`Work::Map`] and its options.
     ///
     /// # Errors
     /// As [`Explain::with_settings`]; [`Error::Usage`] for other work.
     pub fn with_method(mut self, method: &str, settings: &Settings) -> Result<Self, Error> {
         if self.work != Work::Map {
             return Err(Error::Usage(format!(
-                "a method is an option of map, not of {}",
+                "only `map` takes a method; `{}` does not",
                 self.work.name()
             )));
         }
@@ -130,14 +130,14 @@ impl Bench {
         Ok(self)
     }
 
-    /// The same on this many pictures at once.
+    /// Sets the number of pictures in a batch.
     ///
     /// # Errors
-    /// [`Error::Usage`] for none, or for more than one where the work is on one picture.
+    /// [`Error::Usage`] for 0, or for more than 1 where the work is on one picture.
     pub fn with_batch(mut self, batch: usize) -> Result<Self, Error> {
         if batch == 0 || batch > 1 && self.work.methods().is_some() {
             return Err(Error::Usage(format!(
-                "a batch of {batch} cannot be had of {}: batches are of forward, backward and train",
+                "`{}` cannot run on a batch of {batch}: only `forward`, `backward` and `train` take batches, of 1 or more",
                 self.work.name()
             )));
         }
@@ -145,7 +145,7 @@ impl Bench {
         Ok(self)
     }
 
-    /// The same so many times, at least once.
+    /// Sets the number of runs, at least 1.
     #[must_use]
     pub fn with_runs(mut self, runs: usize) -> Self {
         self.runs = runs.max(1);
@@ -153,7 +153,7 @@ impl Bench {
     }
 }
 
-/// What timing found.
+/// The result of timing.
 pub struct Measured {
     /// Seconds of each run, shortest first.
     pub seconds: Vec<f64>,
@@ -163,10 +163,9 @@ pub struct Measured {
     pub multiply_adds: Option<u64>,
     /// Bytes of the weights, f32, once.
     pub weights_bytes: usize,
-    /// The most memory that the process held while the work was done, weights, program and all;
-    /// `None` where the system does not tell.
+    /// The peak memory of the whole process during the work; `None` on systems other than Linux.
     pub peak_memory_bytes: Option<usize>,
-    /// Where the time went, all runs together, if the network carries a stopwatch.
+    /// The time by kind of op, summed over all runs, if the network has a stopwatch.
     pub laps: Vec<Lap>,
 }
 
@@ -185,13 +184,13 @@ impl Measured {
 }
 
 impl Classifier {
-    /// Does the work once without looking at the clock, so that weights are in the form in which
-    /// kernels want them, and then as often as asked. The pictures are noise, always the same.
+    /// Runs the work once untimed, so that the weights are packed for the kernels, and then
+    /// [`with_runs`](Bench::with_runs) times. The pictures are the same noise each time.
     ///
     /// # Errors
     /// Those of the work itself: [`Error::Network`], [`Error::Method`], [`Error::NotFinite`].
     pub fn bench(&self, bench: &Bench) -> Result<Measured, Error> {
-        memory::forget_peak();
+        memory::reset_peak();
         let mut step = self.step(bench)?;
         let multiply_adds = step()?;
         let stopwatch = self.network().stopwatch();
@@ -215,7 +214,7 @@ impl Classifier {
         })
     }
 
-    /// One run of the work, which gives its multiply-adds.
+    /// Prepares the work; each call of the result is one run and returns its multiply-adds.
     fn step<'a>(&'a self, bench: &'a Bench) -> Result<Box<Step<'a>>, Error> {
         let target = 3.min(self.classes().len() - 1);
         Ok(match bench.work {
@@ -243,37 +242,17 @@ impl Classifier {
             }
             Work::Map => {
                 let input = self.prepare(noise())?;
-                let (entry, method) = bench.explain.first();
                 Box::new(move || {
-                    let subject = Subject::new(self.network(), &input, self.preprocess())
-                        .with_memory(bench.explain.memory)
-                        .incremental(bench.explain.incremental);
-                    subject.expect(method.walks());
-                    let targets = [Target::Class(target)];
-                    let maps = method.attribute(&subject, &targets);
-                    maps.map_err(|source| {
-                        let method = entry.name;
-                        Error::Method { method, source }
-                    })?;
+                    self.maps(&bench.explain, &input, target)?;
                     Ok(None)
                 })
             }
             Work::Occlusion => {
                 let input = self.prepare(noise())?;
-                let entry = registry::find("occlusion").expect("it is registered");
-                let method = bench.explain.method(entry).expect("it was asked for");
                 let [c, h, w] = input.shape();
                 let products = self.network().fused().multiply_adds(&[1, c, h, w])?;
                 Box::new(move || {
-                    let subject = Subject::new(self.network(), &input, self.preprocess())
-                        .with_memory(bench.explain.memory)
-                        .incremental(bench.explain.incremental);
-                    subject.expect(method.walks());
-                    let targets = [Target::Class(target)];
-                    let maps = method.attribute(&subject, &targets).map_err(|source| {
-                        let method = entry.name;
-                        Error::Method { method, source }
-                    })?;
+                    let maps = self.maps(&bench.explain, &input, target)?;
                     let windows: usize = maps[0].raw().shape[1..].iter().product();
                     Ok(Some((windows as u64 + 1) * products))
                 })
@@ -291,8 +270,26 @@ impl Classifier {
         })
     }
 
-    /// Forward and back to the pictures by the rule of guided backprop, as the method of that name
-    /// walks one picture.
+    /// The map of a class by the first method.
+    fn maps(
+        &self,
+        explain: &Explain,
+        input: &Input,
+        class: usize,
+    ) -> Result<Vec<Attribution>, Error> {
+        let (entry, method) = explain.first();
+        let subject = Subject::new(self.network(), input, self.preprocess())
+            .with_memory(explain.memory)
+            .incremental(explain.incremental);
+        subject.expect_walks(method.walks());
+        let maps = method.attribute(&subject, &[Target::Class(class)]);
+        maps.map_err(|source| Error::Method {
+            method: entry.name,
+            source,
+        })
+    }
+
+    /// Forward, and backward to the pictures by the rules of guided backprop.
     fn guided_backprop(&self, pictures: &Tensor, target: usize) -> Result<(), Error> {
         let graph = self.network().folded();
         let activations = graph.forward(pictures, Mode::Inference, Keep::All)?;
@@ -333,7 +330,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_an_even_number_of_runs_lies_between_the_two_in_the_middle() {
+    fn the_median_of_an_even_number_of_runs_is_the_mean_of_the_middle_two() {
         let measured = |seconds: &[f64]| Measured {
             seconds: seconds.to_vec(),
             multiply_adds: Some(3_000_000_000),
@@ -347,12 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_with_the_work_is_refused() {
+    fn options_that_the_work_does_not_take_are_errors() {
         let window = Settings::new().with("window", 32);
         assert!(Bench::new(Work::Occlusion).with_settings(&window).is_ok());
         assert!(Bench::new(Work::Explain).with_settings(&window).is_ok());
         let refused = Bench::new(Work::Forward).with_settings(&window).err();
-        let why = "`window` is an option of methods, and forward has none";
+        let why = "`window` is an option of methods, and `forward` uses no method";
         assert_eq!(refused.unwrap().to_string(), why);
         assert!(Bench::new(Work::Backward).with_batch(2).is_ok());
         assert!(Bench::new(Work::Backward).with_batch(0).is_err());

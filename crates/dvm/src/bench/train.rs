@@ -11,13 +11,13 @@ pub(super) struct Training {
     graph: Graph,
     pictures: Tensor,
     multiply_adds: u64,
-    /// The picture of index `i` is of class `i mod K`.
+    /// Picture `i` has class `i mod K`.
     targets: Targets,
     adam: Optimiser,
 }
 
 impl Training {
-    /// A copy of the classifier's network and this batch.
+    /// Copies the classifier's network.
     pub fn new(classifier: &Classifier, pictures: Tensor) -> Result<Self, Error> {
         let graph = passes::fuse_for_training(classifier.network().graph());
         let classes = classifier.classes().len();
@@ -27,13 +27,13 @@ impl Training {
             targets: Targets::Classes((0..pictures.shape()[0]).map(|i| i % classes).collect()),
             adam: adam
                 .optimiser(&Settings::new())
-                .expect("defaults make sense"),
+                .expect("the defaults are valid"),
             graph,
             pictures,
         })
     }
 
-    /// One step, which gives its multiply-adds.
+    /// Runs one step; returns its multiply-adds.
     pub fn step(&mut self) -> Result<u64, crate::Error> {
         let seed = self.adam.steps();
         let activations =

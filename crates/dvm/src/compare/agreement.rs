@@ -1,11 +1,11 @@
-//! How alike the maps of one picture are.
+//! Agreement of the maps of one picture.
 
 use dvm_attribution::metrics::agreement::{correlation, ranks, ssim};
 
 use super::lines::Agreement;
 
-/// Spearman's rank correlation and the structural similarity of relevances `[H, W]`, each with each; none where
-/// there is no map.
+/// Spearman's rank correlation and the structural similarity of each pair of relevances `[H, W]`; none if there is
+/// no map.
 pub(super) fn of(relevances: &[Option<Vec<f32>>], size: (usize, usize)) -> Agreement {
     let places: Vec<Option<Vec<f64>>> = relevances
         .iter()
@@ -22,7 +22,7 @@ pub(super) fn of(relevances: &[Option<Vec<f32>>], size: (usize, usize)) -> Agree
     }
 }
 
-/// A symmetric matrix, each half of which is computed once.
+/// A symmetric matrix; each pair is computed once.
 fn matrix(count: usize, value: impl Fn(usize, usize) -> Option<f64>) -> Vec<Vec<Option<f64>>> {
     let lower: Vec<Vec<Option<f64>>> = (0..count)
         .map(|i| (0..=i).map(|j| value(i, j)).collect())
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn maps_agree_with_themselves_and_both_ways_alike() {
+    fn agreement_is_symmetric_and_complete_with_itself() {
         let maps = [
             Some(vec![0.1, 0.4, 0.2, 0.9]),
             None,

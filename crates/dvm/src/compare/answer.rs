@@ -1,4 +1,4 @@
-//! Which method to use, in one sentence with its uncertainty.
+//! The method to use, as one sentence with its uncertainty.
 
 use dvm_train::metrics::{Bootstrap, Interval};
 use serde::Serialize;
@@ -7,32 +7,32 @@ use super::statistics::{Difference, Score, difference, sign};
 use super::summary::{MethodSummary, MetricSummary};
 use crate::Error;
 
-/// The metric that answers, if it was measured; otherwise the first that says which map is better does.
+/// The metric that decides, if it was measured; otherwise the first metric with a direction decides.
 pub const HEADLINE: &str = "symmetric-relevance-gain";
 
-/// Pictures that are needed to choose a method: of fewer, intervals are too narrow.
+/// The minimum number of pictures to choose a method; with fewer, bootstrap intervals are too narrow.
 pub const FEWEST: usize = 10;
 
-/// Which method to use.
+/// The method to use.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
-    /// Name of the metric that answers.
+    /// Name of the metric that decides.
     pub metric: String,
-    /// Pictures that it is about.
+    /// Pictures that have this metric.
     pub pictures: usize,
-    /// The method that has the best mean.
+    /// The method with the best mean.
     pub best: String,
-    /// The method to use; none if there are too few pictures to choose.
+    /// The method to use; none if there are too few pictures.
     pub choice: Option<String>,
-    /// Methods that cannot be told apart from the best, the better first.
+    /// Methods that are not clearly worse than the best, in order.
     pub alike: Vec<String>,
-    /// The method that comes after the best; none if there is no other.
+    /// The second best method; none if there is only one.
     pub next: Option<Next>,
-    /// All that in one sentence.
+    /// The answer in one sentence.
     pub sentence: String,
 }
 
-/// The method after the best.
+/// The second best method.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Next {
     /// Its name.
@@ -41,7 +41,7 @@ pub struct Next {
     pub difference: Difference,
 }
 
-/// The answer, and what is to be said against it.
+/// The answer and its warnings.
 pub(super) fn of(
     methods: &[MethodSummary],
     metrics: &[MetricSummary],
@@ -116,7 +116,7 @@ fn is_control(methods: &[MethodSummary], name: &str) -> bool {
     methods.any(|method| method.name == name && method.control)
 }
 
-/// What sentences are made of.
+/// The data of the sentences.
 struct Words<'a> {
     methods: &'a [MethodSummary],
     metric: &'a MetricSummary,
@@ -134,7 +134,7 @@ impl Words<'_> {
         within(score.mean, score.interval)
     }
 
-    /// The median seconds of a map; none of the controls is asked.
+    /// The median seconds per map of a method; infinite if not known.
     fn seconds(&self, column: usize) -> f64 {
         let mut methods = self.methods.iter();
         let method = methods.find(|method| method.name == self.name(column));
@@ -161,7 +161,7 @@ impl Words<'_> {
         if count < FEWEST {
             let are = if count == 1 { "is" } else { "are" };
             let sentence = format!(
-                "{pictures} {are} too few to choose a method by (compare on {FEWEST} at least): so far {best} has \
+                "{pictures} {are} too few to choose a method (at least {FEWEST} are needed): so far {best} has \
                  the best {title}, {}, before {} with {}.",
                 within(self.metric.scores[self.best].mean, None),
                 self.name(second),
@@ -201,13 +201,13 @@ impl Words<'_> {
                 within(by.mean, by.interval)
             ),
             _ => format!(
-                "{best} has {}, and what it is better by may be chance",
+                "{best} has {}, and its lead can be chance",
                 self.score(self.best)
             ),
         };
         let sentence = format!(
-            "{} and {last} cannot be told apart by {title} on {pictures}: {figures}; take the {fast} one, {} ({} \
-             a map).",
+            "{} and {last} do not differ clearly by {title} on {pictures}: {figures}; use the {fast} one, {} ({} \
+             per map).",
             others.join(", "),
             self.name(fastest),
             for_people(self.seconds(fastest))
@@ -215,11 +215,11 @@ impl Words<'_> {
         (Some(fastest), sentence)
     }
 
-    /// That the best is no better than a control.
+    /// The warning that the best method is not clearly better than a control.
     fn doubt(&self, control: usize, by: &Difference) -> String {
         format!(
-            "by {}, {} is not clearly better than the control `{}`, whose maps do not look at the network: {} \
-             against {}, better by {}; these pictures do not show that any method explains this network",
+            "by {}, {} is not clearly better than the control `{}`, which does not use the network: {} \
+             against {}, a difference of {}; these pictures do not show that any method explains this network",
             self.metric.title,
             self.name(self.best),
             self.name(control),
@@ -230,7 +230,7 @@ impl Words<'_> {
     }
 }
 
-/// Seconds, as far as they matter.
+/// Seconds with the digits that matter.
 fn for_people(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 0.01 => "less than 0.01 s".into(),
@@ -245,7 +245,7 @@ fn pictures(count: usize) -> String {
     }
 }
 
-/// A value with its interval, to the digit that the interval leaves in doubt: `0.31 (0.27 to 0.35)`.
+/// A value with its interval, rounded to the first uncertain digit: `0.31 (0.27 to 0.35)`.
 fn within(value: f64, interval: Option<Interval>) -> String {
     let Some(Interval { low, high }) = interval else {
         return figure(value);
@@ -256,7 +256,7 @@ fn within(value: f64, interval: Option<Interval>) -> String {
 }
 
 impl Score {
-    /// The mean with half of its interval: `0.312 ± 0.041`; the mean alone of a single picture.
+    /// The mean with half of its interval: `0.312 ± 0.041`; for a single picture, the mean alone.
     pub fn short(&self) -> String {
         let Some(Interval { low, high }) = self.interval else {
             return figure(self.mean);
@@ -267,12 +267,12 @@ impl Score {
     }
 }
 
-/// A number with three digits that count.
+/// A number with three significant digits.
 fn figure(value: f64) -> String {
     fixed(value, decimals(value.abs(), 3))
 }
 
-/// The decimals with which a number of this size has so many digits that count, at most 6.
+/// The decimals for this many significant digits of a number of this size, at most 6.
 fn decimals(size: f64, digits: i32) -> usize {
     if size == 0.0 || !size.is_finite() {
         return 3;
@@ -281,7 +281,7 @@ fn decimals(size: f64, digits: i32) -> usize {
     usize::try_from((digits - before).clamp(0, 6)).unwrap_or(0)
 }
 
-/// A number with so many decimals; what rounds to zero has no sign.
+/// A number with this many decimals; zero has no sign.
 fn fixed(value: f64, decimals: usize) -> String {
     let digits = format!("{:.decimals$}", value.abs());
     let is_zero = digits.bytes().all(|digit| matches!(digit, b'0' | b'.'));
@@ -297,8 +297,8 @@ mod tests {
     use crate::compare::statistics::scores;
     use crate::compare::summary::Seconds;
 
-    /// A comparison by one metric of methods whose values on each picture are these; of two names, the first is
-    /// a method and the last two are controls.
+    /// A comparison by one metric with these values of methods and controls for each picture. The last two columns
+    /// are controls.
     fn compared(better: &str, values: &[Vec<f64>]) -> (Option<Answer>, Vec<String>) {
         let names = ["grad-cam", "occlusion", "random", "edges"];
         let methods: Vec<MethodSummary> = names
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clear_winner_is_named_with_what_it_is_better_by() {
+    fn a_clearly_best_method_is_named_with_its_lead() {
         let (answer, doubts) = compared("higher", &twenty([0.5, 0.3, 0.0, 0.1]));
         let answer = answer.unwrap();
         assert_eq!(
@@ -356,20 +356,19 @@ mod tests {
     }
 
     #[test]
-    fn low_figures_win_where_they_are_better() {
+    fn the_lowest_value_wins_if_lower_is_better() {
         let answer = compared("lower", &twenty([0.5, 0.3, 0.9, 0.9])).0.unwrap();
         assert_eq!(answer.best, "occlusion");
         assert!(answer.sentence.contains("below the next, grad-cam"));
     }
 
     #[test]
-    fn of_methods_that_cannot_be_told_apart_the_faster_is_chosen() {
+    fn the_faster_of_two_methods_without_a_clear_difference_is_chosen() {
         let (answer, doubts) = compared("higher", &twenty([0.301, 0.3, 0.0, 0.1]));
         let answer = answer.unwrap();
-        let begin =
-            "grad-cam and occlusion cannot be told apart by relevance gain on 20 pictures: 0.301 (";
+        let begin = "grad-cam and occlusion do not differ clearly by relevance gain on 20 pictures: 0.301 (";
         assert!(answer.sentence.starts_with(begin), "{}", answer.sentence);
-        let end = "; take the faster one, occlusion (0.125 s a map).";
+        let end = "; use the faster one, occlusion (0.125 s per map).";
         assert!(answer.sentence.ends_with(end), "{}", answer.sentence);
         assert_eq!(answer.choice.as_deref(), Some("occlusion"));
         assert_eq!(answer.alike, ["occlusion"]);
@@ -377,14 +376,14 @@ mod tests {
     }
 
     #[test]
-    fn a_winner_that_does_not_beat_a_control_is_doubted() {
+    fn a_best_method_that_is_not_better_than_a_control_gets_a_warning() {
         let (_, doubts) = compared("higher", &twenty([0.5, 0.3, 0.0, 0.501]));
         assert_eq!(doubts.len(), 1);
         assert!(doubts[0].contains("the control `edges`"), "{}", doubts[0]);
     }
 
     #[test]
-    fn few_pictures_choose_nothing() {
+    fn with_few_pictures_no_method_is_chosen() {
         let values = twenty([0.5, 0.3, 0.0, 0.1]);
         let (answer, doubts) = compared("higher", &values[..3]);
         let answer = answer.unwrap();
@@ -394,12 +393,12 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_without_a_direction_answers_nothing() {
+    fn a_metric_without_a_direction_does_not_decide() {
         assert_eq!(compared("neither", &twenty([0.5; 4])).0, None);
     }
 
     #[test]
-    fn numbers_end_at_the_digit_in_doubt() {
+    fn numbers_are_rounded_to_the_first_uncertain_digit() {
         let interval = |low, high| Some(Interval { low, high });
         assert_eq!(within(0.3123, interval(0.27, 0.351)), "0.31 (0.27 to 0.35)");
         assert_eq!(

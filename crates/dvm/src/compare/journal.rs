@@ -1,4 +1,4 @@
-//! Measurements as they come, one line for each picture, and how a run that was interrupted goes on.
+//! The file of measurements, one line for each picture, from which an interrupted run is resumed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
@@ -8,26 +8,26 @@ use serde_json::Value;
 
 use super::FILES;
 use super::lines::{Line, Plan};
-use crate::Error;
+use crate::{Error, system_words};
 
-/// The file of measurements in the folder of a comparison: JSON Lines, the plan first, then each picture.
+/// The file of measurements in the folder of a comparison: JSON Lines, the plan first, then a line per picture.
 pub const MEASUREMENTS: &str = "measurements.jsonl";
 
-/// What becomes of an earlier comparison in the folder.
+/// What to do with an earlier comparison in the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Earlier {
-    /// It is kept, and there is no new one. A comparison without a measured picture is replaced all the same.
+    /// Keep it and return an error. A comparison without a measured picture is replaced.
     Kept,
-    /// It is replaced.
+    /// Replace it.
     Replaced,
-    /// It is resumed; if there is none, a new one begins.
+    /// Resume it, or begin a new one if there is none.
     Resumed,
 }
 
-/// Longest line that is read, in bytes: a plan of a million pictures is shorter.
+/// The longest line that is read, in bytes. A plan of a million pictures is shorter.
 const LONGEST: u64 = 1 << 30;
 
-/// The file of measurements, open to be added to. No other process writes to it meanwhile.
+/// The file of measurements, open for appending and locked.
 pub(super) struct Journal {
     file: File,
     path: PathBuf,
@@ -35,12 +35,12 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the file, or makes it with the plan as its first line.
+    /// Opens the file, or creates it with the plan as its first line.
     ///
     /// # Errors
-    /// [`Error::Occupied`] if a comparison is there that is to be kept, or another process writes to it;
-    /// [`Error::Usage`] if it is to be resumed and was made in another way; [`Error::File`] for one that is
-    /// damaged; [`Error::Save`].
+    /// [`Error::Occupied`] if there is a comparison to keep, or if another process writes to it;
+    /// [`Error::Usage`] if the run to resume has another plan; [`Error::File`] for a damaged file;
+    /// [`Error::Save`].
     pub fn begin(folder: &Path, plan: &Plan, earlier: Earlier) -> Result<Self, Error> {
         let path = folder.join(MEASUREMENTS);
         let failed = |source| Error::Save {
@@ -54,18 +54,18 @@ impl Journal {
         let mut open = OpenOptions::new();
         let open = open.create(true).truncate(false).read(true).write(true);
         let mut file = open.open(&path).map_err(failed)?;
-        // File systems without locks are let through: a lock is a help, not a promise.
+        // Not all file systems have locks, so only a held lock is an error.
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
             return Err(Error::Occupied {
                 path: folder.into(),
-                detail: "is the folder of a comparison that is running now".into(),
+                detail: "is used by another comparison that is running; wait for it, or choose another folder".into(),
             });
         }
-        if !is_ours(&mut file).map_err(failed)? {
+        if !is_comparison(&mut file).map_err(failed)? {
             return Err(Error::Occupied {
                 path: folder.into(),
                 detail: format!(
-                    "holds a file {MEASUREMENTS} that is not of a comparison; move it away, or choose another \
+                    "contains a file {MEASUREMENTS} that is not a comparison; move it away, or choose another \
                      folder"
                 ),
             });
@@ -75,7 +75,7 @@ impl Journal {
         let measured = match (header, earlier) {
             (None, _) | (_, Earlier::Replaced) => None,
             (Some(header), Earlier::Resumed) => {
-                check_alike(&header, plan, folder)?;
+                check_same_plan(&header, plan, folder)?;
                 Some(reader.pictures(plan)?)
             }
             (Some(_), Earlier::Kept) => match reader.next_line()? {
@@ -83,7 +83,7 @@ impl Journal {
                 Some(_) => {
                     return Err(Error::Occupied {
                         path: folder.into(),
-                        detail: "holds a comparison already; resume it, replace it, or choose another folder"
+                        detail: "already contains a comparison; resume it, replace it, or choose another folder"
                             .into(),
                     });
                 }
@@ -91,7 +91,7 @@ impl Journal {
         };
         let end = reader.end;
         match measured {
-            // A line that was not written to its end is written again.
+            // Removes an incomplete last line.
             Some(_) => file.set_len(end).map_err(failed)?,
             None => {
                 for name in FILES {
@@ -118,12 +118,12 @@ impl Journal {
         Ok(journal)
     }
 
-    /// How many pictures are measured.
+    /// The number of measured pictures.
     pub fn measured(&self) -> usize {
         self.measured
     }
 
-    /// Adds what was measured of the next picture.
+    /// Appends the line of the next picture.
     pub fn add(&mut self, line: &Line) -> Result<(), Error> {
         debug_assert_eq!(line.picture, self.measured);
         self.write(line)?;
@@ -149,11 +149,11 @@ impl Journal {
 /// [`Error::File`] if the file is missing or damaged.
 pub(super) fn read(folder: &Path) -> Result<(Plan, Vec<Line>), Error> {
     let path = folder.join(MEASUREMENTS);
-    let file = File::open(&path).map_err(|error| damaged(&path, &error))?;
+    let file = File::open(&path).map_err(|error| damaged(&path, &system_words(&error)))?;
     let mut lines = Lines::new(&file, &path);
     let header = lines.next_line()?;
     let header = header.ok_or_else(|| damaged(&path, &"it is empty"))?;
-    let plan: Plan = serde_json::from_str(&header).map_err(|error| damaged(&path, &error))?;
+    let plan: Plan = serde_json::from_str(&header).map_err(|error| damaged_plan(&path, &error))?;
     let mut all = Vec::new();
     while let Some(line) = lines.next_line()? {
         all.push(lines.picture(&line, all.len(), &plan)?);
@@ -164,15 +164,22 @@ pub(super) fn read(folder: &Path) -> Result<(Plan, Vec<Line>), Error> {
 fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Error {
     Error::File {
         file: path.into(),
-        detail: format!("is not a file of measurements: {why}"),
+        detail: format!(
+            "cannot be read as measurements: {why}; replace the comparison, or choose another folder"
+        ),
     }
 }
 
-/// How the first line of every comparison begins.
+fn damaged_plan(path: &Path, error: &serde_json::Error) -> Error {
+    let why = format!("line 1 is not valid JSON of a plan ({error})");
+    damaged(path, &why)
+}
+
+/// The first bytes of every comparison.
 const BEGIN: &[u8] = b"{\"dvm\":\"";
 
-/// Whether a file is empty, or begins as those of comparisons do.
-fn is_ours(file: &mut File) -> io::Result<bool> {
+/// Whether a file is empty or a comparison.
+fn is_comparison(file: &mut File) -> io::Result<bool> {
     let mut first = Vec::new();
     let most = BEGIN.len() as u64;
     Read::take(&mut *file, most).read_to_end(&mut first)?;
@@ -184,9 +191,9 @@ fn is_ours(file: &mut File) -> io::Result<bool> {
 struct Lines<'a> {
     reader: BufReader<&'a File>,
     path: &'a Path,
-    /// Lines so far.
+    /// The number of lines so far.
     count: usize,
-    /// Where the last complete line ends.
+    /// The end of the last complete line, in bytes.
     end: u64,
 }
 
@@ -200,28 +207,30 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The next line; none at the end of the file, where the last line is left out if it does not end.
+    /// The next line; `None` at the end of the file or before an incomplete line.
     fn next_line(&mut self) -> Result<Option<String>, Error> {
         let mut bytes = Vec::new();
         let mut bounded = Read::take(&mut self.reader, LONGEST);
         let read = bounded.read_until(b'\n', &mut bytes);
-        read.map_err(|error| damaged(self.path, &error))?;
+        read.map_err(|error| damaged(self.path, &system_words(&error)))?;
         if bytes.last() != Some(&b'\n') {
             return Ok(None);
         }
         self.end += bytes.len() as u64;
         self.count += 1;
         let line = String::from_utf8(bytes);
-        line.map(Some).map_err(|error| self.wrong(&error))
+        line.map(Some)
+            .map_err(|_| self.wrong(&"is not text in UTF-8"))
     }
 
     fn wrong(&self, why: &dyn std::fmt::Display) -> Error {
-        damaged(self.path, &format!("line {}: {why}", self.count))
+        damaged(self.path, &format!("line {} {why}", self.count))
     }
 
-    /// A line as that of this picture.
+    /// Parses the line of this picture.
     fn picture(&self, line: &str, number: usize, plan: &Plan) -> Result<Line, Error> {
-        let line: Line = serde_json::from_str(line).map_err(|error| self.wrong(&error))?;
+        let invalid = |error| self.wrong(&format!("is not valid JSON of a picture ({error})"));
+        let line: Line = serde_json::from_str(line).map_err(invalid)?;
         let metrics = plan.metrics.len();
         let is_whole = line.failed.is_some()
             || line.maps.len() == plan.methods.len()
@@ -230,12 +239,12 @@ impl<'a> Lines<'a> {
                         && (map.failed.is_some() || map.metrics.len() == metrics)
                 });
         if line.picture != number || number >= plan.pictures.len() || !is_whole {
-            return Err(self.wrong(&"it is not the line of the next picture"));
+            return Err(self.wrong(&"does not fit the plan of the comparison"));
         }
         Ok(line)
     }
 
-    /// How many pictures follow.
+    /// The number of pictures that follow.
     fn pictures(&mut self, plan: &Plan) -> Result<usize, Error> {
         let mut number = 0;
         while let Some(line) = self.next_line()? {
@@ -246,10 +255,10 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Refuses to resume a comparison that was made in another way, and says what differs.
-fn check_alike(header: &str, plan: &Plan, folder: &Path) -> Result<(), Error> {
+/// Returns an error with the difference if the comparison in the file has another plan.
+fn check_same_plan(header: &str, plan: &Plan, folder: &Path) -> Result<(), Error> {
     let there: Value = serde_json::from_str(header)
-        .map_err(|error| damaged(&folder.join(MEASUREMENTS), &error))?;
+        .map_err(|error| damaged_plan(&folder.join(MEASUREMENTS), &error))?;
     let text = serde_json::to_string(plan).expect("it is plain data");
     let here: Value = serde_json::from_str(&text).expect("it was just written");
     let names = |plan: &Value, field: &str| {
@@ -258,13 +267,13 @@ fn check_alike(header: &str, plan: &Plan, folder: &Path) -> Result<(), Error> {
         names.collect::<Vec<_>>().join(",")
     };
     let fields = [
-        ("dvm", "the version of the program"),
+        ("dvm", "the version of dvm"),
         ("model", "the network"),
-        ("class", "the class that is explained"),
+        ("class", "the explained class"),
         ("seed", "the seed"),
         ("memory", "the memory"),
-        ("incremental", "whether only changed parts are computed"),
-        ("regions", "where objects are"),
+        ("incremental", "the incremental computation"),
+        ("regions", "the boxes or masks"),
         ("methods", "the methods"),
         ("metrics", "the metrics"),
         ("pictures", "the pictures"),
@@ -275,32 +284,32 @@ fn check_alike(header: &str, plan: &Plan, folder: &Path) -> Result<(), Error> {
         }
         let detail = match field {
             "dvm" | "class" | "seed" | "memory" => {
-                format!(": {} there, {} now", there[field], here[field])
+                format!(" from {} to {}", there[field], here[field])
             }
             "model" => differing(&there[field], &here[field])
-                .map_or_else(String::new, |key| format!(" (its {key})")),
+                .map_or_else(String::new, |key| format!(" ({key})")),
             "methods" | "metrics" if names(&there, field) == names(&here, field) => {
-                " with their settings".into()
+                " in their settings".into()
             }
             "methods" | "metrics" => {
                 let (there, here) = (names(&there, field), names(&here, field));
-                format!(": {there} there, {here} now")
+                format!(" from {there} to {here}")
             }
             "pictures" => {
                 let count = |plan: &Value| plan[field].as_array().map_or(0, Vec::len);
-                format!(": {} there, {} now", count(&there), count(&here))
+                format!(" (it has {} pictures, now {})", count(&there), count(&here))
             }
             _ => String::new(),
         };
         return Err(Error::Usage(format!(
-            "{}: the comparison there cannot be resumed by this command: it differs in {what}{detail}",
+            "{}: the comparison cannot be resumed, because {what} changed{detail}; repeat its command, replace it, or choose another folder",
             folder.display()
         )));
     }
     Ok(())
 }
 
-/// The first key under which two objects differ.
+/// The first key whose values differ in two objects.
 fn differing(there: &Value, here: &Value) -> Option<String> {
     let keys = here.as_object()?.keys();
     let mut keys = keys.filter(|key| there[key.as_str()] != here[key.as_str()]);

@@ -1,25 +1,24 @@
-//! What is written down of a comparison: how it was made, and what was found of each picture.
+//! The lines of the file of measurements: the plan, and the measurements of each picture.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// How a comparison is made: all that its figures depend on. A run that is resumed must be made in the same
-/// way.
+/// Everything that the values of a comparison depend on. A run is resumed only with the same plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Plan {
-    /// Version of the program.
+    /// Version of dvm.
     pub dvm: String,
     /// The network: its architecture, weights with their checksum, preprocessing.
     pub model: Value,
     /// Which class of each picture is explained.
     pub class: String,
-    /// Where random numbers begin.
+    /// Seed of random numbers.
     pub seed: u64,
-    /// Bytes that activations may take.
+    /// Memory limit for activations, in bytes.
     pub memory: usize,
-    /// Whether only what a change can reach is computed.
+    /// Whether only the part that a change can reach is computed.
     pub incremental: bool,
-    /// Where it is said where objects are.
+    /// The boxes or masks of objects.
     pub regions: Option<PlannedRegions>,
     /// Methods, then controls.
     pub methods: Vec<PlannedMethod>,
@@ -30,7 +29,7 @@ pub(super) struct Plan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct PlannedRegions {
     pub path: String,
-    /// None of a folder.
+    /// `None` for a folder.
     pub sha256: Option<String>,
 }
 
@@ -38,7 +37,7 @@ pub(super) struct PlannedRegions {
 pub(super) struct PlannedMethod {
     pub name: String,
     pub title: String,
-    /// Whether its map does not look at the network.
+    /// Whether its map does not depend on the network.
     pub control: bool,
     pub parameters: Map<String, Value>,
 }
@@ -57,12 +56,12 @@ pub(super) struct PlannedPicture {
     pub file: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice: Option<usize>,
-    /// None if the file cannot be read.
+    /// `None` if the file cannot be read.
     pub sha256: Option<String>,
     pub true_class: Option<String>,
 }
 
-/// All that was measured of one picture.
+/// The measurements of one picture.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line {
     /// Its number in the plan.
@@ -73,7 +72,7 @@ pub(super) struct Line {
     /// Why nothing could be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
-    /// The class that is explained, and its probability.
+    /// The explained class and its probability.
     pub class: Option<String>,
     pub probability: Option<f32>,
     /// One for each method of the plan.
@@ -100,7 +99,7 @@ pub(super) struct MetricLine {
     pub value: Option<f64>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub figures: Map<String, Value>,
-    /// What it means that the map does not pass.
+    /// Why the map does not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
     /// Why there is no value.
@@ -109,7 +108,7 @@ pub(super) struct MetricLine {
     pub seconds: f64,
 }
 
-/// How alike the maps of one picture are, each with each, `[methods, methods]`; none where it is not defined.
+/// Agreement of the maps of one picture for each pair of methods, `[methods, methods]`; none if undefined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Agreement {
     pub rank_correlation: Vec<Vec<Option<f64>>>,

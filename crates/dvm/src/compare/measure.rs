@@ -1,4 +1,4 @@
-//! All that is measured of one picture.
+//! Measuring one picture.
 
 use std::time::Instant;
 
@@ -10,11 +10,11 @@ use super::lines::{Line, MapLine, MetricLine};
 use super::pictures::Compared;
 use super::plan::{Compare, Contestant, ExplainedClass};
 use crate::regions::{Located, locate};
-use crate::{Checked, ClassChoice, Classifier, Error, Prediction};
+use crate::{Checked, ClassChoice, Classifier, Error, Prediction, with_causes};
 
 impl Compare {
-    /// Makes and measures all maps of a picture; `done` is told how many there are so far. A picture that
-    /// cannot be used says so in its line, a method that makes no map in its place.
+    /// Makes and measures all maps of a picture; calls `done` with the number of maps so far. The line contains
+    /// the reason if the picture cannot be used or a method cannot make a map.
     pub(super) fn measure(
         &self,
         classifier: &Classifier,
@@ -55,13 +55,13 @@ impl Compare {
             .with_memory(self.memory)
             .incremental(self.incremental);
         let contestants = self.contestants(number);
-        // The walk forward that all share is no method's time.
-        subject.expect(self.walks(&contestants));
+        // The shared forward walk is not part of any method's time.
+        subject.expect_walks(self.walks(&contestants));
         let numbers = subject
             .numbers()
             .map_err(|error| classifier.failed(error))?;
         let prediction = classifier.prediction(&numbers)?;
-        // A check of the gradient that an earlier run has made is known from here on.
+        // Loads the gradient check of an earlier run.
         let gradient = classifier.gradient_record(&subject, self.walks(&contestants), None)?;
         let class = self.class_of(classifier, picture, &prediction)?;
         let target = Target::Class(class);
@@ -74,7 +74,7 @@ impl Compare {
         let mut maps = Vec::with_capacity(contestants.len());
         let mut relevances = Vec::with_capacity(contestants.len());
         for (index, one) in contestants.iter().enumerate() {
-            subject.expect(self.walks(&contestants[index..]));
+            subject.expect_walks(self.walks(&contestants[index..]));
             let (map, relevance) = self.map(&subject, &target, region, one);
             maps.push(map);
             relevances.push(relevance);
@@ -146,7 +146,7 @@ impl Compare {
             (ExplainedClass::Top, _) => return Ok(top),
             (ExplainedClass::Named(name), _) | (ExplainedClass::True, Some(name)) => name,
             (ExplainedClass::True, None) => {
-                return Err(Error::Usage("its true class is not known".into()));
+                return Err(Error::Usage("the true class is not known".into()));
             }
         };
         let found = ClassChoice::Named(name.clone()).resolve(classifier.classes(), top)?;
@@ -154,7 +154,7 @@ impl Compare {
     }
 }
 
-/// What a metric found, as it is written down.
+/// The line of a metric.
 fn metric(checked: &Checked) -> MetricLine {
     let line = MetricLine {
         metric: checked.entry.name.into(),
@@ -167,7 +167,7 @@ fn metric(checked: &Checked) -> MetricLine {
             ..line
         },
         Ok(found) if !found.value.is_finite() => MetricLine {
-            failed: Some("its figure is not a number".into()),
+            failed: Some("its value is not a finite number".into()),
             ..line
         },
         Ok(found) => MetricLine {
@@ -183,17 +183,9 @@ fn metric(checked: &Checked) -> MetricLine {
     }
 }
 
-/// What is wrong with a picture, without its name at the beginning: the line has it.
+/// The error of a picture, without the file name at the beginning, which the line already has.
 fn without_file(error: &Error, picture: &Compared) -> String {
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let why = error.to_string();
-        if !words.contains(&why) {
-            words = format!("{words}: {why}");
-        }
-        cause = error.source();
-    }
+    let words = with_causes(error.to_string(), error);
     let file = picture.source.path().display().to_string();
     match words.strip_prefix(&file) {
         Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),

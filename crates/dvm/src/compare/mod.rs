@@ -1,12 +1,11 @@
-//! Which method should I use on my network? Methods × metrics over many pictures.
+//! Comparing methods on many pictures: which method should I use on my network?
 //!
-//! A [`Compare`] says which methods, metrics and settings; [`Classifier::compare`] measures them picture by
-//! picture and writes each down as it comes, so that a run can be resumed; a [`Summary`] is what all pictures
-//! together say: means with intervals, ranks, seconds, agreement, and an [`Answer`].
+//! A [`Compare`] has the methods, metrics and settings. [`Classifier::compare`] measures them picture by picture
+//! and writes each picture at once, so that a run can be resumed. A [`Summary`] has the results over all pictures:
+//! means with intervals, ranks, seconds, agreement, and an [`Answer`].
 //!
 //! Data flows one way: plan → one line for each picture → summary → tables, plots and the answer. The summary is
-//! made of what the file of lines says and of nothing else, so a resumed run ends like one that was never
-//! interrupted.
+//! made from the file of lines only, so the result of a resumed run is identical to that of an uninterrupted run.
 
 mod agreement;
 mod answer;
@@ -41,28 +40,28 @@ use journal::Journal;
 /// What happens while methods are compared.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// All is ready; so many pictures were measured by the run that is resumed.
+    /// The comparison starts.
     Begun {
         /// Pictures of the comparison.
         pictures: usize,
-        /// Pictures that are measured already.
+        /// Pictures that the resumed run has already measured.
         measured: usize,
     },
-    /// A picture comes next.
+    /// A picture begins.
     Picture {
         /// Its number, from 0.
         number: usize,
         /// Its name.
         name: &'a str,
     },
-    /// A map was made and measured.
+    /// A map is made and measured.
     Map {
         /// Maps so far, in this run.
         done: usize,
         /// Maps to make in this run.
         all: usize,
     },
-    /// A picture is measured and written down.
+    /// A picture is measured and its line is written.
     Measured {
         /// Its number, from 0.
         number: usize,
@@ -74,7 +73,7 @@ pub enum Event<'a> {
         /// Why.
         why: &'a str,
     },
-    /// A method has no map of the first picture that was tried.
+    /// A method cannot make a map of the first picture.
     NoMap {
         /// Name of the method.
         method: &'a str,
@@ -83,7 +82,7 @@ pub enum Event<'a> {
     },
 }
 
-/// The files that a comparison leaves beside [`MEASUREMENTS`].
+/// The files of a comparison beside [`MEASUREMENTS`].
 pub const FILES: [&str; 5] = [
     "compare.csv",
     "compare.json",
@@ -93,14 +92,13 @@ pub const FILES: [&str; 5] = [
 ];
 
 impl Classifier {
-    /// Compares methods on pictures. Every picture is written into `folder` as soon as it is measured; at the
-    /// end come a table ([`FILES`]), a summary and a page of plots.
+    /// Compares methods on pictures. Each picture is written into `folder` as soon as it is measured; at the
+    /// end dvm writes a table, a summary and a page of plots ([`FILES`]).
     ///
     /// # Errors
-    /// [`Error::Usage`] if there is no picture, a class is not known, a metric lacks what it needs, the run
-    /// that is to be resumed is another one, or no picture could be measured; [`Error::Occupied`] if the
-    /// folder holds a comparison that is to be kept; [`Error::Save`]. A picture that cannot be used is no
-    /// error.
+    /// [`Error::Usage`] if there are no pictures, a class is unknown, a metric lacks regions, the run to resume
+    /// has other settings, or no picture can be measured; [`Error::Occupied`] if the folder contains a comparison
+    /// and it is to be kept; [`Error::Save`]. A picture that cannot be used is not an error.
     pub fn compare(
         &self,
         pictures: &[Compared],
@@ -151,7 +149,7 @@ impl Classifier {
     }
 }
 
-/// The summary of the measurements in a folder, and its files.
+/// Makes the summary of the measurements in a folder, and writes its files.
 fn finished(folder: &Path, bootstrap: &Bootstrap) -> Result<Summary, Error> {
     let (plan, lines) = journal::read(folder)?;
     let summary = Summary::new(&plan, &lines, bootstrap)?;

@@ -8,7 +8,7 @@ use super::statistics::sign;
 use super::summary::{MetricSummary, Summary};
 
 impl Summary {
-    /// For each metric the methods with their intervals, seconds per map, and how alike maps are.
+    /// A page of plots: for each metric the methods with their intervals, seconds per map, and agreement.
     pub fn page(&self) -> Page {
         let charts = self
             .metrics
@@ -28,19 +28,19 @@ impl Summary {
         ])
     }
 
-    /// Each metric that has scores, with a drawing of them: the methods with their intervals.
+    /// A plot for each metric that has scores: the methods with their intervals.
     pub fn metric_pages(&self) -> impl Iterator<Item = (&MetricSummary, Page)> {
         let with_scores = self.metrics.iter();
         let with_scores = with_scores.filter(|metric| !metric.scores.is_empty());
         with_scores.map(|metric| (metric, dot_charts(None, &[self.chart(metric)])))
     }
 
-    /// How long a map takes by each method.
+    /// A plot of the seconds per map of each method.
     pub fn seconds_page(&self) -> Page {
         dot_charts(None, &[self.seconds()])
     }
 
-    /// How alike maps are: by ranks, by structure.
+    /// Matrices of the agreement of methods: by rank correlation and by structural similarity.
     pub fn agreement_pages(&self) -> [Page; 2] {
         self.matrices().map(|matrix| labelled_matrices(&[matrix]))
     }
@@ -96,7 +96,7 @@ impl Summary {
             axis: match &metric.better[..] {
                 "higher" => "higher is better".into(),
                 "lower" => "lower is better".into(),
-                _ => "neither end is better".into(),
+                _ => "neither is better".into(),
             },
             dots: dots.collect(),
             logarithmic: false,
@@ -114,7 +114,7 @@ impl Summary {
         });
         DotChart {
             title: "time".into(),
-            axis: "seconds a map (median)".into(),
+            axis: "seconds per map (median)".into(),
             dots: dots.collect(),
             logarithmic: true,
         }

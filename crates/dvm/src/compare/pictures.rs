@@ -1,4 +1,4 @@
-//! Which pictures methods are compared on.
+//! The pictures of a comparison.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,17 +7,17 @@ use dvm_attribution::random::Stream;
 
 use crate::Source;
 
-/// A picture to compare methods on.
+/// A picture of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compared {
-    /// Where it comes from.
+    /// Its source.
     pub source: Source,
-    /// The class that it really shows, if that is known.
+    /// Its true class, if known.
     pub true_class: Option<String>,
 }
 
 impl Compared {
-    /// The name for lines that people read.
+    /// Its name for messages.
     pub fn name(&self) -> String {
         let path = self.source.path();
         let name = path.file_name().unwrap_or(path.as_os_str());
@@ -28,7 +28,7 @@ impl Compared {
         }
     }
 
-    /// What pictures are chosen evenly over: the class, or else the folder.
+    /// The group for a balanced choice: the class, or else the folder.
     fn group(&self) -> String {
         match &self.true_class {
             Some(class) => format!("class {class}"),
@@ -40,9 +40,9 @@ impl Compared {
     }
 }
 
-/// At most `limit` of the pictures, chosen at random by `seed`, as many of each class as of any other; of
-/// pictures whose class is not known, as many of each folder. Fewer of the same seed are the first of more.
-/// All of them in the order given if there are no more than `limit`.
+/// Chooses at most `limit` of the pictures at random, the same number of each class, or of each folder if the
+/// class is not known. With the same seed, a smaller choice is the beginning of a larger one. If there are no
+/// more than `limit`, returns all in the given order.
 pub fn chosen(pictures: Vec<Compared>, limit: usize, seed: u64) -> Vec<Compared> {
     if pictures.len() <= limit {
         return pictures;
@@ -51,7 +51,7 @@ pub fn chosen(pictures: Vec<Compared>, limit: usize, seed: u64) -> Vec<Compared>
     for picture in pictures {
         groups.entry(picture.group()).or_default().push(picture);
     }
-    // Which groups have one more than others is chosen, too.
+    // The groups that get one picture more are also chosen at random.
     let order = Stream::new("order of groups", seed).permutation(groups.len());
     let mut queues: Vec<_> = groups
         .into_iter()
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_have_equally_many_pictures_as_long_as_they_last() {
+    fn each_class_has_the_same_number_of_pictures_if_it_has_enough() {
         let taken = chosen(pictures(&[("a", 50), ("b", 3), ("c", 50)]), 21, 0);
         let counts = ["a", "b", "c"].map(|class| count(&taken, class));
         assert_eq!(counts, [9, 3, 9]);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_chooses_and_fewer_are_the_first_of_more() {
+    fn the_choice_depends_on_the_seed_and_a_smaller_one_begins_a_larger_one() {
         let all = pictures(&[("a", 20), ("b", 20)]);
         let some = |limit, seed| chosen(all.clone(), limit, seed);
         assert_eq!(some(9, 1), some(20, 1)[..9]);

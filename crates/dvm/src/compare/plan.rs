@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use dvm_attribution::metrics::controls::CONTROLS;
 use dvm_attribution::metrics::registry::{self, MetricEntry};
-use dvm_attribution::registry::Entry;
+use dvm_attribution::registry::MethodEntry;
 use dvm_attribution::{Method, SettingError, Settings, Walks};
 use dvm_train::metrics::Bootstrap;
 use serde_json::Value;
@@ -12,16 +12,15 @@ use serde_json::Value;
 use super::answer::HEADLINE;
 use super::lines::{Plan, PlannedMethod, PlannedMetric, PlannedPicture, PlannedRegions};
 use super::pictures::Compared;
-use crate::chosen::{check_settings, named, own_settings, those_of};
+use crate::chosen::{check_settings, filtered, named, own_settings};
 use crate::regions::Regions;
 use crate::{Checks, ClassChoice, Classifier, Error};
 
-/// The methods that are compared if none is named: of each way of asking, the ones most used.
+/// The default methods: the most used of each family.
 pub const USUAL_METHODS: &str =
     "gradient,guided-backprop,integrated-gradients,grad-cam,layer-cam,occlusion";
 
-/// The metrics that [`Checks::USUAL`] stands for where methods are compared, separated by commas: the headline
-/// first.
+/// The metrics of [`Checks::USUAL`] in a comparison, separated by commas: the deciding metric first.
 pub fn usual_metrics() -> String {
     let usual = [
         HEADLINE,
@@ -36,35 +35,35 @@ pub fn usual_metrics() -> String {
     known.collect::<Vec<_>>().join(",")
 }
 
-/// The option that says where random numbers begin.
+/// The option for the seed of random numbers.
 const SEED: &str = "seed";
 
-/// Which methods are compared by which metrics, and how.
+/// The methods and metrics of a comparison, with their settings.
 pub struct Compare {
-    methods: Vec<(&'static Entry, Box<dyn Method>)>,
+    methods: Vec<(&'static MethodEntry, Box<dyn Method>)>,
     checks: Checks,
     seed: u64,
-    /// The class of each picture that is explained.
+    /// The explained class of each picture.
     pub class: ExplainedClass,
-    /// Bytes that activations may take at once.
+    /// Memory limit for activations, in bytes.
     pub memory: usize,
-    /// Whether occlusion and metrics compute only what a change can reach.
+    /// Whether occlusion and metrics compute only the part that a change can reach.
     pub incremental: bool,
-    /// How often pictures are drawn again for the intervals.
+    /// Number of resamples for the intervals.
     pub resamples: usize,
-    /// Where objects are in the pictures, for the metrics that must know.
+    /// The boxes or masks of objects, for the metrics that need them.
     pub regions: Option<Regions>,
 }
 
-/// Which class of a picture is explained.
+/// The explained class of a picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ExplainedClass {
-    /// The one that the network finds most probable.
+    /// The most probable class.
     #[default]
     Top,
-    /// The one that the picture really shows.
+    /// The true class.
     True,
-    /// The one of this name, or else of this index, for all pictures.
+    /// The class of this name, or else of this index, for all pictures.
     Named(String),
 }
 
@@ -83,34 +82,33 @@ pub(super) struct Contestant<'a> {
     pub name: &'static str,
     pub title: &'static str,
     pub is_control: bool,
-    pub method: Candidate<'a>,
+    pub method: ComparedMethod<'a>,
 }
 
-/// Who holds the method: controls are made for each picture.
-pub(super) enum Candidate<'a> {
-    Asked(&'a dyn Method),
-    Made(Box<dyn Method>),
+/// A method: borrowed from the comparison, or a control that is made for each picture.
+pub(super) enum ComparedMethod<'a> {
+    Borrowed(&'a dyn Method),
+    Owned(Box<dyn Method>),
 }
 
-impl Candidate<'_> {
+impl ComparedMethod<'_> {
     pub fn method(&self) -> &dyn Method {
         match self {
-            Self::Asked(method) => *method,
-            Self::Made(method) => &**method,
+            Self::Borrowed(method) => *method,
+            Self::Owned(method) => &**method,
         }
     }
 }
 
 impl Compare {
-    /// These methods and metrics, each named by a list separated by commas, with those of the settings that
-    /// each has. [`Checks::USUAL`] stands for [`usual_metrics`]. A setting `method.option` or `metric.option` is for one alone, and wins; settings of metrics
-    /// are always named so. `seed` is for all that is random: the choice of pictures, the random control, the
-    /// intervals, and every method and metric that draws numbers.
+    /// These methods and metrics, each list separated by commas, with the settings of their options.
+    /// [`Checks::USUAL`] stands for [`usual_metrics`]. A setting `method.option` is for one method and overrides
+    /// `option`; settings of metrics are always `metric.option`. `seed` is for everything random: the choice of
+    /// pictures, the random control, the intervals, and all methods and metrics that use random numbers.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a method or a metric that does not exist or is named twice, or a setting that none of
-    /// them has; [`Error::Setting`] for a value that a setting
-    /// does not take.
+    /// [`Error::Usage`] for a method or metric that does not exist or is named twice, or an option that none of
+    /// them has; [`Error::Setting`] for an invalid value.
     pub fn new(methods: &str, metrics: &str, settings: &Settings) -> Result<Self, Error> {
         let usual = usual_metrics();
         let metrics = match metrics.trim() {
@@ -121,12 +119,12 @@ impl Compare {
         let seed: u64 = seed.parse().map_err(|_| SettingError {
             option: SEED.into(),
             value: seed.into(),
-            expected: "it is a whole number, 0 or more".into(),
+            expected: "must be a whole number, 0 or more".into(),
         })?;
         let (mut of_methods, mut of_metrics) = Checks::split(settings);
-        let chosen = named::<Entry>(methods)?;
+        let chosen = named::<MethodEntry>(methods)?;
         if !chosen.iter().any(|entry| entry.takes(SEED)) {
-            of_methods = those_of(&of_methods, |name| name != SEED);
+            of_methods = filtered(&of_methods, |name| name != SEED);
         }
         check_settings(&chosen, &of_methods)?;
         for entry in named::<MetricEntry>(metrics)? {
@@ -136,7 +134,7 @@ impl Compare {
             }
         }
         let checks = Checks::with_settings(metrics, &of_metrics)?;
-        let method = |entry: &'static Entry| {
+        let method = |entry: &'static MethodEntry| {
             let method = entry.method(&own_settings(entry, &of_methods))?;
             Ok::<_, Error>((entry, method))
         };
@@ -152,12 +150,12 @@ impl Compare {
         })
     }
 
-    /// Where random numbers begin.
+    /// The seed of random numbers.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The same with further checks.
+    /// Sets the metrics.
     #[cfg(test)]
     pub(super) fn with_checks(self, checks: Checks) -> Self {
         Self { checks, ..self }
@@ -175,39 +173,39 @@ impl Compare {
         }
     }
 
-    /// The methods in the order asked for, then the controls, as they are for the picture of this number:
-    /// each picture has noise of its own.
+    /// The methods in the given order, then the controls for the picture of this number: the random control
+    /// differs between pictures.
     pub(super) fn contestants(&self, number: usize) -> Vec<Contestant<'_>> {
         let asked = self.methods.iter().map(|(entry, method)| Contestant {
             name: entry.name,
             title: entry.title,
             is_control: false,
-            method: Candidate::Asked(&**method),
+            method: ComparedMethod::Borrowed(&**method),
         });
         let seed = self.seed.wrapping_add(number as u64);
         let controls = CONTROLS.iter().map(|control| Contestant {
             name: control.name,
             title: control.title,
             is_control: true,
-            method: Candidate::Made((control.build)(seed)),
+            method: ComparedMethod::Owned((control.build)(seed)),
         });
         asked.chain(controls).collect()
     }
 
-    /// What these methods, and the metrics, will ask of a picture.
+    /// The walks over the network that these methods and the metrics need.
     pub(super) fn walks(&self, contestants: &[Contestant]) -> Walks {
         let walks = contestants.iter().map(|one| one.method.method().walks());
         walks.fold(self.checks.walks(), Walks::or)
     }
 
-    /// All that the figures depend on.
+    /// The plan: everything that the values depend on.
     pub(super) fn plan(
         &self,
         classifier: &Classifier,
         pictures: &[Compared],
     ) -> Result<Plan, Error> {
         if pictures.is_empty() {
-            let why = "there is no picture to compare methods on";
+            let why = "there are no pictures to compare methods on";
             return Err(Error::Usage(why.into()));
         }
         self.check_class(classifier, pictures)?;
@@ -251,11 +249,11 @@ impl Compare {
         })
     }
 
-    /// Refuses metrics that must know where the object is, if that is not known.
+    /// Returns an error if a metric needs regions and there are none.
     fn check_regions(&self, pictures: &[Compared]) -> Result<(), Error> {
         match (&self.regions, &self.checks.needing_regions()[..]) {
             (None, [first, ..]) => Err(Error::Usage(format!(
-                "metric `{first}` must know where the object is: give boxes or masks, or leave the metric out"
+                "metric `{first}` needs to know where the object is; give boxes or masks, or leave out the metric"
             ))),
             (None, []) => Ok(()),
             (Some(regions), _) => {
@@ -265,7 +263,7 @@ impl Compare {
         }
     }
 
-    /// Refuses classes that are not known before anything is measured.
+    /// Returns an error for a class that is not known, before anything is measured.
     fn check_class(&self, classifier: &Classifier, pictures: &[Compared]) -> Result<(), Error> {
         match &self.class {
             ExplainedClass::Top => Ok(()),
@@ -277,8 +275,8 @@ impl Compare {
                 let without = pictures.iter().find(|picture| picture.true_class.is_none());
                 if let Some(picture) = without {
                     return Err(Error::Usage(format!(
-                        "{}: its true class is not known; put it into a folder of the name of a class, or \
-                         explain the most probable class",
+                        "{}: the true class is not known; put the picture into a folder with the name of its \
+                         class, or explain the most probable class",
                         picture.source.path().display()
                     )));
                 }

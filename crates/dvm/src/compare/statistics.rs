@@ -8,43 +8,43 @@ use crate::Error;
 /// Values of one metric: a row for each picture, a column for each method.
 pub(super) type Values = [Vec<f64>];
 
-/// What the values of a method come to.
+/// The statistics of a method's values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
     /// Name of the method.
     pub method: String,
     /// Mean over the pictures.
     pub mean: f64,
-    /// Interval of the mean by the percentile bootstrap over pictures; none of a single picture.
+    /// Interval of the mean by the percentile bootstrap over pictures; none for a single picture.
     pub interval: Option<Interval>,
     /// Median over the pictures.
     pub median: f64,
-    /// Mean over the pictures of the method's place among all methods and controls, 1 for the best; equal values
-    /// share their places. None where no value is better than another.
+    /// Mean rank of the method among all methods and controls, 1 for the best; ties get the mean of their ranks.
+    /// None if the metric has no direction.
     pub mean_rank: Option<f64>,
-    /// Interval of the mean place.
+    /// Interval of the mean rank.
     pub mean_rank_interval: Option<Interval>,
-    /// How many of its maps do not pass.
+    /// The number of its maps that do not pass.
     pub not_passed: usize,
 }
 
-/// By how much one method is better than another on the same pictures.
+/// The paired difference of two methods on the same pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// Mean over the pictures, above 0 if the first is better.
+    /// Mean over the pictures, greater than 0 if the first is better.
     pub mean: f64,
-    /// Its interval, by resampling pictures (paired).
+    /// Its interval, by resampling pictures.
     pub interval: Option<Interval>,
 }
 
 impl Difference {
-    /// Whether the interval leaves no doubt that the first is better.
+    /// Whether the whole interval is greater than 0: the first is clearly better.
     pub fn is_clear(&self) -> bool {
         self.interval.is_some_and(|interval| interval.low > 0.0)
     }
 }
 
-/// 1 if high values are good, −1 if low ones are, none if neither.
+/// 1 if higher is better, −1 if lower is better, none if neither.
 pub(super) fn sign(better: &str) -> Option<f64> {
     match better {
         "higher" => Some(1.0),
@@ -53,7 +53,7 @@ pub(super) fn sign(better: &str) -> Option<f64> {
     }
 }
 
-/// The scores of these methods by their values.
+/// The scores of the methods.
 pub(super) fn scores(
     methods: &[String],
     values: &Values,
@@ -83,7 +83,7 @@ pub(super) fn scores(
     Ok(methods.iter().enumerate().map(score).collect())
 }
 
-/// The interval of the mean of every column; none for a single picture.
+/// The intervals of the means of all columns; none for a single picture.
 fn intervals_of(values: &Values, bootstrap: &Bootstrap) -> Result<Option<Vec<Interval>>, Error> {
     if values.len() < 2 {
         return Ok(None);
@@ -97,7 +97,7 @@ fn intervals_of(values: &Values, bootstrap: &Bootstrap) -> Result<Option<Vec<Int
     Ok(Some((0..columns).map(interval).collect()))
 }
 
-/// By how much the method of one column is better than that of another.
+/// The difference of the methods of two columns.
 pub(super) fn difference(
     values: &Values,
     (first, second): (usize, usize),
@@ -115,7 +115,7 @@ pub(super) fn difference(
     })
 }
 
-/// The mean of a column over all rows, or over those drawn.
+/// The mean of a column over all rows, or over the drawn rows.
 fn mean(values: &Values, column: usize, drawn: Option<&[usize]>) -> f64 {
     match drawn {
         None => values.iter().map(|row| row[column]).sum::<f64>() / values.len() as f64,
@@ -135,13 +135,13 @@ pub(super) fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-/// The place of each value, 1 for the best; equal ones get the mean of their places.
+/// The rank of each value, 1 for the best; ties get the mean of their ranks.
 fn ranks(row: &[f64], sign: f64) -> Vec<f64> {
     row.iter()
         .map(|value| {
             let better = row.iter().filter(|other| sign * **other > sign * value);
             let equal = row.iter().filter(|other| *other == value);
-            // Of e equal values after b better ones the places are b + 1 … b + e.
+            // e equal values after b better ones have the ranks b + 1 … b + e.
             better.count() as f64 + (equal.count() as f64 + 1.0) / 2.0
         })
         .collect()
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn means_and_medians_are_numpys() {
+    fn means_and_medians_match_numpy() {
         // numpy.mean(values, 0), numpy.median(values, 0)
         let found = scored("higher");
         let means: Vec<f64> = found.iter().map(|score| score.mean).collect();
@@ -182,8 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn places_are_scipys_and_follow_what_is_better() {
-        // scipy.stats.rankdata(-row), and of the row itself, which give equal values their mean place.
+    fn ranks_match_scipy_for_both_directions() {
+        // scipy.stats.rankdata(-row) and scipy.stats.rankdata(row).
         let rank = |better: &str| {
             scored(better)
                 .iter()
@@ -197,8 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn a_paired_difference_knows_what_pictures_have_in_common() {
-        // Pictures differ by much, the two methods on each by exactly 0.1.
+    fn a_paired_difference_does_not_depend_on_how_pictures_differ() {
+        // Pictures differ much; the two methods differ by exactly 0.1 on each.
         let values: Vec<Vec<f64>> = (0..12)
             .map(|i| vec![f64::from(i), f64::from(i) + 0.1])
             .collect();

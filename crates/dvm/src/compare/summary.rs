@@ -1,4 +1,4 @@
-//! What all pictures of a comparison say together.
+//! The summary of a comparison over all pictures.
 
 use dvm_train::metrics::Bootstrap;
 use serde::Serialize;
@@ -9,49 +9,49 @@ use super::lines::{Line, Plan, PlannedMetric};
 use super::statistics::{Score, median, scores};
 use crate::Error;
 
-/// What a comparison came to, as it stands in `compare.json`.
+/// The summary of a comparison, as in `compare.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// Version of the program.
+    /// Version of dvm.
     pub dvm: String,
     /// The network: its architecture, weights with their checksum, preprocessing.
     pub model: Value,
     /// Which class of each picture is explained: `top`, `true`, or a name.
     pub class: String,
-    /// Where random numbers begin.
+    /// Seed of random numbers.
     pub seed: u64,
-    /// Bytes that activations might take at once.
+    /// Memory limit for activations, in bytes.
     pub memory: usize,
-    /// Whether only what a change can reach was computed.
+    /// Whether only the part that a change can reach was computed.
     pub incremental: bool,
-    /// How intervals were made.
+    /// Settings of the intervals.
     pub bootstrap: Resampling,
     /// Pictures that were measured.
     pub pictures: usize,
     /// Pictures that could not be used.
     pub failed: Vec<PictureFailure>,
-    /// Where it was said where objects are.
+    /// The boxes or masks of objects.
     pub regions: Option<String>,
-    /// Methods in the order asked for, then controls.
+    /// Methods in the given order, then controls.
     pub methods: Vec<MethodSummary>,
-    /// Metrics in the order asked for.
+    /// Metrics in the given order.
     pub metrics: Vec<MetricSummary>,
-    /// How alike the maps of methods are, in the mean over pictures.
+    /// Agreement of the methods' maps, averaged over pictures.
     pub agreement: Similarity,
-    /// Which method to use; none if no metric says which map is better.
+    /// The method to use; none if no metric has a direction.
     pub answer: Option<Answer>,
-    /// What a reader must know.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 
-/// How intervals were made: by the percentile bootstrap over pictures.
+/// Settings of the percentile bootstrap over pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Resampling {
     /// Number of resamples.
     pub resamples: usize,
-    /// Share of resamples within an interval.
+    /// Share of resamples inside an interval.
     pub level: f64,
-    /// Where the draws begin.
+    /// Seed of the resamples.
     pub seed: u64,
 }
 
@@ -69,26 +69,26 @@ pub struct PictureFailure {
 pub struct MethodSummary {
     /// Its name.
     pub name: String,
-    /// The name above its maps.
+    /// Its title.
     pub title: String,
-    /// Whether its maps do not look at the network.
+    /// Whether it is a control: its maps do not depend on the network.
     pub control: bool,
-    /// Every setting that shapes its maps.
+    /// All settings of its maps.
     pub parameters: Map<String, Value>,
-    /// Maps that it made.
+    /// Number of maps that it made.
     pub maps: usize,
-    /// Why it made none of some picture, if there is such a picture.
+    /// Why it could not make a map of some picture, if there is one.
     pub failure: Option<String>,
-    /// How long a map took, beside the walk forward that all methods share; none if it made no map.
+    /// Time per map, without the forward walk that all methods share; none if it made no map.
     pub seconds: Option<Seconds>,
 }
 
-/// Times of a method.
+/// Seconds per map of a method.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Seconds {
     /// Mean over its maps.
     pub mean: f64,
-    /// Median over its maps: the first picture takes longer.
+    /// Median over its maps; the first picture takes longer.
     pub median: f64,
 }
 
@@ -97,25 +97,25 @@ pub struct Seconds {
 pub struct MetricSummary {
     /// Its name.
     pub name: String,
-    /// The name above its figures.
+    /// Its title.
     pub title: String,
     /// `higher`, `lower` or `neither`.
     pub better: String,
-    /// Every setting that shapes its figures.
+    /// All its settings.
     pub parameters: Map<String, Value>,
-    /// Pictures of which every method that is compared has a figure: the means are over these.
+    /// Pictures for which all compared methods have a value; means are over these.
     pub pictures: usize,
-    /// A score for each method that is compared, in their order.
+    /// A score for each compared method, in their order.
     pub scores: Vec<Score>,
-    /// Methods that are not compared by it, because they have no figures of most pictures of
-    /// which others have some.
+    /// Methods that are not compared by it, because they have no value for most pictures for which others have
+    /// one.
     pub left_out: Vec<String>,
-    /// Why a map could not be measured, if there is such a map.
+    /// Why a map could not be measured, if there is one.
     pub failure: Option<String>,
 }
 
-/// How alike maps are, each method with each, `[methods, methods]`: means over pictures, none where two methods
-/// have no picture in common.
+/// Agreement of maps for each pair of methods, `[methods, methods]`: means over pictures, none if two methods have
+/// no picture in common.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Similarity {
     /// Names of the methods.
@@ -127,10 +127,10 @@ pub struct Similarity {
 }
 
 impl Summary {
-    /// Sums up what was measured.
+    /// Summarises the measurements.
     ///
     /// # Errors
-    /// [`Error::Usage`] if no picture was measured, or no method made a map.
+    /// [`Error::Usage`] if no picture is measured, or if no method made a map.
     pub(super) fn new(plan: &Plan, lines: &[Line], bootstrap: &Bootstrap) -> Result<Self, Error> {
         let failed: Vec<PictureFailure> = lines
             .iter()
@@ -147,7 +147,7 @@ impl Summary {
                 [] => "no picture is measured".into(),
                 [only] => format!("{}: {}", only.file, only.why),
                 [first, ..] => format!(
-                    "none of {} pictures could be used; the first is {}: {}",
+                    "none of the {} pictures can be used; the first is {}: {}",
                     failed.len(),
                     first.file,
                     first.why
@@ -160,7 +160,7 @@ impl Summary {
             && methods.iter().all(|one| one.control || one.maps == 0)
         {
             return Err(Error::Usage(format!(
-                "none of the methods explains this network; {}: {}",
+                "no method can explain this network; {}: {}",
                 method.name,
                 method.failure.as_deref().unwrap_or("it made no map")
             )));
@@ -228,7 +228,7 @@ fn methods(plan: &Plan, lines: &[&Line]) -> Vec<MethodSummary> {
     plan.methods.iter().enumerate().map(summary).collect()
 }
 
-/// The summary of one metric, and the values that it is of: a row for each picture, a column for each score.
+/// The summary of one metric with its values: a row for each picture, a column for each score.
 fn summed(
     metric: &PlannedMetric,
     index: usize,
@@ -242,7 +242,7 @@ fn summed(
         let with = lines.iter().filter(|line| value(line, method).is_some());
         with.count()
     };
-    // Of some pictures nothing may be known, such as where the object is: that is no method's fault.
+    // A picture without any value, such as one without regions, does not count against a method.
     let with_figures = lines.iter().filter(|line| {
         let mut methods = 0..methods.len();
         methods.any(|method| value(line, method).is_some())
@@ -292,7 +292,7 @@ fn warnings(methods: &[MethodSummary], metrics: &[MetricSummary], pictures: usiz
         warnings.push(match method.maps {
             0 => format!("{} is left out: {why}", method.name),
             maps => format!(
-                "{} made maps of {maps} of {pictures} pictures only: {why}",
+                "{} made maps of only {maps} of {pictures} pictures: {why}",
                 method.name
             ),
         });
@@ -314,13 +314,13 @@ fn warnings(methods: &[MethodSummary], metrics: &[MetricSummary], pictures: usiz
             .collect();
         if !without.is_empty() {
             warnings.push(format!(
-                "by {} there are no figures of most maps of {}{why}",
+                "{} has no values for most maps of {}{why}",
                 metric.title,
                 without.join(", ")
             ));
         } else if metric.pictures < pictures {
             warnings.push(format!(
-                "{} is compared on {} of {pictures} pictures, those of which every method has a figure{why}",
+                "{} is compared on {} of {pictures} pictures, for which all methods have a value{why}",
                 metric.title, metric.pictures
             ));
         }

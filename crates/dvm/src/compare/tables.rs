@@ -1,10 +1,10 @@
-//! All figures as a table (CSV, RFC 4180), one row for each.
+//! All values as a table (CSV, RFC 4180), one row for each value.
 
 use super::lines::{Line, Plan};
 use crate::training::report::row;
 
-/// A row for each figure: picture, its slice, the class explained, method, metric, value. Further figures of a
-/// metric have its name and theirs: `metric: figure`.
+/// A row for each value: picture, slice, explained class, method, metric, value. Additional values of a metric
+/// are named `metric: value`.
 pub(super) fn long(plan: &Plan, lines: &[Line]) -> String {
     let head = ["picture", "slice", "class", "method", "metric", "value"];
     let mut csv = row(head.map(String::from).into_iter());

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{Checks, Settings, Source};
 
-/// How high the map is at its highest, in means: known only to this test.
+/// A metric of these tests: the maximum of the map divided by its mean.
 static PEAK: MetricEntry = MetricEntry {
     name: "peak",
     title: "peak",
@@ -68,7 +68,7 @@ fn compare(methods: &str, settings: &Settings) -> Compare {
     compare.with_checks(checks)
 }
 
-/// Pictures of noise in a folder of their own.
+/// Writes pictures of noise into a folder.
 fn pictures(folder: &Path, count: usize) -> Vec<Compared> {
     (0..count)
         .map(|number| {
@@ -113,7 +113,7 @@ impl Home {
     }
 }
 
-/// JSON without what differs from run to run.
+/// Removes times, which differ between runs, from JSON.
 fn timeless(value: &mut Value) {
     match value {
         Value::Object(object) => {
@@ -125,7 +125,7 @@ fn timeless(value: &mut Value) {
     }
 }
 
-/// All that a comparison wrote, without times; the answer's sentence may name one.
+/// Everything that a comparison wrote, without times, which the answer's sentence can contain.
 fn written(folder: &Path) -> (Vec<Value>, Value, String) {
     let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     let read = |text: &str| {
@@ -141,7 +141,7 @@ fn written(folder: &Path) -> (Vec<Value>, Value, String) {
 }
 
 #[test]
-fn a_comparison_that_was_killed_anywhere_ends_like_one_that_was_not() {
+fn a_resumed_comparison_is_identical_to_an_uninterrupted_one() {
     let home = Home::new(3);
     let compare = compare("gradient,grad-cam", &Settings::new());
     home.run(&compare, "whole", Earlier::Kept).unwrap();
@@ -166,7 +166,7 @@ fn a_comparison_that_was_killed_anywhere_ends_like_one_that_was_not() {
 }
 
 #[test]
-fn a_comparison_that_was_made_in_another_way_is_not_resumed() {
+fn a_comparison_with_another_plan_is_not_resumed() {
     let mut home = Home::new(2);
     let usual = || compare("gradient", &Settings::new());
     home.run(&usual(), "out", Earlier::Kept).unwrap();
@@ -176,35 +176,35 @@ fn a_comparison_that_was_made_in_another_way_is_not_resumed() {
         error.to_string()
     };
     let seed = compare("gradient", &Settings::new().with("seed", 7));
-    assert!(refused(&home, &seed).contains("the seed: 0 there, 7 now"));
+    assert!(refused(&home, &seed).contains("the seed changed from 0 to 7"));
     let methods = compare("gradient,grad-cam", &Settings::new());
-    let why = "the methods: gradient,random,edges there, gradient,grad-cam,random,edges now";
+    let why = "the methods changed from gradient,random,edges to gradient,grad-cam,random,edges";
     assert!(refused(&home, &methods).contains(why));
     let settings = compare("gradient", &Settings::new().with("channels", "sum"));
-    assert!(refused(&home, &settings).contains("the methods with their settings"));
+    assert!(refused(&home, &settings).contains("the methods changed in their settings"));
     let mut named = usual();
     named.class = ExplainedClass::Named("3".into());
-    assert!(refused(&home, &named).contains("the class that is explained: \"top\" there"));
+    assert!(refused(&home, &named).contains("the explained class changed from \"top\" to"));
     let mut other = Home::new(0);
     std::mem::swap(&mut other.pictures, &mut home.pictures);
     home.pictures = other.pictures[..1].to_vec();
-    assert!(refused(&home, &usual()).contains("the pictures: 2 there, 1 now"));
+    assert!(refused(&home, &usual()).contains("the pictures changed (it has 2 pictures, now 1)"));
     home.pictures = other.pictures;
     let sum = home.classifier.classes().len();
     let names = (0..sum).map(|i| format!("kind {i}")).collect();
     home.classifier = home.classifier.with_classes(names).unwrap();
-    assert!(refused(&home, &usual()).contains("the network (its class names sha256)"));
+    assert!(refused(&home, &usual()).contains("the network changed (class names sha256)"));
     let after = fs::read(home.out("out").join(MEASUREMENTS)).unwrap();
     assert!(after == before);
 }
 
 #[test]
-fn an_earlier_comparison_is_kept_unless_it_is_to_be_replaced() {
+fn an_earlier_comparison_is_only_replaced_on_request() {
     let home = Home::new(1);
     let compare = compare("gradient", &Settings::new());
     home.run(&compare, "out", Earlier::Kept).unwrap();
     let error = home.run(&compare, "out", Earlier::Kept).unwrap_err();
-    assert!(error.to_string().contains("holds a comparison already"));
+    assert!(error.to_string().contains("already contains a comparison"));
     home.run(&compare, "out", Earlier::Replaced).unwrap();
     let foreign = home.out("foreign");
     fs::create_dir(&foreign).unwrap();
@@ -212,13 +212,13 @@ fn an_earlier_comparison_is_kept_unless_it_is_to_be_replaced() {
     let error = home
         .run(&compare, "foreign", Earlier::Replaced)
         .unwrap_err();
-    assert!(error.to_string().contains("not of a comparison"), "{error}");
+    assert!(error.to_string().contains("is not a comparison"), "{error}");
     let kept = fs::read(foreign.join(MEASUREMENTS)).unwrap();
     assert_eq!(kept, b"my own");
 }
 
 #[test]
-fn measurements_that_are_damaged_are_refused() {
+fn damaged_measurements_are_an_error() {
     let home = Home::new(2);
     let compare = compare("gradient", &Settings::new());
     home.run(&compare, "out", Earlier::Kept).unwrap();
@@ -236,7 +236,7 @@ fn measurements_that_are_damaged_are_refused() {
 }
 
 #[test]
-fn a_picture_that_cannot_be_read_is_named_and_the_rest_is_compared() {
+fn a_picture_that_cannot_be_read_is_reported_and_the_others_are_compared() {
     let home = Home::new(3);
     fs::write(home.pictures[1].source.path(), b"no picture").unwrap();
     let compare = compare("gradient", &Settings::new());
@@ -259,11 +259,14 @@ fn a_picture_that_cannot_be_read_is_named_and_the_rest_is_compared() {
         fs::write(picture.source.path(), b"no picture").unwrap();
     }
     let error = home.run(&compare, "none", Earlier::Kept).unwrap_err();
-    assert!(error.to_string().contains("none of 3 pictures"), "{error}");
+    assert!(
+        error.to_string().contains("none of the 3 pictures"),
+        "{error}"
+    );
 }
 
 #[test]
-fn a_method_that_does_not_explain_the_network_is_left_out_with_a_sentence() {
+fn a_method_that_cannot_explain_the_network_is_left_out_with_a_warning() {
     let home = Home::new(2);
     let both = compare("gradient,attention-rollout", &Settings::new());
     let found = home.run(&both, "out", Earlier::Kept).unwrap();
@@ -283,13 +286,13 @@ fn a_method_that_does_not_explain_the_network_is_left_out_with_a_sentence() {
     let alone = compare("attention-rollout", &Settings::new());
     let error = home.run(&alone, "alone", Earlier::Kept).unwrap_err();
     assert!(
-        error.to_string().contains("none of the methods explains"),
+        error.to_string().contains("no method can explain"),
         "{error}"
     );
 }
 
 #[test]
-fn the_summary_is_that_of_the_figures_in_the_table() {
+fn the_summary_follows_from_the_values_in_the_table() {
     let home = Home::new(3);
     let compare = compare("gradient,grad-cam", &Settings::new());
     let found = home.run(&compare, "out", Earlier::Kept).unwrap();
@@ -326,7 +329,7 @@ fn the_summary_is_that_of_the_figures_in_the_table() {
 }
 
 #[test]
-fn noise_differs_from_picture_to_picture_and_edges_follow_the_picture() {
+fn random_maps_and_edges_differ_between_pictures() {
     let home = Home::new(2);
     let compare = compare("gradient", &Settings::new());
     home.run(&compare, "out", Earlier::Kept).unwrap();
@@ -339,7 +342,7 @@ fn noise_differs_from_picture_to_picture_and_edges_follow_the_picture() {
 }
 
 #[test]
-fn requests_that_cannot_be_carried_out_are_refused_before_anything_is_measured() {
+fn invalid_options_are_errors_before_anything_is_measured() {
     let refused = |methods: &str, metrics: &str, settings: &Settings| {
         let error = Compare::new(methods, metrics, settings).err().unwrap();
         error.to_string()
@@ -351,12 +354,14 @@ fn requests_that_cannot_be_carried_out_are_refused_before_anything_is_measured()
     let seed = Settings::new().with("seed", "many");
     assert!(refused("gradient", "sparseness", &seed).contains("`seed`"));
     let window = Settings::new().with("window", 9);
-    assert!(refused("gradient", "sparseness", &window).contains("not among the methods"));
+    assert!(
+        refused("gradient", "sparseness", &window).contains("is not one of the chosen methods")
+    );
     let home = Home::new(1);
     let pointing = Compare::new("gradient", "pointing-game", &none).unwrap();
     let error = home.run(&pointing, "out", Earlier::Kept).unwrap_err();
     assert!(
-        error.to_string().contains("`pointing-game` must know"),
+        error.to_string().contains("`pointing-game` needs to know"),
         "{error}"
     );
     let mut compare = compare("gradient", &none);
@@ -376,7 +381,7 @@ fn requests_that_cannot_be_carried_out_are_refused_before_anything_is_measured()
 }
 
 #[test]
-fn metrics_of_the_object_are_compared_on_the_pictures_of_which_it_is_known() {
+fn metrics_of_localisation_use_the_pictures_with_regions() {
     let home = Home::new(3);
     let masks = home.out("masks");
     fs::create_dir(&masks).unwrap();
@@ -399,7 +404,7 @@ fn metrics_of_the_object_are_compared_on_the_pictures_of_which_it_is_known() {
 }
 
 #[test]
-fn one_seed_is_for_all_that_is_random() {
+fn the_seed_applies_to_everything_random() {
     let settings = Settings::new().with("seed", 5);
     let compare = compare("gradient,smoothgrad", &settings);
     assert_eq!(compare.seed(), 5);

@@ -13,16 +13,14 @@ use crate::results::RECORD;
 use crate::{Error, ResultFolder, drawing};
 
 impl Explanation {
-    /// Makes `folder` hold this explanation and nothing else: `input.png`; for each method
-    /// `<method>.npy`, `<method>.raw.npy`, `<method>.png` and `<method>.overlay.png`; `figure.png`, or
-    /// the files that [`Explain::figures`](crate::Explain::figures) names, all as far as [`Explain::files`](crate::Explain::files) has them; and
-    /// `explanation.json`, which lists them. The folder
-    /// appears whole or not at all, and explanations that were in it are gone then. Returns the paths
-    /// of the files.
+    /// Saves this explanation as `folder`: `input.png`; for each method `<method>.npy`, `<method>.raw.npy`,
+    /// `<method>.png` and `<method>.overlay.png`; `figure.png`, or the formats in
+    /// [`Explain::figures`](crate::Explain::figures); and the record `explanation.json`, which lists the files.
+    /// [`Explain::files`](crate::Explain::files) selects the kinds. The folder appears complete or not at all, and
+    /// replaces explanations that were there. Returns the paths of the files.
     ///
     /// # Errors
-    /// [`Error::Occupied`] if the folder holds anything but explanations, [`Error::Save`], naming
-    /// the file.
+    /// [`Error::Occupied`] if the folder contains other files, [`Error::Save`] with the file.
     pub fn save(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
         let results = ResultFolder::begin(folder)?;
         let files = self.write(&results, None, |_| {})?;
@@ -30,7 +28,7 @@ impl Explanation {
         Ok(files)
     }
 
-    /// The overlay of a method as a DICOM file, for a picture from one.
+    /// The overlay of a method as a DICOM file, for a picture from a DICOM file.
     fn secondary_capture(&self, method: &str, overlay: &Picture) -> Option<Vec<u8>> {
         let (study, number) = self.study.as_ref()?;
         let class = self.class_name();
@@ -47,8 +45,8 @@ impl Explanation {
         Some(study.secondary_capture(overlay, &of))
     }
 
-    /// Whether an array is the same for all classes that get a folder each, and if so, whether it is
-    /// written already.
+    /// Whether all classes share this array while each has its own folder, and if so, whether it is already
+    /// written.
     fn is_shared(
         &self,
         results: &ResultFolder,
@@ -61,13 +59,13 @@ impl Explanation {
             .flatten()
     }
 
-    /// Writes the files of [`Explanation::save`] into a folder of results that may hold the
-    /// explanations of other classes, too, each in a folder `class` of its own. A raw array that all
-    /// classes have in common is written once, beside these folders. `complete` may add to the
-    /// record, such as the picture's file. Returns the paths that the files will have.
+    /// Writes the files of [`Explanation::save`] into a folder of results, which can contain several classes,
+    /// each in its own folder `class`. A raw array that all classes share is written once, beside these
+    /// folders. `complete` can add to the record, such as the picture's file. Returns the final paths of the
+    /// files.
     ///
     /// # Errors
-    /// [`Error::Save`], naming the file.
+    /// [`Error::Save`] with the file.
     pub fn write(
         &self,
         results: &ResultFolder,
@@ -77,7 +75,7 @@ impl Explanation {
         let own = Path::new(class.unwrap_or_default());
         let mut record = self.record();
         let mut files = Vec::new();
-        // As the record names them, from its own folder.
+        // Relative to the folder of the record.
         let mut names = Vec::new();
         let mut write = |name: String, bytes: &[u8]| -> Result<(), Error> {
             files.push(results.write(&own.join(&name), bytes)?);

@@ -1,19 +1,19 @@
-//! Which layers of a network share a box of its drawing.
+//! Grouping the layers of a network into the boxes of a drawing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dvm_engine::ops::Class;
 use dvm_engine::{Graph, Node, NodeId};
 
-/// Layers in groups, each behind all that lead to it.
+/// Groups of layers in topological order.
 pub struct Grouping {
     /// The nodes of each group, in order.
     pub groups: Vec<Vec<NodeId>>,
-    /// From which group to which.
+    /// Edges between groups.
     pub arrows: Vec<(usize, usize)>,
 }
 
-/// Names have no more parts than this that count.
+/// Further parts of a name are ignored.
 const MOST_PARTS: usize = 16;
 
 /// The parts of a layer's name: `layer1.0.conv1`, or `/layer1/layer1.0/conv1/Conv` in ONNX.
@@ -29,9 +29,9 @@ pub fn deepest(graph: &Graph) -> usize {
 }
 
 impl Grouping {
-    /// Layers of one module: those behind each other whose names have more than `depth` parts and begin
-    /// with the same `depth` ones. What remains alone joins the layer that it follows, if that is all
-    /// it reads. If there would be more than `most` groups, how many.
+    /// Groups consecutive layers of one module: their names have more than `depth` parts and start with the same
+    /// `depth` parts. A layer that remains single joins the layer before it, if it reads only that. The error is
+    /// the number of groups, if it is greater than `most`.
     pub fn by_names(graph: &Graph, depth: usize, most: usize) -> Result<Self, usize> {
         let module = |node: &Node| -> Option<Vec<String>> {
             let all: Vec<&str> = parts(&node.name).take(depth + 1).collect();
@@ -54,7 +54,7 @@ impl Grouping {
         Self::of(graph, &leader, most)
     }
 
-    /// Layers between these cuts, which everything goes through, in order; the input alone.
+    /// Groups the layers between these cut nodes, which are in order; the input is its own group.
     pub fn between(graph: &Graph, cuts: &[NodeId], most: usize) -> Result<Self, usize> {
         let mut leader = vec![0; graph.nodes().len()];
         for id in 1..leader.len() {
@@ -64,7 +64,7 @@ impl Grouping {
         Self::of(graph, &leader, most)
     }
 
-    /// Groups of the nodes that have the same leader, in an order in which arrows go forward.
+    /// Groups the nodes that have the same leader, in topological order.
     fn of(graph: &Graph, leader: &[usize], most: usize) -> Result<Self, usize> {
         let count = (leader.iter().zip(0..)).filter(|&(&leader, id)| leader == id);
         match count.count() {
@@ -114,10 +114,10 @@ impl Grouping {
     }
 }
 
-/// Lets layers that only prepare or finish another's values share its box.
+/// Puts layers that only prepare or finish the values of another layer into its box.
 fn follow(graph: &Graph, leader: &mut [usize], alone: &[bool]) {
     let consumers = graph.consumers();
-    // For each leader, whether its box has a layer of its own already.
+    // For each leader, whether its box already has a main layer.
     let mut has_layer: Vec<bool> = graph.nodes().iter().map(|node| !is_light(node)).collect();
     for (id, node) in graph.nodes().iter().enumerate() {
         let [from] = node.inputs[..] else { continue };
@@ -134,7 +134,7 @@ fn follow(graph: &Graph, leader: &mut [usize], alone: &[bool]) {
     }
 }
 
-/// Whether a layer works on each value, or each place, alone and has few parameters.
+/// Whether a layer works on each value or position separately and has few parameters.
 fn is_light(node: &Node) -> bool {
     match node.op.class() {
         Class::Arithmetic => node.inputs.len() == 1,

@@ -1,4 +1,4 @@
-//! A network as boxes and arrows.
+//! Drawing a network as boxes and arrows.
 
 mod grouping;
 mod wording;
@@ -10,24 +10,24 @@ use dvm_render::{Diagram, MOST_BOXES, diagram};
 use self::grouping::Grouping;
 use crate::Error;
 
-/// As many boxes as a drawing has at most if nobody says how deep it goes.
+/// The maximum number of boxes of a drawing without a given depth.
 const LEGIBLE: usize = 80;
 
-/// Draws a network for inputs `[N, C, H, W]` of this shape, as the text of an SVG file: a box for every
-/// layer, with what normalises and activates it, in bands by stage.
+/// Draws a network for inputs of this shape, `[N, C, H, W]`, as an SVG file: a box for every layer, together with
+/// its normalisation and activation function, in bands by stage.
 ///
-/// With a `depth`, layers whose names begin with the same so many parts (`layer1.0` has two) are one
-/// box. Without one the drawing goes as deep as about eighty boxes allow.
+/// With a `depth`, layers whose names start with the same `depth` parts (`layer1.0` has two) share a box. Without
+/// it, the drawing is as detailed as 80 boxes allow.
 ///
 /// # Errors
-/// As [`Graph::shapes`]; [`Error::Usage`], if there are too many boxes to draw.
+/// As [`Graph::shapes`]; [`Error::Usage`] if there are too many boxes.
 pub fn draw_network(
     graph: &Graph,
     title: &str,
     input: &[usize],
     depth: Option<usize>,
 ) -> Result<String, Error> {
-    // Heads that only training looks at are no part of the network in use.
+    // Auxiliary heads are used in training only, so they are not drawn.
     let graph = &without_auxiliaries(graph);
     let grouping = match depth {
         Some(depth) => Grouping::by_names(graph, depth, MOST_BOXES),
@@ -36,20 +36,19 @@ pub fn draw_network(
     let grouping = grouping.map_err(|boxes| {
         let advice = match depth {
             Some(2..) => "choose a smaller depth",
-            Some(_) => "leave the depth out, and it is drawn by block",
-            None => "its layers are in no order that fewer could stand for, so it cannot be drawn",
+            Some(_) => "leave out the depth to draw it by block",
+            None => "dvm cannot group its layers into fewer boxes",
         };
         Error::Usage(format!(
-            "a drawing of {title} would have {boxes} boxes, and {MOST_BOXES} are drawn at most; \
-             {advice}"
+            "a drawing of {title} needs {boxes} boxes; the limit is {MOST_BOXES}; {advice}"
         ))
     })?;
     let drawing = drawing(graph, title, input, &grouping)?;
     diagram(&drawing).map_err(|error| Error::Usage(format!("{title} cannot be drawn: {error}")))
 }
 
-/// The finest grouping that is legible: by name, else by block, else by stage; if none is, the coarsest
-/// by name. Or else how many boxes that would have.
+/// The finest grouping with at most [`LEGIBLE`] boxes: by name, else by block, else by stage, else the coarsest by
+/// name. The inner error is the number of boxes, if there are too many.
 fn legible(graph: &Graph, input: &[usize]) -> Result<Result<Grouping, usize>, Error> {
     for depth in (1..=grouping::deepest(graph)).rev() {
         let grouping = Grouping::by_names(graph, depth, LEGIBLE);
@@ -84,7 +83,7 @@ fn drawing(
     let boxes = grouping.groups.iter().map(|group| {
         let first = group.first().map_or(0, |id| id.index());
         let mut one = wording::boxed(graph, &shapes, group);
-        // A box that a stage ends in belongs to that stage.
+        // A box in which a stage ends belongs to that stage.
         let before = |end: &&&dvm_engine::BlockOutput| end.map.node.index() < first;
         one.band = Some(ends.iter().filter(before).count());
         one
@@ -105,7 +104,7 @@ mod tests {
     use dvm_engine::ops::pool::Pool;
     use dvm_engine::{Blueprint, seeded};
 
-    /// Convolutions one behind the other, whose names say nothing of modules.
+    /// A chain of convolutions whose names have no modules.
     fn chain(count: usize) -> Graph {
         let mut net = Blueprint::new(1);
         let mut x = net.input();
@@ -125,25 +124,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_to_be_drawn_by_layer_is_drawn_by_stage() {
+    fn a_long_network_is_drawn_by_stage() {
         let input = [1, 1, 32, 32];
         let short = draw_network(&chain(20), "short", &input, None).unwrap();
         assert_eq!(boxes(&short), 1 + 20 + 2);
-        // Three stages, the picture, and the head.
+        // Three stages, the input, and the head.
         let long = draw_network(&chain(500), "long", &input, None).unwrap();
         assert_eq!(boxes(&long), 5);
     }
 
     #[test]
-    fn more_boxes_than_are_drawn_are_refused_with_advice() {
+    fn too_many_boxes_are_an_error_with_advice() {
         let error = draw_network(&chain(500), "long", &[1, 1, 32, 32], Some(1)).unwrap_err();
         let words = error.to_string();
-        assert!(words.contains("long would have 503 boxes"), "{words}");
-        assert!(words.contains("leave the depth out"), "{words}");
+        assert!(words.contains("long needs 503 boxes"), "{words}");
+        assert!(words.contains("leave out the depth"), "{words}");
     }
 
     #[test]
-    fn names_cannot_break_out_of_the_file() {
+    fn names_are_escaped_in_the_svg() {
         let mut net = Blueprint::new(1);
         let x = net.input();
         let name = "</title></svg><script>alert(1)</script>";

@@ -1,4 +1,4 @@
-//! What stands in the boxes of a network's drawing.
+//! The text in the boxes of a drawing.
 
 use dvm_engine::ops::Class;
 use dvm_engine::ops::attention::Attention;
@@ -23,7 +23,7 @@ pub const KINDS: [&str; 9] = [
 
 const SEVERAL: usize = 7;
 
-/// The most letters of a name that a pointer shows.
+/// The maximum length of a name in a tooltip.
 const TIP: usize = 300;
 
 /// The name of a stage.
@@ -40,7 +40,7 @@ pub fn stage(end: &BlockOutput) -> String {
     )
 }
 
-/// The box of these nodes; the band is for the caller to say.
+/// The box of these nodes; the caller sets the band.
 pub fn boxed(graph: &Graph, shapes: &[Vec<usize>], group: &[NodeId]) -> DiagramBox {
     let nodes: Vec<&Node> = group.iter().map(|&id| graph.node(id)).collect();
     let Some(last) = group.last() else {
@@ -106,7 +106,7 @@ fn kind(node: &Node) -> usize {
     }
 }
 
-/// `64 × 112 × 112`, of one picture.
+/// `64 × 112 × 112`: the shape without the batch.
 fn sides(shape: &[usize]) -> String {
     let sides: Vec<String> = shape.iter().skip(1).map(usize::to_string).collect();
     sides.join(" × ")
@@ -164,7 +164,7 @@ fn described(graph: &Graph, node: &Node) -> String {
     }
 }
 
-/// A layer that goes with another in a word; nothing if it does nothing in use.
+/// A layer that shares a box, in one word; `None` if it only acts in training.
 fn briefly(node: &Node) -> Option<String> {
     Some(match node.op.kind() {
         "dropout" | "stochastic_depth" => return None,
@@ -174,7 +174,7 @@ fn briefly(node: &Node) -> Option<String> {
     })
 }
 
-/// `3 conv2d, 1 add`: how many layers of each kind.
+/// The number of layers of each kind: `3 conv2d, 1 add`.
 fn summed(nodes: &[&&Node]) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for node in nodes {
@@ -203,7 +203,7 @@ fn parameters(graph: &Graph, nodes: &[&Node]) -> usize {
         .sum()
 }
 
-/// What the first and the last name begin with; the last name if that is nothing.
+/// The common start of the first and the last name, or else the last name.
 fn shared(names: &[&str]) -> String {
     let (first, last) = (names[0], names[names.len() - 1]);
     let mark = if first.contains('/') { '/' } else { '.' };
@@ -216,7 +216,7 @@ fn shared(names: &[&str]) -> String {
     short(&path)
 }
 
-/// A name that fits into a box: if it is long, its end, where names differ.
+/// A name that fits into a box: of a long name, the end.
 fn short(name: &str) -> String {
     const ROOM: usize = 33;
     let name = name.trim_start_matches('/');

@@ -1,28 +1,28 @@
-//! Clusters of a class's maps: strategies that the network has for it.
+//! Clusters of a class's maps: different strategies of the network.
 //!
 //! Spectral relevance analysis (Lapuschkin et al. 2019, arXiv 1902.10178): maps are reduced in size, a graph
-//! joins each with its nearest ones, and the eigenvectors of the graph's normalised Laplacian with the smallest
-//! eigenvalues tell its clusters apart; the largest gap between eigenvalues says how many there are.
+//! connects each with its nearest ones, and the eigenvectors of its normalised Laplacian with the smallest
+//! eigenvalues separate the clusters. The largest gap between eigenvalues gives the number of clusters.
 
 use dvm_attribution::random::Stream;
 use nalgebra::DMatrix;
 
-/// Maps that the graph of a class holds at most; the others join the cluster of the nearest of these.
+/// The maximum number of maps in the graph of a class; other maps join the cluster of the nearest one.
 pub const MOST_IN_GRAPH: usize = 600;
 
-/// Fewer maps are one cluster: a graph of so few says nothing.
+/// Fewer maps form one cluster: their graph would be too small.
 pub const FEWEST: usize = 12;
 
-/// The nearest maps that each is joined with, if there are enough.
+/// The number of nearest maps that each map is connected with, if there are enough.
 const NEIGHBOURS: usize = 10;
 
-/// Clusters at most.
+/// The maximum number of clusters.
 pub const MOST_CLUSTERS: usize = 8;
 
-/// How often k-means begins; the best of them counts.
+/// The number of starts of k-means; the best is used.
 const STARTS: u64 = 10;
 
-/// Rounds of k-means at most.
+/// The maximum number of rounds of k-means.
 const ROUNDS: usize = 300;
 
 /// Maps in clusters.
@@ -30,18 +30,18 @@ const ROUNDS: usize = 300;
 pub struct Clusters {
     /// The cluster of each map: the largest cluster is 0.
     pub labels: Vec<usize>,
-    /// The smallest eigenvalues of the graph's normalised Laplacian, 0 … 2, ascending; none of fewer than
+    /// The smallest eigenvalues of the graph's normalised Laplacian, 0 … 2, ascending; none for fewer than
     /// [`FEWEST`] maps.
     pub eigenvalues: Vec<f64>,
-    /// Positions of the maps that the graph holds, ascending.
+    /// Positions of the maps in the graph, ascending.
     pub in_graph: Vec<usize>,
-    /// How many of the nearest each of them was joined with.
+    /// The number of nearest maps that each is connected with.
     pub neighbours: usize,
 }
 
 impl Clusters {
-    /// Clusters of these maps `[maps][cells]`; which ones a large graph holds, and where k-means begins, follows
-    /// from the seed.
+    /// Clusters of these maps, `[maps][cells]`. The choice of maps for a large graph and the starts of k-means
+    /// depend on the seed.
     pub fn of(maps: &[&[f32]], seed: u64) -> Self {
         let in_graph = chosen(maps.len(), seed);
         let mut clusters = Self {
@@ -70,7 +70,7 @@ impl Clusters {
             let nearest = |map: &&[f32]| {
                 let distances = in_graph.iter().map(|other| squared(map, other));
                 let nearest = distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-                labels[nearest.expect("the graph holds maps").0]
+                labels[nearest.expect("the graph has maps").0]
             };
             maps.iter().map(nearest).collect()
         };
@@ -84,7 +84,7 @@ impl Clusters {
     }
 }
 
-/// The maps that represent a class where it has too many: all, or [`MOST_IN_GRAPH`] drawn by the seed.
+/// The maps in the graph: all, or [`MOST_IN_GRAPH`] chosen at random by the seed.
 pub(super) fn chosen(count: usize, seed: u64) -> Vec<usize> {
     if count <= MOST_IN_GRAPH {
         return (0..count).collect();
@@ -102,8 +102,8 @@ pub(super) fn squared(a: &[f32], b: &[f32]) -> f64 {
         .sum()
 }
 
-/// How much each pair of maps belongs together, `[N, N]`: 1 if each is among the `neighbours` nearest of
-/// the other, ½ if only one is of the other, else 0. Of equal distances the first counts.
+/// The affinity of each pair of maps, `[N, N]`: 1 if each is one of the `neighbours` nearest of the other, ½ if
+/// this is true in one direction only, else 0. Ties go to the first.
 pub fn affinity(maps: &[&[f32]], neighbours: usize) -> DMatrix<f64> {
     let count = maps.len();
     let mut affinity = DMatrix::zeros(count, count);
@@ -130,8 +130,8 @@ fn roots_of_degrees(affinity: &DMatrix<f64>) -> Vec<f64> {
 }
 
 /// The `count` smallest eigenvalues of the normalised Laplacian `I − D^−½ W D^−½` of a graph with these
-/// affinities, ascending, and their eigenvectors as columns. A full decomposition, because a graph of several
-/// parts has the eigenvalue 0 as often, and iterations for single vectors miss repeated ones.
+/// affinities, ascending, and their eigenvectors as columns. Computes the full decomposition, because a graph of
+/// several components has a repeated eigenvalue 0, and iterative methods miss repeated ones.
 pub fn smallest(affinity: &DMatrix<f64>, count: usize) -> (Vec<f64>, DMatrix<f64>) {
     let nodes = affinity.nrows();
     let roots = roots_of_degrees(affinity);
@@ -146,13 +146,13 @@ pub fn smallest(affinity: &DMatrix<f64>, count: usize) -> (Vec<f64>, DMatrix<f64
     (values, eigen.eigenvectors.select_columns(&order))
 }
 
-/// The number of clusters after which eigenvalues, ascending, grow most; of equal gaps the first.
+/// The number of clusters before the largest gap between ascending eigenvalues; ties go to the first.
 pub fn by_largest_gap(eigenvalues: &[f64]) -> usize {
     let gaps = eigenvalues.windows(2).map(|pair| pair[1] - pair[0]);
     let best = gaps
         .enumerate()
         .fold((0, f64::NEG_INFINITY), |best, (at, gap)| {
-            // Eigenvalues that are equal but for rounding have no gap.
+            // A gap of the size of rounding errors is no gap.
             if gap > best.1 + 1e-12 {
                 (at, gap)
             } else {
@@ -162,7 +162,7 @@ pub fn by_largest_gap(eigenvalues: &[f64]) -> usize {
     best.0 + 1
 }
 
-/// The nodes as points, `[N][kinds]`: the first eigenvectors over the roots of the degrees.
+/// The nodes as points, `[N][kinds]`: the first eigenvectors divided by the roots of the degrees.
 fn embedded(affinity: &DMatrix<f64>, vectors: &DMatrix<f64>, kinds: usize) -> Vec<Vec<f64>> {
     let roots = roots_of_degrees(affinity).into_iter().enumerate();
     let point = |(node, root)| (0..kinds).map(|k| vectors[(node, k)] / root).collect();
@@ -175,7 +175,7 @@ fn k_means(points: &[Vec<f64>], kinds: usize, seed: u64) -> Vec<usize> {
     for start in 0..STARTS {
         let name = format!("survey: k-means {start}");
         let (inertia, labels) = lloyd(points, first_centres(points, kinds, &name, seed));
-        // A start that is better by rounding only is not better.
+        // Ignores improvements of the size of rounding errors.
         if best
             .as_ref()
             .is_none_or(|(known, _)| inertia < known * (1.0 - 1e-9))
@@ -190,7 +190,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
 }
 
-/// The nearest of the centres, of equal ones the first, and the squared distance.
+/// The nearest centre (ties go to the first) and the squared distance.
 fn nearest(point: &[f64], centres: &[Vec<f64>]) -> (usize, f64) {
     let all = centres
         .iter()
@@ -237,7 +237,7 @@ fn lloyd(points: &[Vec<f64>], mut centres: Vec<Vec<f64>>) -> (f64, Vec<usize>) {
                 .filter(|(_, l)| **l == kind)
                 .map(|(p, _)| p)
                 .collect();
-            // A centre without points stays where it is.
+            // A centre without points does not move.
             if !own.is_empty() {
                 for (axis, value) in centre.iter_mut().enumerate() {
                     *value = own.iter().map(|point| point[axis]).sum::<f64>() / own.len() as f64;
@@ -249,7 +249,7 @@ fn lloyd(points: &[Vec<f64>], mut centres: Vec<Vec<f64>>) -> (f64, Vec<usize>) {
     (inertia, labels)
 }
 
-/// Numbers clusters by size, the largest first, of equal ones that with the first map.
+/// Numbers clusters by size, the largest first; ties go to the cluster with the first map.
 fn by_size(labels: &mut [usize]) {
     let kinds = labels.iter().max().map_or(0, |last| last + 1);
     let size = |kind: usize| labels.iter().filter(|label| **label == kind).count();
@@ -270,7 +270,7 @@ mod tests {
 
     use super::*;
 
-    /// What scikit-learn finds, by references/survey.py.
+    /// The results of scikit-learn, by references/survey.py.
     #[derive(Deserialize)]
     struct Reference {
         cases: Vec<Case>,
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn affinities_eigenvalues_and_clusters_are_those_of_scikit_learn() {
+    fn affinities_eigenvalues_and_clusters_match_scikit_learn() {
         let text = include_str!("../../tests/references/survey.json");
         let reference: Reference = serde_json::from_str(text).unwrap();
         assert_eq!(reference.cases.len(), 4);
@@ -338,14 +338,14 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_gap_says_how_many_clusters_there_are() {
+    fn the_largest_gap_gives_the_number_of_clusters() {
         assert_eq!(by_largest_gap(&[0.0, 0.0, 0.0, 0.6, 0.7]), 3);
         assert_eq!(by_largest_gap(&[0.0, 0.5, 0.6, 1.0]), 1);
         assert_eq!(by_largest_gap(&[0.0, 0.4, 0.8]), 1);
     }
 
     #[test]
-    fn few_maps_are_one_cluster() {
+    fn few_maps_form_one_cluster() {
         let map = [1.0; 4];
         let clusters = Clusters::of(&[&map[..]; FEWEST - 1], 0);
         assert_eq!(clusters.count(), 1);
@@ -361,8 +361,8 @@ mod tests {
     }
 
     #[test]
-    fn maps_beyond_those_of_the_graph_join_the_nearest() {
-        // A peak in one of two places, and noise; more maps than the graph holds.
+    fn maps_outside_the_graph_join_the_nearest_cluster() {
+        // A peak in one of two places, and noise; more maps than fit into the graph.
         let noise = Stream::new("noise", 0).uniform(16 * 700);
         let mut maps: Vec<Vec<f32>> = noise.chunks(16).map(<[f32]>::to_vec).collect();
         for (index, map) in maps.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! Whether a place is a cause: it is covered, and copied onto pictures of other classes.
+//! Testing a place: covering it, and copying it onto pictures of other classes.
 
 use dvm_attribution::probe::Variants;
 use dvm_attribution::{Subject, Walks};
@@ -9,39 +9,39 @@ use dvm_train::metrics::Interval;
 use serde::Serialize;
 
 use super::findings::{bootstrap, mean};
-use super::pass::is_of_picture;
+use super::picture_map::is_of_picture;
 use super::places::Place;
 use crate::{Classifier, Error, Explain, Source};
 
-/// Pictures that a place is tested on at most.
+/// The maximum number of pictures that a place is tested on.
 pub const TESTED: usize = 40;
 
-/// What changing a place did to the probability of a class, in the mean over pictures.
+/// The effect of changing a place on the probability of a class, averaged over pictures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Tested {
-    /// Pictures.
+pub struct PlaceEffect {
+    /// Number of pictures.
     pub pictures: usize,
-    /// Probability of the class for the pictures as they are, 0 … 1.
+    /// Probability of the class for the unchanged pictures, 0 … 1.
     pub before: f64,
-    /// With the place changed.
+    /// Probability with the place changed.
     pub here: f64,
-    /// With places of the same shape elsewhere changed alike, one at a time.
+    /// Mean probability with places of the same shape elsewhere changed, one at a time.
     pub elsewhere: f64,
-    /// The 99 % interval of the effect of the place: how much further the probability falls when it is covered,
-    /// or rises when it is copied, than with places elsewhere.
+    /// The 99 % interval of the effect of the place: how much more the probability falls by covering it, or rises
+    /// by copying it, than with places elsewhere.
     pub difference: Interval,
 }
 
-/// A picture with one rectangle after the other changed.
-struct Changed<'a> {
+/// An input with one changed rectangle at a time.
+struct ChangedPlaces<'a> {
     rectangles: &'a [Rectangle],
     width: usize,
     channels: usize,
-    /// Values `[H, W, C]` that the rectangles then show.
+    /// The values `[H, W, C]` that replace those in a rectangle.
     shown: &'a [f32],
 }
 
-impl Variants for Changed<'_> {
+impl Variants for ChangedPlaces<'_> {
     fn count(&self) -> usize {
         self.rectangles.len()
     }
@@ -65,13 +65,13 @@ impl Variants for Changed<'_> {
 /// Tests places with a network.
 pub(super) struct Tests<'a> {
     pub classifier: &'a Classifier,
-    /// Its memory and whether only changes are computed.
+    /// Gives the memory limit and whether the computation is incremental.
     pub explain: &'a Explain,
     pub seed: u64,
 }
 
-/// The probabilities of a class for one picture: as it is, with the place changed, and the mean of those
-/// with a place elsewhere changed.
+/// The probabilities of a class for one picture: unchanged, with the place changed, and the mean over changed places
+/// elsewhere.
 struct Probabilities {
     before: f64,
     here: f64,
@@ -79,8 +79,8 @@ struct Probabilities {
 }
 
 impl Tests<'_> {
-    /// What covering a place of these pictures, of a class, does to the class: with their mean colour, as are
-    /// places of the same shape elsewhere. Pictures that cannot be read any more are left out.
+    /// The effect of covering a place in these pictures of a class with the mean colour, compared with places of
+    /// the same shape elsewhere. Pictures that can no longer be read are left out.
     ///
     /// # Errors
     /// Those of the network.
@@ -90,7 +90,7 @@ impl Tests<'_> {
         place: &Place,
         sources: &[&Source],
         done: &mut dyn FnMut(),
-    ) -> Result<Tested, Error> {
+    ) -> Result<PlaceEffect, Error> {
         let mut all = Vec::new();
         for source in sources {
             if let Some(input) = self.read(source)? {
@@ -109,8 +109,8 @@ impl Tests<'_> {
         Ok(self.tested(&all, |one| one.elsewhere - one.here))
     }
 
-    /// What a place of pictures of a class does to the class when it is copied onto pictures of others: each of
-    /// `receivers` gets that of one of `givers`.
+    /// The effect of copying a place from pictures of a class onto pictures of other classes: each of `receivers`
+    /// gets the place of one of `givers`.
     ///
     /// # Errors
     /// Those of the network.
@@ -120,7 +120,7 @@ impl Tests<'_> {
         place: &Place,
         (givers, receivers): (&[&Source], &[&Source]),
         done: &mut dyn FnMut(),
-    ) -> Result<Tested, Error> {
+    ) -> Result<PlaceEffect, Error> {
         let mut all = Vec::new();
         for (receiver, giver) in receivers.iter().zip(givers.iter().cycle()) {
             if let (Some(giver), Some(input)) = (self.read(giver)?, self.read(receiver)?) {
@@ -152,14 +152,14 @@ impl Tests<'_> {
         let subject = Subject::new(classifier.network(), input, classifier.preprocess())
             .with_memory(self.explain.memory)
             .incremental(self.explain.incremental);
-        subject.expect(Walks {
+        subject.expect_walks(Walks {
             changes: true,
             ..Walks::default()
         });
         let [channels, height, width] = input.shape();
         let places = std::iter::once(*place).chain(place.mirrored());
         let rectangles: Vec<Rectangle> = places.map(|p| p.pixels((height, width))).collect();
-        let changed = Changed {
+        let changed = ChangedPlaces {
             rectangles: &rectangles,
             width,
             channels,
@@ -169,7 +169,7 @@ impl Tests<'_> {
         let numbers = subject.numbers().map_err(failed)?;
         let of = |numbers: &[f32]| f64::from(subject.output().probabilities(numbers)[class]);
         let mut found = vec![0.0; rectangles.len()];
-        let asked = subject.answers(&changed, &mut |index, numbers| found[index] = of(numbers));
+        let asked = subject.outputs_of(&changed, &mut |index, numbers| found[index] = of(numbers));
         asked.map_err(failed)?;
         Ok(Probabilities {
             before: of(&numbers),
@@ -178,12 +178,12 @@ impl Tests<'_> {
         })
     }
 
-    fn tested(&self, all: &[Probabilities], effect: impl Fn(&Probabilities) -> f64) -> Tested {
+    fn tested(&self, all: &[Probabilities], effect: impl Fn(&Probabilities) -> f64) -> PlaceEffect {
         let over = |value: &dyn Fn(&Probabilities) -> f64| {
             mean(&all.iter().map(value).collect::<Vec<_>>())
         };
         let effects: Vec<f64> = all.iter().map(effect).collect();
-        Tested {
+        PlaceEffect {
             pictures: all.len(),
             before: over(&|one| one.before),
             here: over(&|one| one.here),

@@ -1,29 +1,30 @@
-//! Places where the maps of one class concentrate: what may be a shortcut.
+//! Places where the maps of one class concentrate: possible shortcuts.
 
+use dvm_image::short_percent as percent;
 use dvm_train::metrics::{Bootstrap, Interval};
 use serde::Serialize;
 
-use super::confirm::Tested;
+use super::confirm::PlaceEffect;
 use super::mean_maps::mean_cells;
 use super::places::Place;
 
-/// Pictures that a class, and the others together, must have for a place to be judged.
+/// The minimum number of pictures of a class, and of all others together, to judge its places.
 pub const FEWEST: usize = 10;
 
-/// A place is suspicious if a class has so many times as much relevance there as its area and as the
-/// other classes have.
+/// A place is suspicious if the share of relevance there is this many times its share of the area, and this many
+/// times the share in other classes.
 pub const MANY_TIMES: f64 = 2.0;
 
-/// Places of a class that are tested at most.
+/// The maximum number of tested places of a class.
 const MOST_PLACES: usize = 2;
 
-/// A square counts as the place, and not the strip that holds it, from this part of the strip's excess on.
+/// A square is preferred to a strip if its excess is at least this part of the strip's excess.
 const OF_STRIP: f64 = 0.6;
 
-/// How far probabilities must change at least, beyond what they change elsewhere, for a warning.
+/// The minimum change of probability for a warning, beyond the change by places elsewhere.
 pub const LEAST_EFFECT: f64 = 0.05;
 
-/// The intervals of a survey: 99 %, because the place was chosen among many.
+/// The bootstrap of a survey: intervals of 99 %, because the place is chosen from many.
 pub(super) fn bootstrap(seed: u64) -> Bootstrap {
     Bootstrap {
         resamples: 2000,
@@ -32,7 +33,7 @@ pub(super) fn bootstrap(seed: u64) -> Bootstrap {
     }
 }
 
-/// A place where the maps of a class concentrate, and what came of covering it.
+/// A place where the maps of a class concentrate, and the results of testing it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// Index of the class.
@@ -43,8 +44,7 @@ pub struct Finding {
     pub place: Place,
     /// Its name, such as `top left corner`.
     pub place_name: &'static str,
-    /// Its pixels in the crop that the network sees: first row, row after the last, first column, column
-    /// after the last.
+    /// Its pixels in the crop: first row, row after the last, first column, column after the last.
     pub pixels: [usize; 4],
     /// Rows and columns of that crop.
     pub crop: (usize, usize),
@@ -56,28 +56,28 @@ pub struct Finding {
     pub other_pictures: usize,
     /// Mean share of the relevance in the place, in pictures of the class, 0 … 1.
     pub share: f64,
-    /// The same in pictures of other classes.
+    /// Mean share of the relevance in the place, in pictures of other classes.
     pub other_share: f64,
     /// The 99 % interval of the difference of the two.
     pub difference: Interval,
-    /// A picture looks at the place if more than this share of its relevance is there: more than in 95 of 100
-    /// pictures of other classes, and twice the place's area.
+    /// The network looks at the place if more than this share of the relevance is there: more than in 95 % of
+    /// pictures of other classes, and more than twice the place's area.
     pub threshold: f64,
-    /// Pictures of the class that look at the place.
+    /// Pictures of the class in which the network looks at the place.
     pub looking: usize,
-    /// What covering the place did.
-    pub covered: Tested,
-    /// What the place's pixels did on pictures of other classes; `None` where there is none.
-    pub pasted: Option<Tested>,
-    /// Whether covering or pasting changed the probability of the class as only a cause does: a warning.
+    /// The effect of covering the place.
+    pub covered: PlaceEffect,
+    /// The effect of copying the place onto pictures of other classes; `None` if there are none.
+    pub pasted: Option<PlaceEffect>,
+    /// Whether covering or copying shows that the place changes the probability of the class: a warning.
     pub is_confirmed: bool,
-    /// All that in one sentence.
+    /// The finding in one sentence.
     pub sentence: String,
 }
 
-/// A place that is to be tested.
+/// A place to test.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Suspicion {
+pub(super) struct SuspiciousPlace {
     pub class: usize,
     pub place: Place,
     pub share: f64,
@@ -87,24 +87,24 @@ pub(super) struct Suspicion {
     pub looking: usize,
 }
 
-/// The maps of all classes but one.
-pub(super) struct Others<'a> {
-    /// How many there are.
+/// The maps of all other classes.
+pub(super) struct OtherMaps<'a> {
+    /// Their number.
     pub count: usize,
     /// Their mean, `[16, 16]`.
     pub mean: &'a [f32],
-    /// What a place holds of each.
+    /// The share of a place in each of them.
     pub shares: &'a dyn Fn(&Place) -> Vec<f64>,
 }
 
-/// The places where the maps `own` of a class, `[16, 16]` each, concentrate far more than the maps of
-/// other classes do and than an even map would.
+/// The places where the maps `own` of a class, `[16, 16]` each, concentrate much more than the maps of other
+/// classes and than a uniform map.
 pub(super) fn suspicions(
     class: usize,
     own: &[&[f32]],
-    others: &Others,
+    others: &OtherMaps,
     seed: u64,
-) -> Vec<Suspicion> {
+) -> Vec<SuspiciousPlace> {
     if own.len() < FEWEST || others.count < FEWEST {
         return Vec::new();
     }
@@ -118,14 +118,14 @@ pub(super) fn suspicions(
         let found = places
             .iter()
             .filter_map(|place| Some((*place, stands_out(place)?)));
-        // Of equal ones the first.
+        // Ties go to the first.
         found.fold(None, |best: Option<(Place, f64)>, found| match best {
             Some(best) if best.1 >= found.1 => Some(best),
             _ => Some(found),
         })
     };
     let (mut squares, mut strips) = Place::searched();
-    let mut found: Vec<Suspicion> = Vec::new();
+    let mut found: Vec<SuspiciousPlace> = Vec::new();
     while found.len() < MOST_PLACES {
         let place = match (best(&squares), best(&strips)) {
             (Some(square), Some(strip)) if square.1 >= OF_STRIP * strip.1 => square.0,
@@ -133,7 +133,7 @@ pub(super) fn suspicions(
             (Some(square), None) => square.0,
             (None, None) => break,
         };
-        // The corner itself, if it stands out as well.
+        // Prefers the corner itself, if it stands out as well.
         let corner = place.snapped();
         let place = if stands_out(&corner).is_some() {
             corner
@@ -149,7 +149,7 @@ pub(super) fn suspicions(
             continue;
         }
         let threshold = threshold(&place, &other_shares);
-        found.push(Suspicion {
+        found.push(SuspiciousPlace {
             class,
             place,
             share: mean(&shares),
@@ -162,7 +162,7 @@ pub(super) fn suspicions(
     found
 }
 
-/// The share above which a picture looks at a place, given the shares of pictures of other classes.
+/// The share from which the network looks at a place, given the shares in pictures of other classes.
 fn threshold(place: &Place, others: &[f64]) -> f64 {
     let mut sorted = others.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -174,19 +174,19 @@ pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-impl Suspicion {
-    /// The finding, after the place was covered and pasted.
+impl SuspiciousPlace {
+    /// The finding, after covering and copying.
     pub fn tested(
         self,
         class_name: &str,
         crop: (usize, usize),
         counts: (usize, usize),
-        (covered, pasted): (Tested, Option<Tested>),
+        (covered, pasted): (PlaceEffect, Option<PlaceEffect>),
     ) -> Finding {
-        let shows = |tested: &Tested| tested.difference.low >= LEAST_EFFECT;
-        let pastes = |is_so: &dyn Fn(&Tested) -> bool| pasted.as_ref().map(is_so);
+        let shows = |tested: &PlaceEffect| tested.difference.low >= LEAST_EFFECT;
+        let pastes = |is_so: &dyn Fn(&PlaceEffect) -> bool| pasted.as_ref().map(is_so);
         let is_shown = shows(&covered) || pastes(&shows) == Some(true);
-        // What is a cause works both ways.
+        // A cause shows in both tests.
         let is_contradicted = covered.here > covered.elsewhere
             || pastes(&|pasted| pasted.here < pasted.elsewhere) == Some(true);
         let pixels = self.place.pixels(crop);
@@ -228,9 +228,9 @@ impl Finding {
             ..
         } = self;
         let mut words = format!(
-            "for `{class}` the network looks at the {} (rows {} to {} and columns {} to {} of {}×{}) in {} of \
-             {} pictures: {} of the relevance is there, in pictures of other classes {}, by its area it would \
-             be {} (difference {})",
+            "for `{class}` the network looks at the {} (rows {} to {} and columns {} to {} of {} × {}) in {} of \
+             {} pictures: {} of the relevance is there, {} in pictures of other classes, and its area is {} of the \
+             picture (difference {})",
             self.place_name,
             self.pixels[0],
             self.pixels[1].saturating_sub(1),
@@ -247,7 +247,7 @@ impl Finding {
         );
         words += &format!(
             "; covering it changes the probability of `{class}` from {} to {}, covering places like it elsewhere \
-             to {} (effect of the place {}, {} pictures)",
+             changes it to {} (effect of the place {}, {} pictures)",
             percent(covered.before),
             percent(covered.here),
             percent(covered.elsewhere),
@@ -256,8 +256,8 @@ impl Finding {
         );
         if let Some(pasted) = &self.pasted {
             words += &format!(
-                "; copied onto pictures of other classes it changes the probability of `{class}` from {} to \
-                 {}, places like it to {} (effect of the place {}, {} pictures)",
+                "; copying it onto pictures of other classes changes the probability of `{class}` from {} to {}, \
+                 copying places like it changes it to {} (effect of the place {}, {} pictures)",
                 percent(pasted.before),
                 percent(pasted.here),
                 percent(pasted.elsewhere),
@@ -266,16 +266,6 @@ impl Finding {
             );
         }
         words
-    }
-}
-
-/// A share in percent, with one decimal below ten.
-pub(super) fn percent(share: f64) -> String {
-    let percent = 100.0 * share;
-    // Rounding must not make 9.96 to 10.0 where 10 is meant.
-    match percent.abs() < 9.95 {
-        true => format!("{percent:.1} %"),
-        false => format!("{percent:.0} %"),
     }
 }
 
@@ -294,7 +284,7 @@ mod tests {
     use crate::survey::places::GRID;
     use dvm_attribution::random::Stream;
 
-    /// Maps with so much of their relevance in the cells of a place, and noise all over.
+    /// Maps with this share of their relevance in a place, and noise everywhere.
     fn maps(place: &Place, share: f32, count: usize, seed: u64) -> Vec<Vec<f32>> {
         let mut stream = Stream::new("maps of a test", seed);
         let one = |_| {
@@ -311,10 +301,10 @@ mod tests {
         (0..count).map(one).collect()
     }
 
-    fn found(own: &[Vec<f32>], others: &[Vec<f32>]) -> Vec<Suspicion> {
+    fn found(own: &[Vec<f32>], others: &[Vec<f32>]) -> Vec<SuspiciousPlace> {
         let own: Vec<&[f32]> = own.iter().map(|map| &map[..]).collect();
         let mean = mean_cells(others.iter().map(|map| &map[..]));
-        let others = Others {
+        let others = OtherMaps {
             count: others.len(),
             mean: &mean,
             shares: &|place| others.iter().map(|map| place.of(map)).collect(),
@@ -322,10 +312,10 @@ mod tests {
         suspicions(3, &own, &others, 0)
     }
 
-    /// A finding whose tests came out like this: probabilities of the class with the place and with others
-    /// covered, and with the place and with others pasted.
+    /// Whether a finding with these test results is confirmed: probabilities of the class with the place and with
+    /// others covered, and with the place and with others copied.
     fn is_confirmed(covered: [f64; 2], pasted: Option<[f64; 2]>) -> bool {
-        let tested = |[here, elsewhere]: [f64; 2], effect: f64| Tested {
+        let tested = |[here, elsewhere]: [f64; 2], effect: f64| PlaceEffect {
             pictures: 40,
             before: 0.5,
             here,
@@ -344,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_a_cause_if_covering_or_pasting_shows_it_and_neither_denies_it() {
+    fn a_place_is_confirmed_if_one_test_shows_an_effect_and_none_contradicts() {
         assert!(is_confirmed([0.3, 0.5], Some([0.1, 0.1])));
         assert!(is_confirmed([0.5, 0.5], Some([0.4, 0.1])));
         assert!(is_confirmed([0.3, 0.5], None));
@@ -361,10 +351,10 @@ mod tests {
     };
 
     #[test]
-    fn relevance_in_one_corner_of_one_class_is_a_suspicion() {
+    fn relevance_in_one_corner_of_one_class_is_suspicious() {
         let found = found(&maps(&TAG, 0.4, 30, 0), &maps(&TAG, 0.0, 60, 1));
         assert_eq!(found.len(), 1);
-        let Suspicion {
+        let SuspiciousPlace {
             place,
             share,
             looking,
@@ -376,13 +366,13 @@ mod tests {
     }
 
     #[test]
-    fn relevance_that_every_class_has_there_is_none() {
+    fn relevance_in_the_same_corner_of_all_classes_is_not_suspicious() {
         assert_eq!(found(&maps(&TAG, 0.4, 30, 0), &maps(&TAG, 0.4, 60, 1)), []);
         assert_eq!(found(&maps(&TAG, 0.0, 30, 0), &maps(&TAG, 0.0, 60, 1)), []);
     }
 
     #[test]
-    fn relevance_in_the_middle_is_none() {
+    fn relevance_in_the_middle_is_not_suspicious() {
         let middle = Place {
             row: 6,
             column: 6,
@@ -396,13 +386,13 @@ mod tests {
     }
 
     #[test]
-    fn few_pictures_are_not_judged() {
+    fn classes_with_few_pictures_are_not_judged() {
         assert_eq!(found(&maps(&TAG, 0.9, 9, 0), &maps(&TAG, 0.0, 60, 1)), []);
         assert_eq!(found(&maps(&TAG, 0.9, 30, 0), &maps(&TAG, 0.0, 9, 1)), []);
     }
 
     #[test]
-    fn a_line_along_a_side_is_a_strip() {
+    fn relevance_along_a_side_is_a_strip() {
         let line = Place {
             row: 15,
             column: 0,

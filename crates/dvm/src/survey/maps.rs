@@ -1,10 +1,10 @@
-//! One picture's map as shares of its relevance, in which all pictures count the same.
+//! A map as shares of its relevance, so that all pictures count the same.
 
 use super::places::GRID;
 
-/// What a map `[H, W]` says for its target, as shares that add up to 1, summed over the cells of a grid,
-/// `[rows, columns]`; a pixel on a border between cells counts for each by its area there. What speaks against
-/// the target (negative values) is left out. `None` if nothing speaks for it.
+/// The positive relevance of a map `[H, W]`, summed over the cells of a grid `[rows, columns]` and divided by its
+/// sum. A pixel on a border between cells is divided by area. Negative values count as 0. `None` if no value is
+/// positive.
 pub(super) fn shares(
     relevance: &[f32],
     size: (usize, usize),
@@ -31,17 +31,17 @@ pub(super) fn shares(
             cells[last * grid.1 + column] += value * (1.0 - share);
         }
     }
-    // Fewer pixels than cells: a pixel would be spread over several cells.
+    // With fewer pixels than cells, a pixel would cover several cells.
     Some(cells.iter().map(|&cell| (cell / total) as f32).collect())
 }
 
-/// The cells of the grid that all pictures share, `[16, 16]`.
+/// The shares in the cells of the grid of all surveys, `[16, 16]`.
 pub(super) fn cells(relevance: &[f32], size: (usize, usize)) -> Option<Vec<f32>> {
     let fine = (size.0.max(GRID), size.1.max(GRID));
     if fine == size {
         return shares(relevance, size, (GRID, GRID));
     }
-    // A small map is enlarged without smoothing, so that no pixel is wider than a cell.
+    // Enlarges a small map without interpolation, so that no pixel is wider than a cell.
     let factor = |side: usize| GRID.div_ceil(side);
     let (down, across) = (factor(size.0), factor(size.1));
     let mut large = Vec::with_capacity(relevance.len() * down * across);
@@ -52,11 +52,11 @@ pub(super) fn cells(relevance: &[f32], size: (usize, usize)) -> Option<Vec<f32>>
     shares(&large, (size.0 * down, size.1 * across), (GRID, GRID))
 }
 
-/// For each of `pixels` along a side: the first and the last of `cells` that it is part of, and how much of it is in
-/// the first. There are at least as many pixels as cells, so a pixel is part of two cells at most.
+/// For each of `pixels` along a side: the first and the last of `cells` that it overlaps, and its share in the
+/// first. There are at least as many pixels as cells, so a pixel overlaps at most two cells.
 fn overlaps(pixels: usize, cells: usize) -> Vec<(usize, usize, f64)> {
     let of = |pixel: usize| {
-        // In units of 1 / pixels of a cell: exact.
+        // In units of cell / pixels, which are exact.
         let (from, to) = (pixel * cells, (pixel + 1) * cells);
         let first = from / pixels;
         let last = ((to - 1) / pixels).min(cells - 1);
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_add_up_to_one_and_only_what_speaks_for_the_target_counts() {
+    fn shares_of_positive_values_add_up_to_one() {
         let mut map = vec![-3.0; 20 * 30];
         map[0] = 1.0;
         map[20 * 30 - 1] = 3.0;
@@ -83,8 +83,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pixel_between_two_cells_counts_for_both_by_its_area() {
-        // Three pixels on two cells: the one in the middle is halved.
+    fn a_pixel_between_two_cells_is_divided_by_area() {
+        // Three pixels on two cells: the middle one is halved.
         let found = shares(&[1.0, 4.0, 1.0], (1, 3), (1, 2)).unwrap();
         assert_eq!(found, [0.5, 0.5]);
         let found = shares(&[0.0, 0.0, 0.0, 2.0, 0.0], (1, 5), (1, 2)).unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_even_map_is_even_in_cells_of_any_size() {
+    fn a_uniform_map_has_uniform_cells() {
         for size in [(7, 7), (18, 33), (224, 224), (1, 1), (16, 5)] {
             let found = cells(&vec![2.0; size.0 * size.1], size).unwrap();
             assert_eq!(found.len(), 256);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_that_says_nothing_for_the_target_has_no_shares() {
+    fn a_map_without_positive_values_has_no_shares() {
         assert_eq!(cells(&[0.0, -1.0, 0.0, -2.0], (2, 2)), None);
         assert_eq!(cells(&[0.0, f32::INFINITY], (1, 2)), None);
     }

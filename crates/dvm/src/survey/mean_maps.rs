@@ -5,12 +5,11 @@ use dvm_image::{Interpolation, Picture, resize};
 use super::maps::shares;
 use super::places::{GRID, PARTS};
 
-/// Most rows and columns of a mean: finer details do not survive the mean of many pictures, and a thousand
-/// classes fit into memory.
+/// The maximum rows and columns of a mean: a mean of many pictures has no finer details, and 1000 classes fit into
+/// memory.
 const FINEST: usize = 64;
 
-/// Sums over the pictures of a class. Every picture counts the same: its map is divided by the sum of
-/// what speaks for the target.
+/// Sums over the pictures of a class. Every picture counts the same: its map is divided by its positive sum.
 #[derive(Clone, Debug)]
 pub(super) struct Sums {
     size: (usize, usize),
@@ -24,15 +23,14 @@ pub(super) struct Sums {
 pub struct MeanMap {
     /// Rows and columns of both.
     pub size: (usize, usize),
-    /// Relevance of each cell, `[rows, columns]`, relative to a map that is the same everywhere: 1 is as
-    /// much as its area.
+    /// Relevance of each cell, `[rows, columns]`, relative to a uniform map: 1 is its share of the area.
     pub map: Vec<f32>,
     /// The mean of the pictures, `[rows, columns]`.
     pub picture: Picture,
 }
 
 impl Sums {
-    /// Of no picture so far; the network sees crops of this size.
+    /// No pictures yet; crops have this size.
     pub fn new((height, width): (usize, usize)) -> Self {
         let size = (height.min(FINEST), width.min(FINEST));
         Self {
@@ -43,7 +41,7 @@ impl Sums {
         }
     }
 
-    /// Adds the map `[H, W]` of a crop, if it says anything for its target.
+    /// Adds the map `[H, W]` of a crop, if it has positive values.
     pub fn add(&mut self, relevance: &[f32], crop: &Picture) {
         let (height, width) = (crop.height(), crop.width());
         let Some(map) = shares(relevance, (height, width), self.size) else {
@@ -57,7 +55,7 @@ impl Sums {
         both.for_each(|(sum, &value)| *sum += f64::from(value));
     }
 
-    /// The means; `None` if no map said anything.
+    /// The means; `None` if no map had positive values.
     pub fn mean(&self) -> Option<MeanMap> {
         if self.maps == 0 {
             return None;
@@ -91,7 +89,7 @@ pub(super) fn mean_cells<'a>(maps: impl Iterator<Item = &'a [f32]>) -> Vec<f32> 
         .collect()
 }
 
-/// What each of [`PARTS`] holds of a map of cells.
+/// The sum of a map of cells in each of [`PARTS`].
 pub(super) fn energies(cells: &[f32]) -> [f64; 9] {
     PARTS.map(|(_, part)| part.of(cells))
 }
@@ -113,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn no_map_has_no_mean() {
+    fn without_maps_there_is_no_mean() {
         assert_eq!(Sums::new((30, 30)).mean(), None);
     }
 
     #[test]
-    fn an_even_map_has_as_much_in_every_part_as_its_area() {
+    fn a_uniform_map_has_the_area_of_each_part() {
         let even = vec![1.0 / 256.0; 256];
         let mean = mean_cells([&even[..], &even].into_iter());
         for (energy, (_, part)) in energies(&mean).iter().zip(PARTS) {

@@ -1,21 +1,21 @@
-//! Where a network looks, over a whole data set.
+//! Where a network looks in a whole data set.
 //!
-//! [`Classifier::survey`] makes a map of every picture and gathers them by class: the mean map, what corners,
-//! borders and middle hold of it, clusters of maps (strategies), outliers. Where the maps of one class concentrate
-//! in a place outside the middle far more than those of other classes do, the place is tested: covered, and copied
-//! onto pictures of other classes. If that changes the probability of the class, it is a warning
-//! ([`Finding::is_confirmed`]).
+//! [`Classifier::survey`] makes a map of every picture and summarises the maps of each class: the mean map, the
+//! shares of corners, borders and middle, clusters of maps (strategies), and outliers. If the maps of one class
+//! concentrate in a place outside the middle much more than those of other classes, the place is tested: it is
+//! covered, and copied onto pictures of other classes. If that changes the probability of the class, it is a
+//! warning ([`Finding::is_confirmed`]).
 
 mod clusters;
 mod confirm;
 mod findings;
-mod gathering;
 mod maps;
 mod mean_maps;
 mod outliers;
-mod pass;
+mod picture_map;
 mod places;
 mod report;
+mod state;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -25,32 +25,32 @@ use dvm_data::{Dataset, Split};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use confirm::Tested;
+pub use confirm::PlaceEffect;
 pub use findings::Finding;
 pub use mean_maps::MeanMap;
 pub use outliers::OUTLIER;
-pub(crate) use pass::is_of_picture;
+pub(crate) use picture_map::is_of_picture;
 pub use places::{GRID, PARTS, Place};
 pub use report::check_folder;
 
 use crate::{ClassChoice, Classifier, Error, Explain, Source};
 
-/// The method that a survey uses unless told otherwise: one walk forward and a short one back.
+/// The default method of a survey: one walk forward and a short walk back.
 pub const DEFAULT_SURVEY_METHOD: &str = "grad-cam";
 
-/// Pictures of each class that are surveyed unless told otherwise.
+/// The default maximum number of pictures of each class.
 pub const DEFAULT_SURVEY_LIMIT: usize = 200;
 
-/// What to survey, and how.
+/// Settings of a survey.
 pub struct SurveyOptions {
-    /// The method, with its settings: the first of these; its memory.
+    /// The first of these methods is used, with its settings and the memory limit.
     pub explain: Explain,
-    /// Which class of each picture is explained.
+    /// The explained class of each picture.
     pub about: SurveyedClass,
-    /// Pictures of each class at most, drawn by the seed; of pictures without labels, of each predicted
-    /// class. `None` for all.
+    /// The maximum number of pictures of each class (without labels, of each predicted class), chosen at random
+    /// by the seed. `None` for all.
     pub limit: Option<usize>,
-    /// Where all random choices begin.
+    /// Seed of all random choices.
     pub seed: u64,
 }
 
@@ -66,23 +66,23 @@ impl Default for SurveyOptions {
     }
 }
 
-/// Which class of a picture its map explains, and so which class the map counts for.
+/// The class that the map of a picture explains, which decides the class that the map counts for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SurveyedClass {
-    /// The most probable one; the map counts for it, also if the picture is of another class.
+    /// The most probable class. The map counts for it, even if the true class is another.
     #[default]
     Predicted,
-    /// The one that the picture is of.
+    /// The true class.
     True,
-    /// The same one for all pictures; a map counts for the class that its picture is of, or, without labels,
-    /// that is predicted.
+    /// One class for all pictures. A map counts for the true class of its picture or, without labels, for the
+    /// predicted class.
     Named(String),
 }
 
 impl FromStr for SurveyedClass {
     type Err = Infallible;
 
-    /// `top` is the predicted one, `true` the one that the picture is of, all else a name or index.
+    /// `top` is the predicted class, `true` the true class; anything else is a name or index.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(match text {
             "top" => Self::Predicted,
@@ -92,36 +92,36 @@ impl FromStr for SurveyedClass {
     }
 }
 
-/// A picture to be surveyed.
+/// A picture of a survey.
 #[derive(Clone, Debug)]
 pub struct SurveyPicture {
-    /// Where it comes from.
+    /// Its source.
     pub source: Source,
-    /// The class that it is of, by the network's own list, if that is known.
+    /// The index of its true class in the network, if known.
     pub label: Option<usize>,
 }
 
 /// What happens while a survey is made.
 pub enum SurveyEvent<'a> {
-    /// So much of a step is done.
+    /// The progress of a step.
     Progress {
-        /// What is done: `maps` or `tests`.
+        /// The step: `maps` or `tests`.
         step: &'static str,
-        /// Pictures.
+        /// Pictures that are done.
         done: usize,
-        /// All of them.
+        /// All pictures.
         all: usize,
     },
     /// A picture is left out.
     Failed {
-        /// The picture.
+        /// Its source.
         source: &'a Source,
         /// Why.
         error: &'a Error,
     },
 }
 
-/// Where a network looks, over a set of pictures.
+/// Where a network looks in a set of pictures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Survey {
     /// The network.
@@ -131,49 +131,49 @@ pub struct Survey {
     /// Its settings.
     pub parameters: Map<String, Value>,
     /// All other settings.
-    pub settings: Settings,
-    /// Rows and columns of what the network sees of a picture.
+    pub settings: SurveySettings,
+    /// Rows and columns of the crop.
     pub crop: (usize, usize),
-    /// Whether it is known what each picture shows.
+    /// Whether the true class of each picture is known.
     pub labelled: bool,
     /// Pictures that were left out because of the limit.
     pub beyond_limit: usize,
-    /// Each class with a picture, in the network's order.
+    /// Each class that has pictures, in the network's order.
     pub classes: Vec<ClassSurvey>,
     /// Places where the maps of a class concentrate; those that are confirmed are warnings.
     pub findings: Vec<Finding>,
-    /// Every picture, in the order in which they were given.
+    /// All pictures in the given order.
     pub pictures: Vec<SurveyedPicture>,
-    /// Pictures that could not be surveyed, and why.
+    /// Pictures that could not be used, and why.
     pub failed: Vec<(PathBuf, String)>,
-    /// What a reader must know.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 
-/// The settings of a survey.
+/// The settings of a survey, for its record.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Settings {
-    /// Which class is explained: `predicted`, `true`, or a name.
+pub struct SurveySettings {
+    /// The explained class: `predicted`, `true`, or a name.
     pub about: String,
-    /// Pictures of each class at most.
+    /// The maximum number of pictures of each class.
     pub limit: Option<usize>,
-    /// Where random choices begin.
+    /// Seed of random choices.
     pub seed: u64,
-    /// Rows and columns of the grid that maps are compared on.
+    /// Rows and columns of the grid of cells.
     pub grid: usize,
-    /// How pictures are made comparable.
+    /// How maps are normalised.
     pub normalisation: &'static str,
-    /// Robust z from which a map is an outlier.
+    /// Robust z-score from which a map is an outlier.
     pub outlier: f64,
-    /// Clusters at most.
+    /// The maximum number of clusters.
     pub most_clusters: usize,
-    /// Maps that the graph of a class holds at most.
+    /// The maximum number of maps in the graph of a class.
     pub most_in_graph: usize,
-    /// Relevance of a suspicious place relative to its area and to other classes, at least.
+    /// The minimum relevance of a suspicious place relative to its area and to other classes.
     pub many_times: f64,
-    /// Pictures that a place is tested on at most.
+    /// The maximum number of pictures that a place is tested on.
     pub tested: usize,
-    /// Change of a probability at least, for a warning.
+    /// The minimum change of probability for a warning.
     pub least_effect: f64,
 }
 
@@ -184,61 +184,61 @@ pub struct ClassSurvey {
     pub class: usize,
     /// Its name.
     pub name: String,
-    /// Pictures whose map counts for it.
+    /// Pictures whose maps count for it.
     pub pictures: usize,
-    /// Those whose map says nothing for the class, which count in no mean.
+    /// Pictures whose maps have no positive relevance for the class; means leave them out.
     pub empty: usize,
-    /// Those that the network recognised, if it is known what they show.
+    /// Pictures with the right prediction, if true classes are known.
     pub right: Option<usize>,
-    /// Maps of all other classes that say something.
+    /// Maps of all other classes with positive relevance.
     pub other_maps: usize,
-    /// Whether places were judged: for a warning a class and all others together need ten maps each.
+    /// Whether places were judged: the class and all others together need ten maps each.
     pub is_judged: bool,
-    /// Share of the relevance in each of [`PARTS`], in the mean, 0 … 1.
+    /// Mean share of the relevance in each of [`PARTS`], 0 … 1.
     pub energies: [f64; 9],
-    /// The same of the pictures of all other classes; `None` if there are none.
+    /// The same for all other classes; `None` if there are none.
     pub other_energies: Option<[f64; 9]>,
-    /// The mean of its maps, `[16, 16]`; the shares add up to 1.
+    /// The mean of its maps, `[16, 16]`, with the sum 1.
     pub cells: Vec<f32>,
     /// The mean map and the mean picture.
     #[serde(skip)]
     pub mean: Option<MeanMap>,
     /// Its clusters, the largest first.
     pub clusters: Vec<ClusterSurvey>,
-    /// The smallest eigenvalues of the normalised Laplacian of the graph of its maps; the largest gap after the
-    /// n-th of them makes n clusters.
+    /// The smallest eigenvalues of the normalised Laplacian of the graph of its maps; if the largest gap is after
+    /// the n-th, there are n clusters.
     pub eigenvalues: Vec<f64>,
     /// Maps in that graph.
     pub in_graph: usize,
-    /// How many of its nearest each was joined with.
+    /// The number of nearest maps that each is connected with.
     pub neighbours: usize,
-    /// Maps that are far from all others.
+    /// Outliers: maps that differ from all others.
     pub outliers: usize,
 }
 
-/// Maps of a class that are alike.
+/// A cluster of similar maps of a class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClusterSurvey {
     /// Number of pictures.
     pub pictures: usize,
-    /// Share of the relevance in each of [`PARTS`], in the mean.
+    /// Mean share of the relevance in each of [`PARTS`].
     pub energies: [f64; 9],
     /// The mean of its maps, `[16, 16]`.
     pub cells: Vec<f32>,
 }
 
-/// What was found of one picture.
+/// The results of one picture.
 #[derive(Clone, Debug, Serialize)]
 pub struct SurveyedPicture {
-    /// Its position among those that were given.
+    /// Its position in the given pictures.
     #[serde(skip)]
     pub position: usize,
     /// Its file.
     pub path: PathBuf,
-    /// Which slice of its file it is, if that has several.
+    /// The index of its slice, if the file has several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slice: Option<usize>,
-    /// The class that it is of, if that is known.
+    /// Its true class, if known.
     pub label: Option<usize>,
     /// The most probable class.
     pub predicted: usize,
@@ -248,29 +248,29 @@ pub struct SurveyedPicture {
     pub explained: usize,
     /// The class that the map counts for.
     pub counts_for: usize,
-    /// Its map, as shares of the relevance in cells `[16, 16]`; `None` if it says nothing for the class.
+    /// Its map as shares of the relevance in cells `[16, 16]`; `None` without positive relevance.
     #[serde(skip)]
     pub cells: Option<Vec<f32>>,
     /// Its cluster within the class, from 0.
     pub cluster: Option<usize>,
-    /// How far its map is from the others of the class, as a robust z.
+    /// The distance of its map from the others of the class, as a robust z-score.
     pub outlier: f64,
-    /// Whether that is further than [`OUTLIER`].
+    /// Whether that is greater than [`OUTLIER`].
     pub is_outlier: bool,
-    /// The share of its relevance in the place of a confirmed finding about its class, if it looks there.
+    /// The share of its relevance in the place of a confirmed finding, if the network looks there.
     pub at_finding: Option<f64>,
-    /// Whether it was recognised, and the network looks at the place of a confirmed finding: right for the wrong
-    /// reason.
+    /// Whether it is right for the wrong reason: the prediction is right, but the network looks at the place of a
+    /// confirmed finding.
     pub is_for_wrong_reason: bool,
 }
 
 impl Survey {
-    /// The findings that are warnings: covering or copying the place has shown that it is a cause.
+    /// The findings that are warnings: covering or copying the place changes the probability.
     pub fn confirmed(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.is_confirmed)
     }
 
-    /// That there is no warning, and what was not judged; half a sentence. `None` if there is a warning.
+    /// Why there is no warning, and the classes that were not judged; without a full stop. `None` if there is a warning.
     pub fn no_warning(&self) -> Option<String> {
         const NAMED: usize = 10;
         if self.confirmed().next().is_some() {
@@ -278,12 +278,12 @@ impl Survey {
         }
         let not_judged = self.classes.iter().filter(|class| !class.is_judged);
         let not_judged: Vec<&str> = not_judged.map(|class| &class.name[..]).collect();
-        let needed = "a class and all others together need 10 maps each";
+        let needed = "the class and all other classes together need 10 maps each";
         if not_judged.len() == self.classes.len() {
             return Some(format!("no place was judged, because {needed}"));
         }
         let mut words = String::from(
-            "no place outside the middle of the picture was found that one class depends on",
+            "no class was found to depend on a place outside the middle of the picture",
         );
         if !not_judged.is_empty() {
             let more = if not_judged.len() > NAMED {
@@ -306,10 +306,10 @@ impl Survey {
 }
 
 impl Classifier {
-    /// The pictures of a split, with their classes by the network's own list.
+    /// The pictures of a split with their true classes.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there are none, or classes that the network does not know.
+    /// [`Error::Usage`] if there are none, or if the network does not have one of the classes.
     pub fn survey_pictures(
         &self,
         data: &Dataset,
@@ -323,12 +323,11 @@ impl Classifier {
         Ok(samples.map(picture).collect())
     }
 
-    /// Surveys where the network looks in these pictures. One that cannot be read is told, and the others are
-    /// surveyed.
+    /// Surveys where the network looks in these pictures. A picture that cannot be read is reported and left out.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there is no picture, or for a class that the network does not have; what keeps the
-    /// network or the method from working; the error of the first picture if none can be surveyed.
+    /// [`Error::Usage`] if there are no pictures, or for an unknown class; errors of the network or the method;
+    /// the error of the first picture if none can be used.
     pub fn survey(
         &self,
         pictures: &[SurveyPicture],
@@ -342,6 +341,6 @@ impl Classifier {
             }
             _ => None,
         };
-        gathering::survey(self, pictures, options, named, tell)
+        state::survey(self, pictures, options, named, tell)
     }
 }

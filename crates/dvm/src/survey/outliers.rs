@@ -1,23 +1,23 @@
-//! Pictures whose map is far from all others of their class.
+//! Outliers: pictures whose map differs from all others of their class.
 
 use super::clusters::{chosen, squared};
 
-/// Nearest maps whose mean distance counts.
+/// The number of nearest maps in the mean distance.
 const NEAREST: usize = 5;
 
-/// From here on a map is an outlier: a robust z of the modified kind (Iglewicz and Hoaglin 1993).
+/// The modified z-score from which a map is an outlier (Iglewicz and Hoaglin 1993).
 pub const OUTLIER: f64 = 3.5;
 
-/// The median deviation counts as this part of the median distance at least: maps that are nearly all equally
-/// far apart would make outliers of rounding errors.
+/// The minimum of the median deviation as a part of the median distance: otherwise, rounding errors would make
+/// outliers of maps that are nearly equally far apart.
 const LEAST_DEVIATION: f64 = 0.05;
 
 /// Fewer maps have no outliers.
 const FEWEST: usize = 10;
 
-/// How far each map is from the others of its class: the mean distance to its five nearest ones, in
-/// median absolute deviations (times 0.6745) from the median of the class. Zero where there are fewer than ten
-/// maps. Large classes are compared with the maps of their graph.
+/// The modified z-score of each map: the mean distance to its five nearest maps, in median absolute deviations
+/// (times 0.6745) from the median of the class. Zero for fewer than ten maps. In a large class, maps are compared
+/// with those in the graph.
 pub(super) fn scores(maps: &[&[f32]], seed: u64) -> Vec<f64> {
     if maps.len() < FEWEST {
         return vec![0.0; maps.len()];
@@ -41,7 +41,7 @@ pub(super) fn scores(maps: &[&[f32]], seed: u64) -> Vec<f64> {
     distances.iter().map(score).collect()
 }
 
-/// The middle of some numbers, or the mean of the two in the middle.
+/// The median.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_one_map_that_is_elsewhere_is_the_outlier() {
+    fn a_map_with_its_relevance_elsewhere_is_an_outlier() {
         let noise = Stream::new("noise", 0).uniform(30 * 16);
         let mut maps: Vec<Vec<f32>> = noise.chunks(16).map(<[f32]>::to_vec).collect();
         maps[17][3] += 3.0;
@@ -71,13 +71,13 @@ mod tests {
     }
 
     #[test]
-    fn maps_that_are_all_alike_have_no_outlier() {
+    fn equal_maps_have_no_outlier() {
         let map = [0.5f32, 0.5];
         assert!(scores(&[&map[..]; 20], 0).iter().all(|&score| score == 0.0));
     }
 
     #[test]
-    fn the_median_of_an_even_number_is_between_the_two_in_the_middle() {
+    fn the_median_of_an_even_number_is_the_mean_of_the_middle_two() {
         assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]), 2.5);
         assert_eq!(median(&[4.0, 1.0, 3.0]), 3.0);
     }

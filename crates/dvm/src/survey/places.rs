@@ -1,12 +1,12 @@
-//! Where in the picture: a grid of cells, and rectangles of them that have names.
+//! Places in the picture: named rectangles of cells of a grid.
 
 use dvm_engine::incremental::Rectangle;
 use serde::Serialize;
 
-/// Rows and columns of the cells that every picture is divided into.
+/// Rows and columns of the grid of cells.
 pub const GRID: usize = 16;
 
-/// Cells from a side to the middle of the picture: a quarter of the side.
+/// Width of the border in cells: a quarter of the side.
 pub(super) const MARGIN: usize = GRID / 4;
 
 /// A rectangle of cells.
@@ -31,8 +31,8 @@ const fn place(row: usize, column: usize, rows: usize, columns: usize) -> Place 
     }
 }
 
-/// The picture in nine parts with their names: corners of a quarter of each side, the borders between
-/// them, and the middle.
+/// The nine parts of the picture with their names: corners of a quarter of each side, the borders between them,
+/// and the middle.
 pub const PARTS: [(&str, Place); 9] = {
     const M: usize = MARGIN;
     const END: usize = GRID - M;
@@ -50,7 +50,7 @@ pub const PARTS: [(&str, Place); 9] = {
     ]
 };
 
-/// Cells that a strip along a side is deep.
+/// Depth of a strip along a side, in cells.
 const STRIP: usize = GRID / 8;
 
 /// Strips along a whole side, with their names.
@@ -68,12 +68,12 @@ const STRIPS: [(&str, Place); 4] = [
 ];
 
 impl Place {
-    /// Share of the picture's area, 0 … 1: what the place has of a map that is the same everywhere.
+    /// Share of the picture's area, 0 … 1: the share of a uniform map.
     pub fn area(&self) -> f64 {
         (self.rows * self.columns) as f64 / (GRID * GRID) as f64
     }
 
-    /// What the place holds of a map of cells, `[16, 16]`.
+    /// The sum of a map of cells, `[16, 16]`, in the place.
     pub fn of(&self, cells: &[f32]) -> f64 {
         let rows = self.row..self.row + self.rows;
         rows.flat_map(|row| &cells[row * GRID + self.column..][..self.columns])
@@ -81,7 +81,7 @@ impl Place {
             .sum()
     }
 
-    /// A name for people: that of the part or strip, or of the part that its centre is in.
+    /// The name of the part or strip, or of the part that contains its centre.
     pub fn name(&self) -> &'static str {
         let mut all = PARTS.iter().chain(&STRIPS);
         if let Some((name, _)) = all.find(|(_, known)| known == self) {
@@ -94,7 +94,7 @@ impl Place {
         part.expect("the parts cover the picture").0
     }
 
-    /// Whether a cell is in both.
+    /// Whether the two have a cell in common.
     pub fn overlaps(&self, other: &Self) -> bool {
         let meet = |a: usize, a_len: usize, b: usize, b_len: usize| a < b + b_len && b < a + a_len;
         meet(self.row, self.rows, other.row, other.rows)
@@ -110,8 +110,8 @@ impl Place {
         }
     }
 
-    /// Up to three places of the same shape elsewhere: its mirror images, and those with rows and columns
-    /// exchanged; none overlaps the place or another one.
+    /// Up to three places of the same shape elsewhere: mirror images, and those with rows and columns exchanged.
+    /// They do not overlap each other or the place.
     pub fn mirrored(&self) -> Vec<Self> {
         const MOST: usize = 3;
         let across = |p: &Self| place(p.row, GRID - p.column - p.columns, p.rows, p.columns);
@@ -129,9 +129,8 @@ impl Place {
         found
     }
 
-    /// Small places and strips that the survey looks at: squares of a quarter of each side whose centre is
-    /// not in the middle of the picture, where what is to be recognised usually is; and the strips along the
-    /// sides.
+    /// The squares and strips that the survey searches: squares of a quarter of each side whose centre is not in
+    /// the middle of the picture, where the object usually is; and the strips along the sides.
     pub(super) fn searched() -> (Vec<Self>, Vec<Self>) {
         let last = GRID - MARGIN;
         let is_outside = |first: usize| {
@@ -146,7 +145,7 @@ impl Place {
         (squares, STRIPS.map(|(_, strip)| strip).to_vec())
     }
 
-    /// The corner that a square is at most a cell away from, or the square itself.
+    /// The corner, if the square is at most one cell away from it; otherwise the square itself.
     pub(super) fn snapped(self) -> Self {
         let corners = PARTS.iter().filter(|(name, _)| name.ends_with("corner"));
         let near = |a: usize, b: usize| a.abs_diff(b) <= 1;
@@ -165,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nine_parts_hold_every_cell_once() {
+    fn the_nine_parts_cover_every_cell_once() {
         let mut seen = vec![0; GRID * GRID];
         for (_, part) in PARTS {
             for row in part.row..part.row + part.rows {
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn no_place_is_compared_with_itself() {
+    fn a_place_is_not_compared_with_itself() {
         let (squares, strips) = Place::searched();
         for place in squares.iter().chain(&strips) {
             let mirrored = place.mirrored();
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_named_by_where_it_is() {
+    fn a_place_is_named_after_its_position() {
         assert_eq!(place(1, 1, 4, 4).snapped().name(), "top left corner");
         assert_eq!(place(11, 12, 4, 4).snapped().name(), "bottom right corner");
         assert_eq!(place(0, 6, 4, 4).snapped().name(), "top border");
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pixels_of_neighbouring_places_meet_and_do_not_overlap() {
+    fn the_pixels_of_adjacent_places_touch_without_overlap() {
         for side in [7, 18, 224, 299] {
             let pixels = PARTS.map(|(_, part)| part.pixels((side, side)));
             let count: usize = pixels.iter().map(|p| p.rows.len() * p.columns.len()).sum();

@@ -1,4 +1,4 @@
-//! How good a network is on labelled pictures.
+//! Evaluating a network on labelled pictures.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,34 +8,34 @@ use dvm_data::{Dataset, Loader, LoaderOptions, OnBroken, Sample, Split};
 use dvm_engine::Output;
 use dvm_image::encode_png;
 use dvm_train::metrics::{Bootstrap, predictions};
-use dvm_train::{Answers, EpochRecord, Evaluation, answers};
+use dvm_train::{EpochRecord, Evaluation, LabelledLogits, labelled_logits};
 
 use super::report::{self, MAPS, Report, WrongPicture};
 use crate::survey::{Survey, SurveyEvent, SurveyOptions, SurveyPicture, is_of_picture};
 use crate::{Caption, ClassChoice, Classifier, Error, Explain, Explanation, Source};
 
-/// How a network did on the pictures of a split.
+/// The results of a network on the pictures of a split.
 pub struct Evaluated {
-    /// Figures.
+    /// The metrics.
     pub evaluation: Evaluation,
-    /// What the network's numbers mean.
+    /// What the network's outputs are.
     pub output: Output,
-    /// What was said of each picture.
-    pub answers: Answers,
+    /// The outputs for each picture.
+    pub answers: LabelledLogits,
     /// The pictures, in the order of their positions in `answers`.
     pub samples: Vec<Sample>,
 }
 
-/// Pictures per forward pass; but for the last bits in fast arithmetic, results do not depend on it.
+/// Pictures per forward pass. Results do not depend on it, except for rounding in fast arithmetic.
 const BATCH: usize = 16;
 
 impl Classifier {
-    /// Evaluates the network on a split. `bootstrap` asks for confidence intervals; `done` is told
-    /// how many pictures are through.
+    /// Evaluates the network on a split. With `bootstrap`, adds confidence intervals. Calls `done` with the number
+    /// of finished pictures.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the split has no pictures, or classes that the network does not know;
-    /// [`Error::Data`] for a picture that cannot be read, unless it is to be skipped.
+    /// [`Error::Usage`] if the split has no pictures, or classes that the network does not have;
+    /// [`Error::Data`] for a picture that cannot be read, unless such pictures are skipped.
     pub fn evaluate(
         &self,
         data: &Dataset,
@@ -51,10 +51,10 @@ impl Classifier {
             ..LoaderOptions::validation(self.preprocess().clone(), BATCH)
         };
         let loader = Loader::new(Arc::from(&samples[..]), loading)?;
-        let answers = answers(self.network(), loader.epoch(0, 0), done)?;
+        let answers = labelled_logits(self.network(), loader.epoch(0, 0), done)?;
         if answers.is_empty() {
             return Err(Error::Usage(format!(
-                "{}: none of its pictures can be read",
+                "{}: none of the pictures can be read",
                 data.folder.display()
             )));
         }
@@ -70,11 +70,12 @@ impl Classifier {
         })
     }
 
-    /// The network with names for its classes, if its file has none and the data has as many: in the order
-    /// of the data's, which is alphabetical, as training scripts have them. Also what was assumed.
+    /// Names the classes after those of the data, if the network's file has no names and the data has the same
+    /// number of classes. The order is alphabetical, as in training scripts. Also returns this assumption as a
+    /// sentence.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the network has more or fewer classes than the data, and no names for them.
+    /// [`Error::Usage`] if the network has no class names and another number of classes than the data.
     pub fn with_classes_of(self, data: &Dataset) -> Result<(Self, Option<String>), Error> {
         let is_known = |name: &String| self.classes().contains(name);
         let nameless = self.classes().iter().enumerate();
@@ -85,14 +86,14 @@ impl Classifier {
         let (own, found) = (self.classes().len(), data.classes.len());
         if own != found {
             return Err(Error::Usage(format!(
-                "{} has {own} classes without names, and {} has {found}; name the network's in the order of \
-                 its outputs",
+                "{} has {own} classes without names, but {} has {found} classes; give the names of the network's \
+                 classes in the order of its outputs",
                 self.weights_file(),
                 data.folder.display()
             )));
         }
         let assumed = format!(
-            "{} does not name its {own} classes; they are taken to be those of {} in alphabetical order: {}",
+            "{} has no class names; dvm assumes that its {own} classes are those of {} in alphabetical order: {}",
             self.weights_file(),
             data.folder.display(),
             shortened(&data.classes)
@@ -100,13 +101,13 @@ impl Classifier {
         Ok((self.with_classes(data.classes.clone())?, Some(assumed)))
     }
 
-    /// The samples of a split, their classes by the network's own list.
+    /// The samples of a split with the class indices of the network.
     pub(crate) fn labelled(&self, data: &Dataset, split: Split) -> Result<Vec<Sample>, Error> {
         let own = |name: &String| {
             let mut names = self.classes().iter();
             names.position(|known| known == name).ok_or_else(|| {
                 Error::Usage(format!(
-                    "{}: the network does not know the class `{name}`; it knows {}",
+                    "{}: the network has no class `{name}`; its classes are {}",
                     data.folder.display(),
                     shortened(self.classes())
                 ))
@@ -123,7 +124,7 @@ impl Classifier {
             .collect();
         if samples.is_empty() {
             return Err(Error::Usage(format!(
-                "{}: has no pictures in `{}`",
+                "{}: there are no pictures in the split `{}`",
                 data.folder.display(),
                 split.name()
             )));
@@ -139,59 +140,58 @@ fn shortened(names: &[String]) -> String {
     format!("`{}`{more}", first.join("`, `"))
 }
 
-/// How many of the most wrong pictures a report shows.
+/// The maximum number of wrong predictions in a report.
 const SHOWN: usize = 12;
 
-/// Pictures of a class that a report's survey looks at, at most.
+/// The maximum number of pictures of a class in the survey of a report.
 const MOST_OF_CLASS: usize = 24;
 
-/// Pictures that it looks at, at most.
+/// The maximum number of pictures in the survey of a report.
 const MOST_SURVEYED: usize = 240;
 
-/// A mean of fewer pictures of a class is not worth drawing: data sets of many classes have no survey in
-/// their reports.
+/// The minimum number of pictures of a class in the survey of a report: data sets with many classes have no survey.
 const FEWEST_OF_CLASS: usize = 5;
 
-/// What a network said of one picture.
+/// The prediction for one labelled picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Judged<'a> {
+pub struct PicturePrediction<'a> {
     /// Its file.
     pub path: &'a Path,
-    /// Name of its class.
+    /// Name of its true class.
     pub class: &'a str,
-    /// Name of the class that it was taken for.
+    /// Name of the predicted class.
     pub predicted: &'a str,
     /// Probability of that class, 0 … 1.
     pub probability: f64,
 }
 
-impl Judged<'_> {
-    /// Whether it was recognised.
+impl PicturePrediction<'_> {
+    /// Whether the prediction is right.
     pub fn is_right(&self) -> bool {
         self.class == self.predicted
     }
 }
 
-/// Told of each picture that was taken for something else and is explained: its number, from 0, and why it was
-/// taken for that.
+/// Called for each explained wrong prediction: its number, from 0, the picture, and the explanation of the predicted
+/// class.
 pub type OnWrong<'a> = dyn FnMut(usize, &mut WrongPicture, &Explanation) -> Result<(), Error> + 'a;
 
-/// Where an evaluated network looks.
-pub struct Looked {
-    /// The pictures of which it was wrong and most sure, worst first.
+/// The maps of an evaluated network.
+pub struct ReportMaps {
+    /// The most confident wrong predictions, worst first.
     pub most_wrong: Vec<WrongPicture>,
-    /// Where it looks for each class, if that could be surveyed.
+    /// The survey, if it was possible.
     pub survey: Option<Survey>,
 }
 
 impl Evaluated {
-    /// Writes a report into `folder`: figures, tables, the maps of the pictures that `classifier`,
-    /// which was evaluated, took for something else and was most sure of, and a small survey of where it looks for
-    /// each class, which is returned. The folder appears whole or not at all; a report that was in it is gone
-    /// then. `drawn` is told how many of how many maps are drawn, `wrong` each explained picture.
+    /// Writes a report into `folder`: figures, tables, the maps of the most confident wrong predictions of
+    /// `classifier`, which was evaluated, and a small survey, which is returned. The folder appears complete or not
+    /// at all, and replaces an earlier report. `drawn` is called with the number of drawn maps and of all maps,
+    /// `wrong` with each explained picture.
     ///
     /// # Errors
-    /// [`Error::Occupied`] if the folder holds anything but a report, [`Error::Save`], and those of `wrong`.
+    /// [`Error::Occupied`] if the folder contains other files, [`Error::Save`], and those of `wrong`.
     pub fn report(
         &self,
         classifier: &Classifier,
@@ -220,16 +220,16 @@ impl Evaluated {
         Ok(looked.survey)
     }
 
-    /// What a report shows of where the network looks, without writing one.
+    /// The maps of a report, without writing a report.
     ///
     /// # Errors
-    /// What keeps the network from working, and those of `wrong`.
+    /// Errors of the network, and those of `wrong`.
     pub fn look(
         &self,
         classifier: &Classifier,
         drawn: &mut dyn FnMut(usize, usize),
         wrong: &mut OnWrong,
-    ) -> Result<Looked, Error> {
+    ) -> Result<ReportMaps, Error> {
         let mut most_wrong = self.most_wrong(classifier.classes())?;
         let surveyed = self.surveyed();
         let total = most_wrong.len() + surveyed.len();
@@ -237,10 +237,10 @@ impl Evaluated {
             drawn(index, total);
             let pixels = match dvm_image::read_as(&picture.path, &classifier.reading()) {
                 Ok(pixels) => pixels,
-                // It was read a moment ago: without its maps the report is still true.
+                // The file was readable before; the report is still valid without these maps.
                 Err(_) => continue,
             };
-            // Why it was taken for what it is not.
+            // Explains the predicted class.
             let mut options = Explain::fitting(classifier.preprocess().crop);
             options.classes = vec![ClassChoice::Named(picture.predicted.clone())];
             let explanation = classifier.explain(pixels, &options)?.swap_remove(0);
@@ -251,27 +251,30 @@ impl Evaluated {
             drawn(most_wrong.len() + done, total);
         })?;
         drawn(total, total);
-        Ok(Looked { most_wrong, survey })
+        Ok(ReportMaps { most_wrong, survey })
     }
 
-    /// What was said of each picture, in their order; `names` are those of the network's classes.
+    /// The predictions for all pictures, in order; `names` are those of the network's classes.
     ///
     /// # Errors
-    /// [`Error::Training`] if the answers are not what the output says.
-    pub fn judged<'a>(&'a self, names: &'a [String]) -> Result<Vec<Judged<'a>>, Error> {
+    /// [`Error::Training`] if the outputs are not of the kind of [`Evaluated::output`].
+    pub fn predictions<'a>(
+        &'a self,
+        names: &'a [String],
+    ) -> Result<Vec<PicturePrediction<'a>>, Error> {
         let predictions = predictions(&self.answers.logits(), &self.answers.classes, self.output)?;
         let both = predictions.iter().zip(&self.answers.samples);
-        let judged = both.map(|(prediction, &sample)| Judged {
+        let predictions = both.map(|(prediction, &sample)| PicturePrediction {
             path: &self.samples[sample].path,
             class: &names[prediction.class],
             predicted: &names[prediction.predicted],
             probability: prediction.confidence,
         });
-        Ok(judged.collect())
+        Ok(predictions.collect())
     }
 
-    /// The pictures that the survey of a report looks at: up to [`MOST_OF_CLASS`] of each class, and
-    /// [`MOST_SURVEYED`] in all, evenly spread; none where that leaves too few of a class.
+    /// The pictures for the survey of a report: up to [`MOST_OF_CLASS`] of each class and [`MOST_SURVEYED`] in all,
+    /// spread evenly; none if that is too few for a class.
     fn surveyed(&self) -> Vec<SurveyPicture> {
         let mut of_class: BTreeMap<usize, Vec<&Sample>> = BTreeMap::new();
         for &position in &self.answers.samples {
@@ -293,8 +296,7 @@ impl Evaluated {
         chosen.map(picture).collect()
     }
 
-    /// Where the network looks in these pictures; `None` if there are none, or if the survey's usual method does
-    /// not suit the network.
+    /// The survey of these pictures; `None` if there are none, or if the default method cannot explain the network.
     fn survey(
         classifier: &Classifier,
         pictures: &[SurveyPicture],
@@ -319,24 +321,24 @@ impl Evaluated {
         };
         match classifier.survey(pictures, &options, &mut tell) {
             Ok(survey) => Ok(Some(survey)),
-            // Every other part of the report is still true.
+            // The report is still valid without the survey.
             Err(Error::Method { .. }) => Ok(None),
             Err(error) if is_of_picture(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The pictures that were taken for another class, the most certain of its mistake first.
+    /// The wrong predictions, the most confident first.
     fn most_wrong(&self, names: &[String]) -> Result<Vec<WrongPicture>, Error> {
-        let judged = self.judged(names)?.into_iter();
-        let mut wrong: Vec<Judged> = judged.filter(|judged| !judged.is_right()).collect();
+        let predictions = self.predictions(names)?.into_iter();
+        let mut wrong: Vec<PicturePrediction> = predictions.filter(|one| !one.is_right()).collect();
         wrong.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         wrong.truncate(SHOWN);
-        let picture = |judged: Judged| WrongPicture {
-            path: judged.path.to_owned(),
-            class: judged.class.to_owned(),
-            predicted: judged.predicted.to_owned(),
-            probability: judged.probability,
+        let picture = |one: PicturePrediction| WrongPicture {
+            path: one.path.to_owned(),
+            class: one.class.to_owned(),
+            predicted: one.predicted.to_owned(),
+            probability: one.probability,
             figure: None,
         };
         Ok(wrong.into_iter().map(picture).collect())

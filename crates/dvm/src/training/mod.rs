@@ -1,9 +1,9 @@
-//! From a folder of pictures to a network that has learnt them.
+//! Training a network on a data set.
 
+mod epoch_maps;
 mod evaluation;
 mod network;
 pub mod report;
-mod watching;
 
 use std::path::Path;
 
@@ -14,50 +14,49 @@ use dvm_render::contact_sheet;
 use dvm_train::fit::{self, Task};
 
 pub use dvm_train::Error as TrainingError;
-pub use dvm_train::fit::Outcome;
+pub use dvm_train::fit::TrainingResult;
 pub use dvm_train::metrics::{Bootstrap, Interval};
 pub use dvm_train::tensorboard;
 pub use dvm_train::{
     Advice, Config, EpochRecord, Evaluation, Existing, Normalisation, OptionSpec, PRESETS, Phase,
     RunFolder, Sign, TrainingEvent, Trouble, optimisers, schedules,
 };
-pub use evaluation::{Evaluated, Judged, Looked, OnWrong};
+pub use evaluation::{Evaluated, OnWrong, PicturePrediction, ReportMaps};
 
 use crate::survey::Survey;
 use crate::{Classifier, Error};
-use watching::Watching;
+use epoch_maps::EpochMaps;
 
-/// A training to be done or resumed.
+/// A training, new or resumed.
 pub struct Training {
     config: Config,
     data: Dataset,
     folder: RunFolder,
-    /// Threads that decode pictures; they change nothing but the time.
+    /// Threads that decode pictures. Results do not depend on their number.
     pub workers: usize,
-    /// Whether the pictures of all splits are decoded before the first epoch to find broken ones.
+    /// Whether all pictures are decoded before the first epoch, to find damaged files.
     pub check: bool,
-    /// Which kernels compute. A run must go on with those that it began with to end with the same
-    /// bytes.
+    /// The arithmetic. A resumed run must use the same to give an identical result.
     pub arithmetic: Arithmetic,
 }
 
-/// What the report of a training is of.
-pub struct Reported {
+/// The results in the report of a training.
+pub struct RunReport {
     /// The network of the best epoch.
     pub classifier: Classifier,
-    /// How it did on the validation pictures.
+    /// The results on the validation pictures.
     pub evaluated: Evaluated,
-    /// Where it looks for each class, if that could be surveyed.
+    /// The survey, if it was possible.
     pub survey: Option<Survey>,
 }
 
 impl Training {
-    /// The configuration of a preset, a file and single values ([`Config::resolve_for`]) with the
-    /// defaults that suit the network which they name.
+    /// The configuration of a preset, a file and single values ([`Config::resolve_for`]), with the defaults for the
+    /// network.
     ///
     /// # Errors
-    /// [`Error::Training`] for values that make no sense, [`Error::Usage`] for a model that is not
-    /// known, [`Error::Load`] for a model file that cannot be read.
+    /// [`Error::Training`] for invalid values, [`Error::Usage`] for an unknown model, [`Error::Load`] for a model
+    /// file that cannot be read.
     pub fn configure(
         preset: Option<&str>,
         file: Option<&str>,
@@ -68,11 +67,11 @@ impl Training {
         Ok(Config::resolve_for(preset, file, values, normalisation)?)
     }
 
-    /// A new training in this folder. What becomes of a run that is there, `existing` says.
+    /// A new training in this folder. `existing` decides about an earlier run in the folder.
     ///
     /// # Errors
-    /// [`Error::Data`] for pictures that cannot be used, [`Error::NoWeights`] or [`Error::Load`] where
-    /// there is nothing to begin with, [`Error::Training`] for a folder with a run that is kept.
+    /// [`Error::Data`] for pictures that cannot be used, [`Error::NoWeights`] or [`Error::Load`] if
+    /// there are no weights to start from, [`Error::Training`] for a folder with a run that is kept.
     pub fn new(config: Config, folder: &Path, existing: Existing) -> Result<Self, Error> {
         let data = Dataset::open(&config.data)?;
         network::check(&config, &data)?;
@@ -81,10 +80,10 @@ impl Training {
         Ok(Self::of(config, data, folder))
     }
 
-    /// A training that was begun in this folder, to go on from its last checkpoint.
+    /// Resumes the training in this folder from its last checkpoint.
     ///
     /// # Errors
-    /// [`Error::Training`] for a folder without a run, [`Error::Data`] for pictures that are gone.
+    /// [`Error::Training`] for a folder without a run, [`Error::Data`] for missing pictures.
     pub fn resume(folder: &Path) -> Result<Self, Error> {
         let (folder, config) = RunFolder::open(folder)?;
         let data = Dataset::open(&config.data)?;
@@ -103,39 +102,39 @@ impl Training {
         }
     }
 
-    /// Plans this many epochs, all together: a resumed run can have more than it was begun with. See
-    /// [`fit::extend`] for what the schedule does.
+    /// Sets the total number of epochs, which can be larger than at the start of a resumed run. For the schedule, see
+    /// [`fit::extend`].
     ///
     /// # Errors
-    /// [`Error::Training`] if so many are done already.
+    /// [`Error::Training`] if that many are already done.
     pub fn plan_epochs(&mut self, epochs: u64) -> Result<(), Error> {
         Ok(fit::extend(&self.folder, &mut self.config, epochs)?)
     }
 
-    /// The configuration, every value said.
+    /// The configuration with all values.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The pictures.
+    /// The data set.
     pub fn data(&self) -> &Dataset {
         &self.data
     }
 
-    /// Where the run is kept.
+    /// The run folder.
     pub fn folder(&self) -> &RunFolder {
         &self.folder
     }
 
-    /// Trains until the configuration is done or `stops` says so; it is asked after each step.
+    /// Trains until all epochs are done or `stops` returns true; it is called after each step.
     ///
     /// # Errors
-    /// [`Error::Training`]; what was saved before stays.
+    /// [`Error::Training`]; earlier checkpoints are kept.
     pub fn run(
         &self,
         tell: &mut dyn FnMut(&TrainingEvent),
         stops: &dyn Fn() -> bool,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<TrainingResult, Error> {
         let begun = self.folder.last_path().exists();
         let mut pretrained = network::of(&self.config, &self.data, begun)?;
         pretrained.network = pretrained.network.with_arithmetic(self.arithmetic);
@@ -173,7 +172,7 @@ impl Training {
             workers: self.workers,
             check: self.check,
         };
-        let mut watcher = Watching {
+        let mut watcher = EpochMaps {
             config: &self.config,
             data: &self.data,
             begun: &pretrained,
@@ -183,15 +182,15 @@ impl Training {
         Ok(fit::fit(&task, &mut watcher)?)
     }
 
-    /// What the network will see of `count` training pictures, spread over the classes, in the first
-    /// epoch, on one sheet, each with the name of its class.
+    /// A sheet with the augmented inputs of `count` training pictures in the first epoch, spread over the classes, each
+    /// with the name of its class.
     ///
     /// # Errors
     /// [`Error::Data`] for a picture that cannot be read.
     pub fn preview(config: &Config, count: usize) -> Result<Picture, Error> {
         let data = Dataset::open(&config.data)?;
         let settled = match network::settled(config.clone()) {
-            // Only a training needs them.
+            // The preview needs no weights.
             Err(Error::NoWeights { .. }) => config.clone(),
             settled => settled?,
         };
@@ -205,23 +204,24 @@ impl Training {
             Ok((loader.preview(position, 0)?, class))
         };
         let seen: Vec<_> = (0..count).map(seen).collect::<Result<_, _>>()?;
-        // About as wide as high.
+        // An approximately square sheet.
         let columns = (count as f64).sqrt().ceil().max(1.0) as usize;
         Ok(contact_sheet(&seen, columns))
     }
 
-    /// Evaluates the best weights of the run on the validation pictures, if there are any, and writes
-    /// the report with the maps of the most wrong pictures. `tell` is told the phases, `wrong` each of these pictures.
+    /// Evaluates the best weights of the run on the validation pictures, if there are any, and writes the report with
+    /// the maps of the most confident wrong predictions. Calls `tell` with the phases and `wrong` with each of these
+    /// pictures.
     ///
     /// # Errors
-    /// [`Error::Load`] if there are no such weights, those of [`Classifier::evaluate`], and
+    /// [`Error::Load`] if there are no best weights, errors of [`Classifier::evaluate`], and
     /// [`Error::Save`].
     pub fn report(
         &self,
         records: &[EpochRecord],
         tell: &mut dyn FnMut(&TrainingEvent),
         wrong: &mut OnWrong,
-    ) -> Result<Option<Reported>, Error> {
+    ) -> Result<Option<RunReport>, Error> {
         let total = self.data.samples(Split::Val).len();
         if total == 0 {
             return Ok(None);
@@ -243,20 +243,20 @@ impl Training {
             let warning = format!("warning: {}", finding.sentence);
             tell(&TrainingEvent::Message(warning));
         }
-        Ok(Some(Reported {
+        Ok(Some(RunReport {
             classifier,
             evaluated,
             survey,
         }))
     }
 
-    /// What is trained on what, such as `resnet18 on flower_5`.
+    /// Network and data set, such as `resnet18 on flower_5`.
     pub fn title(&self) -> String {
         format!("{} on {}", self.config.model, name_of(&self.data.folder))
     }
 }
 
-/// Optimiser, learning rate, schedule and limit of gradients, in one line.
+/// Optimiser, learning rate, schedule and gradient clipping, in one line.
 fn how_it_learns(config: &Config) -> String {
     let clip = match config.clip {
         0.0 => String::new(),

@@ -1,4 +1,4 @@
-//! The network that a training begins with.
+//! The network at the start of a training.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use dvm_zoo::{Architecture, Pretrained};
 use crate::nearest::about_model;
 use crate::{Error, weights};
 
-/// Whether the architecture is known and the classes can be shown.
+/// Checks that the architecture is known and that there are at least two valid class names.
 pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
     if !is_file(&config.model) {
         architecture(&config.model)?;
     }
     if let [only] = &data.classes[..] {
         return Err(Error::Usage(format!(
-            "{}: there is only one class, `{only}`; training needs at least two, one folder of pictures each",
+            "{}: the only class is `{only}`; training needs at least two classes, each a folder of pictures",
             data.folder.display()
         )));
     }
@@ -26,8 +26,8 @@ pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
         .map_err(|detail| Error::Usage(format!("{}: {detail}", data.folder.display())))
 }
 
-/// What keeps the values of this model in range: the name of an architecture, or a file that brings
-/// its graph along, whose input is `size` if it leaves that open.
+/// The normalisation layers of a model: an architecture by name, or a file with a graph, whose input has `size` if it
+/// is dynamic.
 pub(super) fn normalisation(
     model: &str,
     size: Option<(usize, usize)>,
@@ -42,8 +42,8 @@ pub(super) fn normalisation(
     Ok(Normalisation::of(&graph))
 }
 
-/// The configuration with what its weights decide: how pictures are prepared for them, where that is
-/// not the usual. A run then goes on as it was begun even where other weights were fetched since.
+/// The configuration with the preprocessing of its weights, if that is not the usual one. A resumed run then does
+/// not change even if other weights were downloaded since.
 ///
 /// # Errors
 /// As [`of`], before anything is written.
@@ -83,8 +83,8 @@ fn with_preprocess_of_weights(mut config: Config) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// The network of the configuration for the classes of the data. Where the run has `begun`, its
-/// weights are in the checkpoint, and only the form matters.
+/// The network of the configuration for the classes of the data. If the run has `begun`, its weights are in the
+/// checkpoint, and only the architecture is needed.
 pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Error> {
     let mut pretrained = match is_file(&config.model) {
         true => of_file(config, data, begun)?,
@@ -92,7 +92,7 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
     };
     if let Some(preprocess) = &config.preprocess {
         pretrained.preprocess.range = preprocess.range;
-        // The range settles nothing else that was assumed.
+        // Other assumptions about the preprocessing stay.
         if *preprocess != pretrained.preprocess {
             pretrained = pretrained.with_preprocess(preprocess.clone(), PreprocessField::ALL);
         }
@@ -100,12 +100,12 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
     Ok(pretrained)
 }
 
-/// Whether the model is a file that brings its graph along, and not an architecture by name.
+/// Whether the model is a file with a graph and not the name of an architecture.
 fn is_file(model: &str) -> bool {
     dvm_zoo::find(model).is_none() && Path::new(model).is_file()
 }
 
-/// A network whose graph a file holds; resuming, too, begins with that file.
+/// The network of a file with a graph. Resuming reads the same file.
 fn of_file(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Error> {
     let size = config.preprocess.as_ref().map(|preprocess| preprocess.crop);
     let pretrained = Pretrained::read_for(Path::new(&config.model), None, size)?;
@@ -127,8 +127,7 @@ fn of_file(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, E
         }
         other => {
             return Err(Error::Usage(format!(
-                "both {} and {other} hold weights; name the file that training begins with as the model \
-                 alone",
+                "both {} and {other} contain weights; give only the file to start from, as the model",
                 config.model
             )));
         }
@@ -136,7 +135,7 @@ fn of_file(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, E
     Ok(made?)
 }
 
-/// A network of the zoo.
+/// The network of an architecture.
 fn of_zoo(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Error> {
     let architecture = architecture(&config.model)?;
     let classes = data.classes.clone();
@@ -153,7 +152,7 @@ fn of_zoo(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Er
     Ok(match config.weights.as_str() {
         _ if begun => architecture.untrained(classes, |p, _| Tensor::zeros(&p.shape)),
         "none" => architecture.untrained(classes, |p, is_head| fresh(p, &untrained, is_head)),
-        "pretrained" => weights::at_hand(architecture)?.for_classes(classes, new_head)?,
+        "pretrained" => weights::on_this_machine(architecture)?.for_classes(classes, new_head)?,
         file => {
             weights::read(architecture, Path::new(file), None)?.for_classes(classes, new_head)?
         }

@@ -1,4 +1,4 @@
-//! A picture that is asked again and again, beside the methods that ask it once.
+//! Several calls for one picture, compared with single calls.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ fn explained(inspection: &Inspection, options: &Explain) -> Vec<dvm::Explanation
 }
 
 #[test]
-fn a_covered_window_has_the_probabilities_that_occlusion_finds_for_it() {
+fn a_covered_window_has_the_probabilities_of_occlusion() {
     let inspection = coffee();
     let explanations = explained(&inspection, &occlusion(56, 56));
     let (_, attribution) = explanations[0].maps().next().unwrap();
@@ -54,7 +54,7 @@ fn a_covered_window_has_the_probabilities_that_occlusion_finds_for_it() {
 }
 
 #[test]
-fn what_is_kept_does_not_change_an_answer() {
+fn kept_activations_do_not_change_results() {
     let inspection = coffee();
     let ask = || {
         inspection
@@ -73,20 +73,20 @@ fn what_is_kept_does_not_change_an_answer() {
 }
 
 #[test]
-fn a_window_beyond_the_picture_is_refused() {
+fn a_window_outside_the_picture_is_an_error() {
     let error = coffee()
         .covered(200..300, 0..10, &Baseline::Mean)
         .unwrap_err();
-    assert!(error.to_string().contains("does not lie within"), "{error}");
+    assert!(error.to_string().contains("is empty or outside of"), "{error}");
     assert!(coffee().covered(5..5, 0..10, &Baseline::Mean).is_err());
 }
 
 #[test]
-fn every_covered_window_is_told_while_occlusion_works() {
+fn every_window_of_occlusion_is_reported() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let mut options = occlusion(56, 56);
     let heard = told.clone();
-    options.answered = Some(Arc::new(move |method, window, numbers| {
+    options.window_output = Some(Arc::new(move |method, window, numbers| {
         assert_eq!((method, numbers.len()), ("occlusion", 1000));
         let corner = (window.rows.start, window.columns.start);
         heard.lock().unwrap().push(corner);
@@ -99,7 +99,7 @@ fn every_covered_window_is_told_while_occlusion_works() {
 }
 
 #[test]
-fn each_pixel_shows_the_cell_that_it_is_said_to_show() {
+fn each_pixel_shows_its_cell() {
     let explanations = explained(&coffee(), &occlusion(40, 24));
     let explanation = &explanations[0];
     let (_, attribution) = explanation.maps().next().unwrap();
@@ -121,7 +121,7 @@ fn each_pixel_shows_the_cell_that_it_is_said_to_show() {
 }
 
 #[test]
-fn methods_one_by_one_make_the_maps_that_they_make_together() {
+fn methods_one_by_one_make_the_same_maps_as_together() {
     let inspection = coffee();
     let settings = Settings::new().with("window", 56).with("stride", 28);
     let options = || {
@@ -146,7 +146,7 @@ fn methods_one_by_one_make_the_maps_that_they_make_together() {
 }
 
 #[test]
-fn every_method_asks_before_it_walks_on() {
+fn every_method_calls_before_each_walk() {
     let inspection = coffee();
     let settings = |method: &str| match method {
         "smoothgrad" => Settings::new()
@@ -163,7 +163,7 @@ fn every_method_asks_before_it_walks_on() {
         let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let mut options = Explain::with_settings(method, &settings(method)).unwrap();
         let counted = calls.clone();
-        options.walking = Some(Arc::new(move || {
+        options.before_walk = Some(Arc::new(move || {
             counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }));
         explained(&inspection, &options);

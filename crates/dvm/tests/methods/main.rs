@@ -1,5 +1,5 @@
-//! Attribution methods on whole networks of the zoo and imported ones, against the field's own tools and slow
-//! second implementations (`references/README.md`).
+//! Attribution methods on whole networks of the zoo and imported ones, against other tools and slow second
+//! implementations (`references/README.md`).
 
 mod cam;
 mod gradient;

@@ -1,4 +1,4 @@
-//! Metrics of maps on whole networks, against the field's own tools (`references/README.md`).
+//! Metrics of maps on whole networks, against other tools (`references/README.md`).
 
 mod covering;
 mod randomisation;

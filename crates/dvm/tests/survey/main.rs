@@ -1,4 +1,4 @@
-//! Where a network looks over a whole data set: planted shortcuts, and what is written.
+//! Surveys: planted shortcuts, and the written files.
 
 mod planted;
 mod sets;

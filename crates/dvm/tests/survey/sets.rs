@@ -1,4 +1,4 @@
-//! Data sets with and without a shortcut, and networks that learnt them.
+//! Data sets with and without a shortcut, and networks trained on them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub fn save(folder: &Path, split: &str, class: &str, name: &str, picture: &Pictu
     fs::write(folder.join(name), dvm::encode_png(picture)).unwrap();
 }
 
-/// Trains the last layers of the smaller embedded network on a data set, and gives the best of it.
+/// Trains the last layers of the smaller embedded network on a data set, and returns the best epoch.
 pub fn trained(set: &Path, run: &Path, more: &[(&str, &str)]) -> Classifier {
     let mut values = vec![
         ("data", format!("{:?}", set.display().to_string())),
@@ -62,7 +62,7 @@ pub fn surveyed(
     (pictures, survey)
 }
 
-/// Where a test leaves its pictures to be looked at, if the variable `DVM_KEEP` names a folder.
+/// Writes the survey into the folder of the variable `DVM_KEEP`, if it is set.
 pub fn keep(classifier: &Classifier, name: &str, (given, survey): &(Vec<SurveyPicture>, Survey)) {
     if let Some(folder) = std::env::var_os("DVM_KEEP") {
         let folder = PathBuf::from(folder).join(name);

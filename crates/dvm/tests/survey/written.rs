@@ -43,7 +43,7 @@ fn true_class() -> SurveyOptions {
 }
 
 #[test]
-fn everything_is_written_and_the_record_names_every_file() {
+fn all_files_are_written_and_listed_in_the_record() {
     let home = tempfile::tempdir().unwrap();
     let classifier = classifier();
     let given = pictures(home.path(), 6, true);
@@ -80,7 +80,7 @@ fn everything_is_written_and_the_record_names_every_file() {
             .unwrap()
             .contains("## Warnings")
     );
-    // A survey is replaced, and nothing else is.
+    // Only a survey is replaced.
     write().unwrap();
     fs::write(out.join("notes.txt"), "").unwrap();
     assert!(write().unwrap_err().to_string().contains("notes.txt"));
@@ -88,7 +88,7 @@ fn everything_is_written_and_the_record_names_every_file() {
 }
 
 #[test]
-fn energies_of_all_parts_add_up_to_one() {
+fn shares_of_all_parts_add_up_to_one() {
     let home = tempfile::tempdir().unwrap();
     let given = pictures(home.path(), 4, true);
     for class in survey(&classifier(), &given, &true_class()).classes {
@@ -101,7 +101,7 @@ fn energies_of_all_parts_add_up_to_one() {
 }
 
 #[test]
-fn the_limit_draws_pictures_of_each_class_by_the_seed() {
+fn the_limit_chooses_pictures_of_each_class_by_the_seed() {
     let home = tempfile::tempdir().unwrap();
     let given = pictures(home.path(), 10, true);
     let classifier = classifier();
@@ -113,7 +113,12 @@ fn the_limit_draws_pictures_of_each_class_by_the_seed() {
         };
         let found = survey(&classifier, &given, &options);
         assert_eq!(found.beyond_limit, 6);
-        assert!(found.warnings.iter().any(|w| w.contains("drawn at random")));
+        assert!(
+            found
+                .warnings
+                .iter()
+                .any(|w| w.contains("chosen at random"))
+        );
         found
             .pictures
             .iter()
@@ -129,7 +134,7 @@ fn the_limit_draws_pictures_of_each_class_by_the_seed() {
 }
 
 #[test]
-fn pictures_without_labels_count_for_the_class_that_is_predicted() {
+fn pictures_without_labels_count_for_the_predicted_class() {
     let home = tempfile::tempdir().unwrap();
     let given = pictures(home.path(), 5, false);
     let classifier = classifier();
@@ -149,7 +154,7 @@ fn pictures_without_labels_count_for_the_class_that_is_predicted() {
 }
 
 #[test]
-fn one_class_for_all_pictures_compares_the_classes_that_they_are_of() {
+fn with_one_class_for_all_pictures_maps_count_for_the_true_class() {
     let home = tempfile::tempdir().unwrap();
     let given = pictures(home.path(), 4, true);
     let options = SurveyOptions {
@@ -166,7 +171,7 @@ fn one_class_for_all_pictures_compares_the_classes_that_they_are_of() {
 }
 
 #[test]
-fn a_broken_picture_is_told_and_the_others_are_surveyed() {
+fn a_damaged_picture_is_reported_and_the_others_are_surveyed() {
     let home = tempfile::tempdir().unwrap();
     let mut given = pictures(home.path(), 3, true);
     fs::write(home.path().join("1.png"), "no picture").unwrap();
@@ -188,7 +193,7 @@ fn a_broken_picture_is_told_and_the_others_are_surveyed() {
 }
 
 #[test]
-fn maps_that_are_lower_where_it_matters_are_turned_round() {
+fn maps_with_low_values_at_relevant_pixels_are_inverted() {
     let home = tempfile::tempdir().unwrap();
     let given = pictures(home.path(), 2, true);
     let settings = dvm::Settings::new().with("window", 32).with("stride", 32);
@@ -204,7 +209,7 @@ fn maps_that_are_lower_where_it_matters_are_turned_round() {
             },
         )
     };
-    // A drop, and the score that is left of it.
+    // The drop, and the score with the window covered.
     let (drop, level) = (with("drop"), with("raw"));
     for (a, b) in drop.pictures.iter().zip(&level.pictures) {
         let (a, b) = (a.cells.as_ref().unwrap(), b.cells.as_ref().unwrap());

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from './Icon.tsx';
 import type { Session } from './session.ts';
 
-/** Kinds of files that are offered; the server reads what it can of the others. */
+/** File types that the file dialog offers; other files can also be sent. */
 export const KINDS = 'image/*,.dcm,.nii,.gz,.npy';
 
 interface Named {
@@ -10,7 +10,7 @@ interface Named {
   name: string;
 }
 
-/** The page before there is a picture: one large place to drop, paste, choose or take one. */
+/** The page without pictures: a large area to drop, paste, choose or take one. */
 export function AddPicture({ session, ready, onCamera }: { session: Session; ready: boolean; onCamera: () => void }) {
   return (
     <section class="page-welcome" aria-labelledby="welcome">
@@ -21,7 +21,7 @@ export function AddPicture({ session, ready, onCamera }: { session: Session; rea
         <ChooseButton session={session} text="Choose pictures" primary disabled={!ready} />
         <CameraButton session={session} onCamera={onCamera} disabled={!ready} />
       </div>
-      <p class="page-soft">Several at once are explained one after the other.</p>
+      <p class="page-soft">Several pictures are explained one after the other.</p>
     </section>
   );
 }
@@ -29,7 +29,7 @@ export function AddPicture({ session, ready, onCamera }: { session: Session; rea
 interface ChooseProps {
   session: Session;
   text: string;
-  /** The rest of the text, left out where there is little room. */
+  /** The rest of the text, hidden on narrow screens. */
   more?: string;
   primary?: boolean;
   disabled?: boolean;
@@ -47,7 +47,7 @@ export function ChooseButton({ session, text, more = '', primary = false, disabl
   );
 }
 
-/** Opens the camera: that of a phone by its own app, another one in a window of the page. */
+/** Opens the camera: on a phone in the camera app, otherwise in a dialog of the page. */
 export function CameraButton({ session, onCamera, disabled = false }: { session: Session; onCamera: () => void; disabled?: boolean }) {
   const input = useRef<HTMLInputElement>(null);
   const phone = matchMedia('(pointer: coarse)').matches;
@@ -86,11 +86,11 @@ function FileInput({ refTo, session, label, capture = false }: FileInputProps) {
   );
 }
 
-/** Takes what is dropped or pasted anywhere on the page. */
+/** Adds files that are dropped or pasted anywhere on the page. */
 export function DropEverywhere({ session }: { session: Session }) {
   const [over, setOver] = useState(false);
   useEffect(() => {
-    // Every element that is passed sends enter and leave: only the last leave counts.
+    // Every element under the pointer sends enter and leave events; only the last leave counts.
     let depth = 0;
     const carries = (event: DragEvent) => event.dataTransfer?.types.includes('Files') ?? false;
     const enter = (event: DragEvent) => {
@@ -120,7 +120,7 @@ export function DropEverywhere({ session }: { session: Session }) {
       event.preventDefault();
       session.addPictures(files.map(({ blob, name }) => {
         pasted += 1;
-        // Browsers call every picture of the clipboard `image.png`.
+        // Browsers name every picture in the clipboard `image.png`.
         return { blob, name: name === 'image.png' ? `pasted-${pasted}.png` : name };
       }));
     };
@@ -137,7 +137,7 @@ export function DropEverywhere({ session }: { session: Session }) {
       document.removeEventListener('paste', paste);
     };
   }, [session]);
-  return over ? <div class="page-drop" aria-hidden="true"><p>Let go to explain</p></div> : null;
+  return over ? <div class="page-drop" aria-hidden="true"><p>Drop to explain</p></div> : null;
 }
 
 function named(files: FileList | null): Named[] {

@@ -5,17 +5,17 @@ import { Downloads } from './Downloads.tsx';
 import type { Session } from './session.ts';
 import type { Run } from './state.ts';
 
-/** How many classes are there at first. */
+/** The number of classes before "More classes". */
 const FIRST = 5;
 
-/** What the network says. */
+/** The prediction of the network. */
 export function AnswerPanel({ run, session }: { run: Run; session: Session }) {
   const view = run.view;
   const [all, setAll] = useState(false);
   return (
     <section class="page-answer" aria-labelledby="answer">
-      <h2 id="answer">What the network says</h2>
-      {view === null ? <p class="page-soft">{run.stage === 'failed' ? 'Nothing.' : 'It is being asked …'}</p> : (
+      <h2 id="answer">Prediction</h2>
+      {view === null ? <p class="page-soft">{run.stage === 'failed' ? 'There is no prediction.' : 'Classifying …'}</p> : (
         <>
           <Bars
             classes={all ? listed(view) : listed(view).filter(({ index }, i) => i < FIRST || index === view.class.index)}
@@ -27,7 +27,7 @@ export function AnswerPanel({ run, session }: { run: Run; session: Session }) {
               {all ? 'Fewer classes' : 'More classes'}
             </button>
           )}
-          <p class="hint">Choose a class to explain that one.</p>
+          <p class="hint">Choose a class to explain it.</p>
           <Downloads run={run} client={session.client} />
         </>
       )}
@@ -35,7 +35,7 @@ export function AnswerPanel({ run, session }: { run: Run; session: Session }) {
   );
 }
 
-/** The most probable classes, and the explained one if it is not among them. */
+/** The most probable classes, and the explained class. */
 function listed({ top, class: explained }: ExplanationView): Ranked[] {
   return top.some(({ index }) => index === explained.index) ? top : [...top, explained];
 }

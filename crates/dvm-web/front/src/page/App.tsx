@@ -23,14 +23,14 @@ export function App() {
   useEffect(() => {
     void session.open();
     const close = (event: PageTransitionEvent) => {
-      // A page that the browser keeps may be shown again.
+      // A page in the browser's cache can be shown again.
       if (!event.persisted) session.close();
     };
     addEventListener('pagehide', close);
     return () => removeEventListener('pagehide', close);
   }, [session]);
 
-  // What was focused may be gone: the picture is where a reader goes on.
+  // The focused element may be gone: focuses the picture.
   useEffect(() => {
     if (document.activeElement === document.body) document.getElementById('stage')?.focus({ preventScroll: true });
   }, [state.runs.length]);
@@ -64,7 +64,7 @@ export function App() {
           {run && state.mode === 'compare' && <Compare state={state} session={session} {...look} />}
         </main>
         {(run === null || state.mode === 'maps') && (
-          <aside class="page-side" aria-label="Answer and settings">
+          <aside class="page-side" aria-label="Prediction and settings">
             {run && <AnswerPanel run={run} session={session} />}
             {state.info && state.choice && <SettingsPanel info={state.info} choice={state.choice} run={run} session={session} />}
           </aside>
@@ -72,7 +72,7 @@ export function App() {
       </div>
       <footer class="page-footer">
         <p>
-          Pictures go to this <code>dvm serve</code> only: it keeps the latest in memory and sends nothing elsewhere.
+          Pictures are sent only to this <code>dvm serve</code>, which keeps the latest ones in memory.
         </p>
         {state.info && <p class="page-soft">dvm {state.info.version}</p>}
       </footer>

@@ -5,7 +5,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** A window with what the camera sees, and a button that takes a picture. The camera is off when it closes. */
+/** A dialog with the camera's view and a button that takes a picture. Closing it switches the camera off. */
 export function CameraDialog({ onPicture, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const video = useRef<HTMLVideoElement>(null);
@@ -47,7 +47,7 @@ export function CameraDialog({ onPicture, onClose }: Props) {
     <dialog ref={dialog} class="page-dialog page-camera" aria-labelledby="camera-title" onClose={onClose}>
       <h2 id="camera-title">Take a picture</h2>
       {error === null
-        ? <video ref={video} autoplay playsInline muted onLoadedData={() => setReady(true)} aria-label="What the camera sees" />
+        ? <video ref={video} autoplay playsInline muted onLoadedData={() => setReady(true)} aria-label="View of the camera" />
         : <p role="alert">{error}</p>}
       <div class="page-dialog-buttons">
         <button type="button" class="primary" disabled={!ready} onClick={take}>Take the picture</button>
@@ -63,7 +63,7 @@ function off(stream: MediaStream): void {
 
 function cameraProblem(problem: unknown): string {
   const name = problem instanceof DOMException ? problem.name : '';
-  if (name === 'NotAllowedError') return 'The browser does not let this page use the camera. Allow it in the address bar, then try again.';
+  if (name === 'NotAllowedError') return 'The browser does not allow this page to use the camera. Allow it in the address bar, then try again.';
   if (name === 'NotFoundError' || name === 'OverconstrainedError') return 'No camera was found.';
   return `The camera does not start: ${problem instanceof Error ? problem.message : String(problem)}`;
 }

@@ -12,13 +12,13 @@ interface Props {
   client: Client;
   model: string;
   label: string;
-  /** What no choice means, such as `the most probable one`. */
+  /** The meaning of no choice, such as `the most probable class`. */
   nothing: string;
   value: ClassChoice | null;
   onChoose: (choice: ClassChoice | null) => void;
 }
 
-/** A field that finds classes by name or number: type, arrow keys, Enter; Escape closes the list. */
+/** A field that finds classes by name or index. Arrow keys and Enter choose; Escape closes the list. */
 export function ClassBox({ client, model, label, nothing, value, onChoose }: Props) {
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
@@ -36,7 +36,7 @@ export function ClassBox({ client, model, label, nothing, value, onChoose }: Pro
         setActive(0);
         setError(null);
       },
-      () => setError('The classes cannot be listed.'),
+      () => setError('The list of classes cannot be loaded.'),
     ),
     [client, model],
   );
@@ -92,19 +92,19 @@ export function ClassBox({ client, model, label, nothing, value, onChoose }: Pro
         {found.map((one, at) => (
           <li
             key={one.index} id={`${id}-${at}`} role="option" aria-selected={at === active}
-            // Before the field loses the focus, which closes the list.
+            // Runs before the field loses the focus, which closes the list.
             onPointerDown={(event) => { event.preventDefault(); choose(one); }}
           >
             <span>{classTitle(one.name)}</span> <span class="page-soft">{one.index}</span>
           </li>
         ))}
       </ul>
-      {open && found.length === 0 && typed !== '' && <p class="page-soft">{error ?? 'No class has this in its name.'}</p>}
+      {open && found.length === 0 && typed !== '' && <p class="page-soft">{error ?? 'No class matches.'}</p>}
     </div>
   );
 }
 
-/** Those that are what was typed, then those that begin with it, then the others. */
+/** Sorts classes: equal to the typed text first, then those that start with it, then others. */
 function nearestFirst(classes: ClassList, typed: string): ClassList {
   const text = classTitle(typed).toLowerCase();
   const far = ({ name, index }: ClassList[number]) => {

@@ -29,13 +29,13 @@ interface Props {
   onSettings: (settings: Settings) => void;
 }
 
-/** Parts of the picture from its top left corner, 0 … 1: the same place in crops of different sizes. */
+/** A position as shares of the picture, 0 … 1, so that crops of different sizes can be compared. */
 interface Spot {
   down: number;
   across: number;
 }
 
-/** Two explanations of one picture beside each other: two classes, two methods or two networks. */
+/** Two explanations of one picture side by side: two classes, methods or networks. */
 export function Compare({ state, session, palettes, settings, onSettings }: Props) {
   const [spot, setSpot] = useState<Spot | null>(null);
   const first = runOf(state, 'first');
@@ -63,13 +63,13 @@ export function Compare({ state, session, palettes, settings, onSettings }: Prop
         />
       )}
       {settings.scale === 'shared' && both.length === 2 && !alike && (
-        <p class="page-note">The two maps hold different quantities ({both.map(({ quantity }) => quantity).join(' and ')}), so each keeps its own scale.</p>
+        <p class="page-note">The two maps have different quantities ({both.map(({ quantity }) => quantity).join(' and ')}), so each has its own scale.</p>
       )}
     </section>
   );
 }
 
-/** The map that a side shows: of the wished method, and of no other in its place. */
+/** The map that a side shows: only that of the chosen method. */
 function shownMap(state: State, side: Side): MapView | null {
   const run = runOf(state, side);
   return run === null ? null : mapOf(run, wishedOf(state, side, run));
@@ -113,13 +113,13 @@ function Pane({ state, info, session, side, run, map, ...drawing }: PaneProps) {
       <div class="page-pane-choice">
         <NetworkField info={info} value={model} onChoose={(chosen) => ask({ model: chosen, class: sameClass(info, model, chosen) ? now.class : null })} />
         <ClassBox
-          client={session.client} model={model} label="Class" nothing="the most probable one"
+          client={session.client} model={model} label="Class" nothing="the most probable class"
           value={now.class} onChoose={(chosen) => ask({ class: chosen })}
         />
         <label class="field">
           <span>Method</span>
           <select value={run ? now.method : ''} onChange={(event) => ask({ method: event.currentTarget.value })}>
-            {!run && <option value="">choose one</option>}
+            {!run && <option value="">choose a method</option>}
             {families(info.methods).map(({ family, methods }) => (
               <optgroup key={family} label={family}>
                 {methods.map((one) => <option key={one.name} value={one.name}>{one.name}</option>)}
@@ -148,7 +148,7 @@ function Pane({ state, info, session, side, run, map, ...drawing }: PaneProps) {
   );
 }
 
-/** Whether a class number can mean the same to both: they have equally many. */
+/** Whether two networks can have the same classes: their number is equal. */
 function sameClass(info: Info, a: string, b: string): boolean {
   const classes = (name: string) => info.models.find((model) => model.name === name)?.classes;
   return classes(a) === classes(b);

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { filePath, inWords, type Client } from './client.ts';
 import type { Run } from './state.ts';
 
-/** The files of an explanation. They come with the token, where the server wants one, and its errors are shown here. */
+/** Downloads of an explanation, with the token if the server needs one. Errors are shown here. */
 export function Downloads({ run, client }: { run: Run; client: Client }) {
   const [error, setError] = useState<string | null>(null);
   const { explanation, view } = run;
@@ -41,14 +41,14 @@ export function Downloads({ run, client }: { run: Run; client: Client }) {
         </div>
         <div>
           <dt>Record</dt>
-          <dd>{link('record.json', 'JSON', 'record of all parameters')}</dd>
+          <dd>{link('record.json', 'JSON', 'record of all settings')}</dd>
         </div>
         {view.maps.map(({ method }) => (
           <div key={method}>
             <dt>{method}</dt>
             <dd>
-              {link(`${method}.npy`, 'npy', `${method}, one number for each pixel`)}
-              {link(`${method}.raw.npy`, 'raw npy', `${method}, the numbers as the method gives them`)}
+              {link(`${method}.npy`, 'npy', `${method}, the map with one value for each pixel`)}
+              {link(`${method}.raw.npy`, 'raw npy', `${method}, the raw array`)}
               {link(`${method}.overlay.png`, 'PNG', `${method} over the picture`)}
             </dd>
           </div>
@@ -68,6 +68,6 @@ function save(blob: Blob, name: string): void {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // Not at once: a browser may still be reading it.
+  // Later, because the browser may still be reading it.
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

@@ -4,7 +4,7 @@ import type { Session } from './session.ts';
 import { runOf, type Run, type State } from './state.ts';
 import { Thumbnail } from './Thumbnail.tsx';
 
-/** Everything that was explained since the page was opened; a click opens it once more, nothing is computed again. */
+/** All explanations since the page was opened. A click shows one again without computing it. */
 export function History({ state, session, palettes }: { state: State; session: Session; palettes: Palette[] }) {
   const shown = runOf(state, 'first');
   return (
@@ -32,7 +32,7 @@ export function History({ state, session, palettes }: { state: State; session: S
           </li>
         ))}
       </ol>
-      <p class="hint">Kept in this tab only, until it is closed.</p>
+      <p class="hint">The history is kept in this tab only, until it is closed.</p>
     </nav>
   );
 }
@@ -41,6 +41,6 @@ function stageOf(run: Run): string {
   if (run.stage === 'waiting') return 'waiting';
   if (run.stage === 'failed') return 'failed';
   const made = run.view?.maps.map(({ title }) => title).join(', ') ?? '';
-  if (run.stage === 'running') return made === '' ? 'at work …' : `${made} …`;
+  if (run.stage === 'running') return made === '' ? 'in progress …' : `${made} …`;
   return made === '' ? 'stopped' : made;
 }

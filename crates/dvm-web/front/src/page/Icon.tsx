@@ -6,7 +6,7 @@ const PATHS = {
   stop: 'M7 7h10v10H7z',
 } as const;
 
-/** A drawing beside a text that says the same, so it is silent for screen readers. */
+/** An icon beside text that says the same; screen readers skip it. */
 export function Icon({ name }: { name: keyof typeof PATHS }) {
   return (
     <svg class="page-icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">

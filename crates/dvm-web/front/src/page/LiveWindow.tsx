@@ -17,12 +17,12 @@ interface Question extends Place {
   fill: string;
 }
 
-/** A window that is moved over the picture, and what the network says with it covered, as it moves. */
+/** A window that the user moves over the picture, and the prediction with the covered window. */
 export function LiveWindow({ run, session }: { run: Run; session: Session }) {
   if (run.view === null) {
-    return <p class="page-quiet-stage">The window can be moved as soon as the network has seen the picture.</p>;
+    return <p class="page-quiet-stage">You can move the window as soon as the picture is classified.</p>;
   }
-  // Another picture or network starts with a window in the middle.
+  // A new picture or network starts with the window in the middle.
   return <Movable key={`${run.picture} ${run.choice.model}`} run={run} view={run.view} session={session} />;
 }
 
@@ -57,7 +57,7 @@ function Movable({ run, view, session }: { run: Run; view: ExplanationView; sess
   useEffect(() => () => newest.close(), [newest]);
 
   useEffect(() => newest.queue.put({ ...place, fill }), [place, fill, newest]);
-  // Told when the window rests, not at every pixel.
+  // Reported when the window stops, not at every pixel.
   useEffect(() => {
     const timer = setTimeout(() => setSaid(answer ? verdict(answer) : ''), 600);
     return () => clearTimeout(timer);
@@ -104,7 +104,7 @@ function Movable({ run, view, session }: { run: Run; view: ExplanationView; sess
         >
           <MapCanvas
             size={size} picture={crop} values={null} scale={null} look={{ mode: 'picture', opacity: 0 }}
-            label={`The picture as the network sees it: ${view.name}`}
+            label={`The input of the network: ${view.name}`}
           >
             <span
               class={`page-window${fill === 'blur' ? ' page-window-blur' : ''}`}
@@ -123,9 +123,9 @@ function Movable({ run, view, session }: { run: Run; view: ExplanationView; sess
         <h2>With the window covered</h2>
         {answer && <p class="page-live-verdict">{verdict(answer)}</p>}
         {answer && <Changes answer={answer} explained={view.class.index} />}
-        {busy !== null && <p class="page-note">The server is full. It is asked again in {busy} s.</p>}
+        {busy !== null && <p class="page-note">The server is busy. Trying again in {busy} s.</p>}
         {error !== null && <p class="problem" role="alert">{error}</p>}
-        {answer && <p class="hint">Answered in {answer.milliseconds.toFixed(answer.milliseconds < 10 ? 1 : 0)} ms.</p>}
+        {answer && <p class="hint">Computed in {answer.milliseconds.toFixed(answer.milliseconds < 10 ? 1 : 0)} ms.</p>}
         <div class="for-readers" role="status" aria-live="polite">{said}</div>
       </div>
       <div class="page-live-settings">
@@ -135,7 +135,7 @@ function Movable({ run, view, session }: { run: Run; view: ExplanationView; sess
             <input type="range" min={4} max={Math.min(...size)} value={side} onInput={(event) => resize(Number(event.currentTarget.value))} />
           </label>
           <label class="field">
-            <span>Covered with</span>
+            <span>Fill</span>
             <select value={kind} onChange={(event) => setKind(event.currentTarget.value)}>
               {FILLS.map((name) => <option key={name} value={name}>{name === 'mean' ? "the picture's mean" : name}</option>)}
               <option value={OWN}>a colour</option>
@@ -175,20 +175,20 @@ function Changes({ answer, explained }: { answer: WindowAnswer; explained: numbe
   );
 }
 
-/** What became of the class that was asked for first, and what the network says now. */
+/** The change of the explained class, and the most probable class. */
 function verdict({ classes, top }: WindowAnswer): string {
   const [one] = classes;
   const [now] = top;
   if (!one || !now) return '';
   const change = one.after - one.before;
   const how = Math.abs(change) < 0.0005
-    ? `${classTitle(one.name)} stays as probable`
+    ? `${classTitle(one.name)} does not change`
     : `${classTitle(one.name)} ${change < 0 ? 'loses' : 'gains'} ${(Math.abs(change) * 100).toFixed(1)} points`;
   return now.index === one.index ? `${how}.` : `${how}; most probable now: ${classTitle(now.name)}, ${formatPercent(now.probability)}.`;
 }
 
 
-/** What the window looks like: close to what the network gets. */
+/** The colour of the window, similar to the fill of the network's input. */
 function cover(fill: string, crop: ImageData | null): string {
   if (fill === 'blur') return 'transparent';
   if (fill === 'grey') return '#808080';

@@ -1,18 +1,18 @@
 import type { Run } from './state.ts';
 
-/** Methods whose maps are still to come. */
+/** Methods whose maps are not finished. */
 export function unfinished(run: Run): string[] {
   if (run.stage !== 'running') return [];
   const made = run.view?.maps.map(({ method }) => method) ?? [];
   return run.choice.methods.filter((method) => !made.includes(method) && !(method in run.failed));
 }
 
-/** How far the methods are whose maps are still to come. */
+/** The progress of methods whose maps are not finished. */
 export function Making({ run }: { run: Run }) {
   const left = unfinished(run);
   if (left.length === 0) return null;
   return (
-    <ul class="page-making" aria-label="Maps that are being made">
+    <ul class="page-making" aria-label="Maps in progress">
       {left.map((method) => <li key={method}><MakingProgress run={run} method={method} /></li>)}
     </ul>
   );
@@ -29,7 +29,7 @@ export function MakingProgress({ run, method }: { run: Run; method: string }) {
   );
 }
 
-/** Methods that made no map, and why. */
+/** Methods that failed, and why. */
 export function FailedMethods({ run }: { run: Run }) {
   const failed = Object.entries(run.failed);
   if (failed.length === 0) return null;

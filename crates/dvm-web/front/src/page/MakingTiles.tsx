@@ -11,12 +11,12 @@ interface Props {
   size: [number, number];
   palettes: Palette[];
   settings: Settings;
-  /** The method that is drawn in the large place. */
+  /** The method in the large view. */
   watched: string | null;
   onWatch: (method: string) => void;
 }
 
-/** A tile for each map that is still to come, where the small map will be. */
+/** A tile for each unfinished map, at the place of the small map. */
 export function MakingTiles({ run, picture, size, palettes, settings, watched, onWatch }: Props) {
   return (
     <>

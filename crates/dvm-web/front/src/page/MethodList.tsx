@@ -10,7 +10,7 @@ interface Props {
   onOptions: (options: Record<string, string>) => void;
 }
 
-/** All methods by family, with a box to check each; the options of those that are chosen. */
+/** All methods by family with checkboxes, and the options of chosen methods. */
 export function MethodList({ methods, chosen, options, onChosen, onOptions }: Props) {
   const change = (name: string, on: boolean) =>
     onChosen(quickFirst(on ? [...chosen, name] : chosen.filter((other) => other !== name), methods));
@@ -79,11 +79,11 @@ function withOption(options: Record<string, string>, name: string, value: string
   return Object.fromEntries(value === null ? others : [...others, [name, value]]);
 }
 
-/** `value` is null at the default, which is what an empty field means too. */
+/** `value` is null for the default, which an empty field also means. */
 function Option({ option, value, onValue }: { option: OptionSpec; value: string | null; onValue: (value: string | null) => void }) {
   const id = useId();
-  // What is typed counts at once, as a picture may be dropped while the field has the focus; it is only put in order
-  // when the field is left.
+  // Typed text applies at once, because a picture may be dropped while the field has the focus. It is cleaned up when
+  // the field loses the focus.
   const [typed, setTyped] = useState<string | null>(null);
   const choices = words(option.takes);
   const set = (text: string) => onValue(text.trim() === '' || text.trim() === option.default ? null : text.trim());

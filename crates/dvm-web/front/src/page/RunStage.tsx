@@ -23,7 +23,7 @@ interface Props {
   onSettings: (settings: Settings) => void;
 }
 
-/** One explanation: the picture with its maps, what is still being made, and everything to be warned of. */
+/** One explanation: the picture with its maps, progress, and warnings. */
 export function RunStage({ run, state, session, palettes, settings, onSettings }: Props) {
   const { view } = run;
   const picture = state.pictures[run.picture];
@@ -31,7 +31,7 @@ export function RunStage({ run, state, session, palettes, settings, onSettings }
     <section class="page-run" aria-labelledby="run-title">
       <header class="page-run-header">
         <p class="page-run-name">{picture?.name}</p>
-        <h1 id="run-title">{view ? view.title : run.stage === 'failed' ? 'Not explained' : 'The network looks …'}</h1>
+        <h1 id="run-title">{view ? view.title : run.stage === 'failed' ? 'Not explained' : 'Classifying …'}</h1>
         {view && <p class="page-run-score">{view.score} by {run.choice.model}</p>}
         {run.stage === 'running' && (
           <button type="button" class="page-stop" onClick={() => session.stop(run.key)}><Icon name="stop" /> Stop</button>
@@ -40,7 +40,7 @@ export function RunStage({ run, state, session, palettes, settings, onSettings }
       <RunTrouble run={run} session={session} />
       {view && <Warnings warnings={view.warnings} />}
       {picture?.info && picture.info.notes.length > 0 && (
-        <ul class="page-picture-notes" aria-label="How the picture was read">
+        <ul class="page-picture-notes" aria-label="Warnings about the picture file">
           {picture.info.notes.map((note) => <li key={note}>{note}</li>)}
         </ul>
       )}
@@ -62,7 +62,7 @@ export function RunStage({ run, state, session, palettes, settings, onSettings }
   );
 }
 
-/** The finished maps, with tiles for those that are not; occlusion can be watched in the large place. */
+/** The finished maps, with tiles for unfinished ones; occlusion can be watched in the large view. */
 function Maps({ run, view, state, session, palettes, settings, onSettings }: Props & { view: ExplanationView }) {
   const { picture } = useLoaded(view);
   const wished = state.method.first;
@@ -84,7 +84,7 @@ function Maps({ run, view, state, session, palettes, settings, onSettings }: Pro
   );
 }
 
-/** Before the first map is finished: the picture, with the windows of occlusion where it is on its way. */
+/** Before the first map is finished: the picture, with the windows of occlusion so far. */
 function FirstMap({ run, view, palettes, settings }: Pick<Props, 'run' | 'palettes' | 'settings'> & { view: ExplanationView }) {
   const { picture, problem } = useLoaded(view);
   const [sweep] = Object.entries(run.windows);
@@ -96,7 +96,7 @@ function FirstMap({ run, view, palettes, settings }: Pick<Props, 'run' | 'palett
         : (
           <MapCanvas
             size={view.size} picture={picture} values={null} scale={null} look={{ mode: 'picture', opacity: 0 }}
-            label={`The picture as the network sees it: ${view.name}, ${formatPercent(view.class.probability)} ${view.class.name}`}
+            label={`The input of the network: ${view.name}, ${formatPercent(view.class.probability)} ${view.class.name}`}
           />
         )}
     </figure>
@@ -115,13 +115,13 @@ export function RunTrouble({ run, session, side = 'first' }: { run: Run; session
   if (run.stage === 'stopped') {
     return (
       <div class="page-note">
-        <p>Stopped{run.view && run.view.maps.length > 0 ? '; what was finished is here' : ''}.</p>
-        <button type="button" onClick={() => session.retry(run.key, side)}>Make it again</button>
+        <p>Stopped{run.view && run.view.maps.length > 0 ? '; finished maps are shown' : ''}.</p>
+        <button type="button" onClick={() => session.retry(run.key, side)}>Start again</button>
       </div>
     );
   }
   if (run.busy !== null) {
-    return <p class="page-note" role="status">The server is full. It is asked again in {run.busy} s.</p>;
+    return <p class="page-note" role="status">The server is busy. Trying again in {run.busy} s.</p>;
   }
   return null;
 }

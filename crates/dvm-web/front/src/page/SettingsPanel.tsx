@@ -12,7 +12,7 @@ interface Props {
   session: Session;
 }
 
-/** What the next explanation is to be: network, class, methods and checks. */
+/** The settings of the next explanation: network, class, methods and checks. */
 export function SettingsPanel({ info, choice, run, session }: Props) {
   const model = info.models.find(({ name }) => name === choice.model);
   const choose = (change: Partial<Choice>) => session.dispatch({ do: 'choose', choice: change });
@@ -27,7 +27,7 @@ export function SettingsPanel({ info, choice, run, session }: Props) {
       <h2 id="settings">{run ? 'Settings' : 'What to explain'}</h2>
       <NetworkField
         info={info} value={choice.model}
-        // A class of one network means nothing to another one.
+        // Classes of different networks are not the same.
         onChoose={(name) => choose({ model: name, class: null, against: null })}
       />
       {model && (
@@ -40,7 +40,7 @@ export function SettingsPanel({ info, choice, run, session }: Props) {
       {run && (
         <>
           <ClassBox
-            client={session.client} model={choice.model} label="Class" nothing="the most probable one"
+            client={session.client} model={choice.model} label="Class" nothing="the most probable class"
             value={choice.class} onChoose={(one) => choose({ class: one })}
           />
           <ClassBox
@@ -84,10 +84,10 @@ function CheckList({ info, choice, onChosen }: { info: Info; choice: Choice; onC
       <legend>Checks</legend>
       <details class="page-family">
         <summary>
-          Test the maps
+          Metrics that test the maps
           {choice.checks.length > 0 && <span class="page-chosen"><span class="for-readers">, chosen: </span>{choice.checks.join(', ')}</span>}
         </summary>
-        <p class="hint">Each map is tested by each of these. That takes longer than the map itself.</p>
+        <p class="hint">Each chosen metric tests each map. This takes longer than the map itself.</p>
         {info.metrics.map(({ name, title, summary }) => (
           <div key={name} class="page-method">
             <label class="choice">

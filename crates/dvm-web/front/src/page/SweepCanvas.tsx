@@ -5,22 +5,22 @@ import { position } from '../shared/scale.ts';
 import type { Windows } from './state.ts';
 import { Sweep } from './sweep.ts';
 
-/** The colours of drops in the program's figures. */
+/** The colour map of drops in dvm's figures. */
 const USUAL = 'rdbu';
 
 interface Props {
   size: [number, number];
   crop: ImageData;
-  /** All windows so far, in the order in which they were told. */
+  /** All windows so far, in the order of events. */
   batches: Windows[];
   palettes: Palette[];
   opacity: number;
-  /** Name of the chosen colour map; null for that of the program's figures. */
+  /** Name of the chosen colour map; null for that of dvm's figures. */
   colours: string | null;
   label: string;
 }
 
-/** Occlusion while it is computed: each window takes its colour over the picture as soon as its answer is known. */
+/** Occlusion while it is computed: each window gets its colour as soon as its result arrives. */
 export function SweepCanvas({ size, crop, batches, palettes, opacity, colours, label }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const sweep = useRef<{ of: Sweep; first: Windows | undefined; done: number } | null>(null);
@@ -29,7 +29,7 @@ export function SweepCanvas({ size, crop, batches, palettes, opacity, colours, l
   useEffect(() => {
     const context = canvas.current?.getContext('2d');
     if (!context) return;
-    // Another explanation begins with another first batch.
+    // Another explanation has another first batch.
     if (sweep.current === null || sweep.current.first !== batches[0]) {
       sweep.current = { of: new Sweep([rows, columns]), first: batches[0], done: 0 };
     }

@@ -7,7 +7,7 @@ import { makeScale } from '../shared/scale.ts';
 import { Icon } from './Icon.tsx';
 import type { Picture, Run } from './state.ts';
 
-/** The picture with the first map of a run over it; the picture alone until there is one. The text beside it says what it is. */
+/** The picture with the first map of a run over it, or only the picture. Text beside it describes it. */
 export function Thumbnail({ run, picture, palettes }: { run: Run; picture: Picture | null; palettes: Palette[] }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const view = run.view;
@@ -36,7 +36,7 @@ export function Thumbnail({ run, picture, palettes }: { run: Run; picture: Pictu
   }, [view?.input, map, palettes]);
 
   if (view !== null && !unreadable) return <canvas ref={canvas} class="page-thumbnail" aria-hidden="true" />;
-  // Browsers show no DICOM, NIfTI or .npy.
+  // Browsers cannot show DICOM, NIfTI or .npy.
   if (picture === null || unreadable) return <span class="page-thumbnail page-thumbnail-none"><Icon name="picture" /></span>;
   return <img class="page-thumbnail" src={picture.url} alt="" onError={() => setUnreadable(true)} />;
 }

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-/** Asks for the token that `dvm serve` printed when it started. */
+/** A dialog for the token that `dvm serve` printed at its start. */
 export function TokenDialog({ refused, onToken }: { refused: boolean; onToken: (token: string) => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [token, setToken] = useState('');
@@ -13,10 +13,10 @@ export function TokenDialog({ refused, onToken }: { refused: boolean; onToken: (
           if (token.trim() !== '') onToken(token.trim());
         }}
       >
-        <h2 id="token-title">This server asks for a token</h2>
+        <h2 id="token-title">This server needs a token</h2>
         <p>
-          It is what the server was started with: on the terminal of <code>dvm serve</code>, or from the person who
-          started it. This tab remembers it until it is closed.
+          The terminal of <code>dvm serve</code> shows the token; otherwise ask the person who started the server. This tab
+          keeps it until the tab is closed.
         </p>
         {refused && <p class="problem" role="alert">The server did not accept that token.</p>}
         <label>
@@ -26,7 +26,7 @@ export function TokenDialog({ refused, onToken }: { refused: boolean; onToken: (
             onInput={(event) => setToken(event.currentTarget.value)}
           />
         </label>
-        <div class="page-dialog-buttons"><button type="submit" class="primary">Go on</button></div>
+        <div class="page-dialog-buttons"><button type="submit" class="primary">Continue</button></div>
       </form>
     </dialog>
   );

@@ -4,7 +4,7 @@ import type {
 import { lines } from './lines.ts';
 import { secondsToWait, wait } from './waiting.ts';
 
-/** The server said no. `message` is its own text. */
+/** An error answer of the server. `message` is the server's text. */
 export class Refusal extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
@@ -13,23 +13,23 @@ export class Refusal extends Error {
   }
 }
 
-/** The token that the server wants, if it wants one. */
+/** The token of the server, if it needs one. */
 export interface TokenKeeper {
   get(): string | null;
-  /** Asks the person. Several requests that ask at the same time get one question. */
+  /** Asks the user. Several requests at the same time share one question. */
   ask(): Promise<string>;
 }
 
 export interface Call {
   signal?: AbortSignal;
-  /** Called when the server is full, with the seconds until the next try, and with null when it goes on. */
+  /** Called with the seconds until the next try if the server is busy, and with null when it continues. */
   onBusy?: (seconds: number | null) => void;
 }
 
-/** How often a full server is asked again before its answer is shown as an error. */
+/** The number of tries at a busy server before its answer is shown as an error. */
 const TRIES = 20;
 
-/** What the server can be asked. Every method fails with a `Refusal`, or with a `TypeError` where there is no connection. */
+/** The requests to the server. Every method fails with a `Refusal`, or with a `TypeError` without a connection. */
 export class Client {
   readonly #tokens: TokenKeeper;
   readonly #fetch: typeof fetch;
@@ -53,7 +53,7 @@ export class Client {
     return (await this.#ask(path, { method: 'POST', body: bytes, headers }, call)).json() as Promise<PictureInfo>;
   }
 
-  /** The events of an explanation as they come. Fails if the stream ends before its last event. */
+  /** The events of an explanation as they arrive. Fails if the stream ends before its last event. */
   async *explain(request: ExplainRequest, call: Call = {}): AsyncGenerator<ExplainEvent, void, undefined> {
     const answer = await this.#ask('/api/explain', json(request), call);
     if (answer.body === null) throw new Error('The server sent an empty answer.');
@@ -63,7 +63,7 @@ export class Client {
       last = event.event === 'done' || event.event === 'error';
       yield event;
     }
-    if (!last) throw new Error('The connection ended before the explanation was finished.');
+    if (!last) throw new Error('The connection was closed before the explanation was finished.');
   }
 
   async window(request: WindowRequest, call: Call = {}): Promise<WindowAnswer> {
@@ -80,7 +80,7 @@ export class Client {
     return (await this.#ask(filePath(explanation, name), {})).blob();
   }
 
-  /** Asks; gives the token where one is wanted; waits and asks again where the server is full. */
+  /** Sends a request, with the token if needed; waits and tries again if the server is busy. */
   async #ask(path: string, init: RequestInit, call: Call = {}): Promise<Response> {
     let busy = 0;
     for (;;) {
@@ -95,7 +95,7 @@ export class Client {
         return answer;
       }
       if (answer.status === 401) {
-        // Another request may have asked in the meantime: its token is tried first.
+        // Another request may have got a token in the meantime: tries it first.
         if (this.#tokens.get() === sent) await this.#tokens.ask();
         call.signal?.throwIfAborted();
         continue;
@@ -112,7 +112,7 @@ export class Client {
   }
 }
 
-/** Where a file of an explanation is. */
+/** The address of a file of an explanation. */
 export function filePath(explanation: string, name: string): string {
   return `/api/explanations/${encodeURIComponent(explanation)}/${encodeURIComponent(name)}`;
 }
@@ -127,12 +127,12 @@ async function told(answer: Response): Promise<string> {
     const problem = JSON.parse(text) as Partial<Problem>;
     if (typeof problem.error === 'string') return problem.error;
   } catch {
-    // Not JSON: a server between here and there.
+    // Not JSON, such as the answer of a proxy.
   }
   return text.length > 0 && text.length < 300 && !text.startsWith('<') ? text : `The server answered with status ${answer.status}.`;
 }
 
-/** What went wrong, in one sentence for people. */
+/** An error as one sentence. */
 export function inWords(error: unknown): string {
   if (error instanceof Refusal) return error.message;
   if (error instanceof TypeError) return 'The server cannot be reached. Is `dvm serve` still running?';

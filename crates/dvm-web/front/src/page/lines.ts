@@ -1,4 +1,4 @@
-/** The lines of a stream of UTF-8 text, as they come. Line ends may fall anywhere in the chunks; empty lines are left out. */
+/** The lines of a stream of UTF-8 text. Line ends can be anywhere in the chunks; empty lines are left out. */
 export async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
@@ -16,7 +16,7 @@ export async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator
       if (done) return;
     }
   } finally {
-    // A reader that stops early also stops the server's work.
+    // Stopping early also stops the server's work.
     await reader.cancel().catch(() => undefined);
   }
 }

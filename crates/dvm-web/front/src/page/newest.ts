@@ -1,8 +1,8 @@
 /**
- * Asks one question at a time, and of those that came meanwhile only the newest.
+ * Sends one request at a time, then only the newest of those that arrived in the meantime.
  *
- * A pointer moves faster than any network answers: this keeps the answer as near to the pointer as it can be, and the
- * server's queue short.
+ * A pointer moves faster than a network answers: this keeps the answer close to the pointer and the server's queue
+ * short.
  */
 export class Newest<Question, Answer> {
   #asking = false;
@@ -28,7 +28,7 @@ export class Newest<Question, Answer> {
     if (!this.#asking) void this.#run();
   }
 
-  /** No answer is told after this. */
+  /** After this, no answer is reported. */
   close(): void {
     this.#closed = true;
     this.#next = null;

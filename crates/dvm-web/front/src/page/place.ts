@@ -4,7 +4,7 @@ export interface Place {
   columns: [number, number];
 }
 
-/** The window of `side` pixels whose centre is nearest to a point, without leaving the picture. */
+/** The window of `side` pixels with the centre nearest to a point, inside the picture. */
 export function around(row: number, column: number, side: number, [height, width]: [number, number]): Place {
   return { rows: along(row, side, height), columns: along(column, side, width) };
 }
@@ -13,7 +13,7 @@ export function centre({ rows, columns }: Place): { row: number; column: number 
   return { row: (rows[0] + rows[1]) / 2, column: (columns[0] + columns[1]) / 2 };
 }
 
-/** Where a key moves a window to; null if it is no such key. */
+/** The window after a key; null if the key does not move it. */
 export function movedBy(key: string, far: boolean, place: Place, size: [number, number]): Place | null {
   const step = far ? 10 : 1;
   const steps: Record<string, [number, number]> = {

@@ -8,16 +8,16 @@ import { SessionToken } from './token.ts';
 
 const SIDES: readonly Side[] = ['first', 'second'];
 
-/** What is under way on one side. */
+/** The running explanation of one side. */
 interface Working {
   run: number;
   stop: AbortController;
 }
 
 /**
- * Holds the state, and does what needs the server.
+ * Keeps the state and calls the server.
  *
- * Each side makes one explanation at a time. Another one that a person starts stops it; pictures that wait follow
+ * Each side makes one explanation at a time. If the user starts another one, it is stopped; waiting pictures follow
  * when it is finished.
  */
 export class Session {
@@ -26,7 +26,7 @@ export class Session {
   #state: State = start;
   #changed: (state: State) => void;
   #working: Record<Side, Working | null> = { first: null, second: null };
-  /** The files themselves, so that a picture that the server has forgotten can be sent again. */
+  /** The files, so that a picture that the server has dropped can be sent again. */
   #files = new Map<number, Blob>();
   #keys = 0;
   #later: ReturnType<typeof setTimeout> | undefined;
@@ -49,7 +49,7 @@ export class Session {
       this.#later = undefined;
       this.#changed(this.#state);
     } else if (this.#later === undefined) {
-      // Hundreds of these come in a second: they are drawn together.
+      // Hundreds of these events arrive in a second; they are drawn together.
       this.#later = setTimeout(() => {
         this.#later = undefined;
         this.#changed(this.#state);
@@ -62,7 +62,7 @@ export class Session {
     const { shown, method } = this.#state;
     const first = findRun(this.#state, shown.first);
     if (mode !== 'compare' || first === null || findRun(this.#state, shown.second)?.picture === first.picture) return;
-    // The right side begins with another map of the same run.
+    // The right side starts with another map of the same run.
     const seen = methodOf(first, method.first);
     const other = first.choice.methods.find((name) => name !== seen) ?? null;
     this.dispatch({ do: 'look at', side: 'first', method: seen });
@@ -76,7 +76,7 @@ export class Session {
       this.dispatch({ do: 'info', info });
       if (this.#state.choice === null) {
         const [model] = info.models;
-        if (!model) throw new Error('The server has no network.');
+        if (!model) throw new Error('The server has no networks.');
         this.dispatch({ do: 'choose', choice: { model: model.name, methods: pick(info.methods) } });
       }
     } catch (error) {
@@ -84,7 +84,7 @@ export class Session {
     }
   }
 
-  /** Explains pictures as the panel says: the first at once, the others after it. */
+  /** Explains pictures with the settings of the panel: the first at once, the others after it. */
   addPictures(files: readonly { blob: Blob; name: string }[]): void {
     const { choice, info } = this.#state;
     if (choice === null || info === null) return;
@@ -92,13 +92,13 @@ export class Session {
     const added: Run[] = [];
     for (const { blob, name } of files) {
       if (blob.size === 0 || blob.size > info.limits.bytes) {
-        this.note(blob.size === 0 ? `${name} is empty.` : `${name} is larger than this server takes: ${megabytes(blob.size)} of at most ${megabytes(info.limits.bytes)}.`);
+        this.note(blob.size === 0 ? `${name} is empty.` : `${name} is too large: it has ${megabytes(blob.size)}; the limit of this server is ${megabytes(info.limits.bytes)}.`);
         continue;
       }
       const picture: Picture = { key: this.#key(), name, url: URL.createObjectURL(blob), info: null };
       this.#files.set(picture.key, blob);
       this.dispatch({ do: 'picture', picture });
-      // A class of another picture is not what the new one is asked about.
+      // The class chosen for another picture does not apply to the new one.
       added.push(newRun(this.#key(), picture.key, { ...choice, class: null, against: null }));
     }
     const [first, ...others] = added;
@@ -110,15 +110,15 @@ export class Session {
   }
 
   /**
-   * Explains the picture of a side once more, with changes to what the panel says, or to `base`; at once if it was
-   * asked before.
+   * Explains the picture of a side again, with changes to the settings of the panel or to `base`. An earlier run with
+   * the same settings is shown at once.
    */
   explain(changes: Partial<Choice> = {}, side: Side = 'first', base?: Choice): void {
     const shown = findRun(this.#state, this.#state.shown[side]) ?? findRun(this.#state, this.#state.shown.first);
     const from = base ?? this.#state.choice;
     if (shown === null || from === null) return;
     const choice = { ...from, ...changes };
-    // With a base the methods are those of one run: the panel keeps its own for the next picture.
+    // With a base, the panel keeps its own methods for the next picture.
     const { model, class: one, against } = choice;
     if (side === 'first') this.dispatch({ do: 'choose', choice: base === undefined ? choice : { model, class: one, against } });
     const known = this.#state.runs.find((run) =>
@@ -129,11 +129,11 @@ export class Session {
       return;
     }
     this.#begin(newRun(this.#key(), shown.picture, choice), side);
-    // A question with a mistake in it has been put right.
+    // The error of an earlier request is no longer relevant.
     if (shown.stage === 'failed' && shown.view === null) this.dispatch({ do: 'remove', run: shown.key });
   }
 
-  /** Shows a run of the history; one that waits or was stopped is started. */
+  /** Shows a run of the history; starts it if it waits or was stopped. */
   openRun(key: number, side: Side = 'first'): void {
     const run = findRun(this.#state, key);
     if (run === null) return;
@@ -143,7 +143,7 @@ export class Session {
     this.setMode(this.#state.mode);
   }
 
-  /** Makes a failed or stopped run once more. */
+  /** Repeats a failed or stopped run. */
   retry(key: number, side: Side = 'first'): void {
     const run = findRun(this.#state, key);
     if (run !== null) this.#begin(run, side);
@@ -195,7 +195,7 @@ export class Session {
   #begin(run: Run, side: Side): void {
     const before = this.#working[side];
     if (before !== null && before.run !== run.key) {
-      // A picture of the queue that is not looked at waits again; what a person asked before is stopped.
+      // A run from the queue that is not visible waits again; a run that the user started is stopped.
       this.#halt(side, this.#state.shown[side] !== before.run);
     } else if (before !== null) {
       before.stop.abort();
@@ -213,7 +213,7 @@ export class Session {
     this.dispatch({ do: 'stop', run: working.run, again });
   }
 
-  /** The oldest picture that waits. */
+  /** The oldest waiting picture. */
   #next(): void {
     if (this.#working.first !== null) return;
     const waiting = this.#state.runs.filter((run) => run.stage === 'waiting').at(-1);
@@ -248,7 +248,7 @@ export class Session {
     }
   }
 
-  /** Asks about a picture; sends it first where the server does not have it (any more). */
+  /** Makes a request about a picture; sends the picture first if the server does not have it. */
   async #withPicture<T>(key: number, signal: AbortSignal, ask: (id: string) => Promise<T>): Promise<T> {
     const known = this.#state.pictures[key]?.info?.id;
     if (known !== undefined) {
@@ -260,21 +260,21 @@ export class Session {
     }
     const picture = this.#state.pictures[key];
     const file = this.#files.get(key);
-    if (!picture || !file) throw new Error('This picture is no longer here.');
+    if (!picture || !file) throw new Error('This picture is no longer in the page; add it again.');
     const info = await this.client.addPicture(file, picture.name, { signal });
     this.dispatch({ do: 'picture sent', picture: key, info });
     return ask(info.id);
   }
 }
 
-/** What a run was asked for; the most probable class counts as itself where another choice names it. */
+/** The choice of a run; the most probable class is replaced by its index if another choice names it. */
 function asked(run: Run, choice: Choice): Choice {
   return run.choice.class === null && choice.class !== null && run.view !== null
     ? { ...run.choice, class: run.view.class }
     : run.choice;
 }
 
-/** Whether what was made for one choice holds what another asks for. */
+/** Whether the results for one choice include those for another. */
 export function answers(made: Choice, asked: Choice): boolean {
   return made.model === asked.model
     && made.class?.index === asked.class?.index

@@ -1,21 +1,21 @@
 import { classTitle } from '../shared/class-title.ts';
 import type { ExplainEvent, ExplanationView, Info, MapView, PictureInfo, Warning } from '../shared/types.ts';
 
-/** A class that a person chose. */
+/** A class that the user chose. */
 export interface ClassChoice {
   index: number;
   name: string;
 }
 
-/** What is asked of the network about a picture. */
+/** The settings of an explanation. */
 export interface Choice {
   model: string;
-  /** In the order in which they are made. */
+  /** In the order in which maps are made. */
   methods: string[];
-  /** null: the most probable one. */
+  /** null: the most probable class. */
   class: ClassChoice | null;
   against: ClassChoice | null;
-  /** `method.option` to what was typed; options at their default are absent. */
+  /** Typed values by `method.option`; defaults are absent. */
   options: Record<string, string>;
   checks: string[];
 }
@@ -23,9 +23,9 @@ export interface Choice {
 export interface Picture {
   key: number;
   name: string;
-  /** Its own address in this page, to show before the network has seen it. */
+  /** Its address in this page, for showing it before it is classified. */
   url: string;
-  /** What the server knows it by; null until it is there. */
+  /** The server's data of it; null until it is sent. */
   info: PictureInfo | null;
 }
 
@@ -40,49 +40,49 @@ export interface Progress {
 
 export type Stage = 'waiting' | 'running' | 'done' | 'stopped' | 'failed';
 
-/** One explanation: asked, under way or finished. The history is the list of these. */
+/** One explanation: waiting, running or finished. The history is the list of runs. */
 export interface Run {
   key: number;
   picture: number;
   choice: Choice;
   stage: Stage;
-  /** The server's name of the results, for downloads. */
+  /** The server's id of the results, for downloads. */
   explanation: string | null;
   view: ExplanationView | null;
   progress: Record<string, Progress>;
-  /** What methods have covered so far, in the order of the events. */
+  /** Covered windows so far by method, in the order of events. */
   windows: Record<string, Windows[]>;
-  /** What methods failed with. */
+  /** Errors of methods. */
   failed: Record<string, string>;
   error: string | null;
-  /** Seconds until a full server is asked again. */
+  /** Seconds until the next try at a busy server. */
   busy: number | null;
   seconds: number | null;
 }
 
 export type Mode = 'maps' | 'window' | 'compare';
 
-/** The two panes of a comparison; without one only `first` is seen. */
+/** The two panes of a comparison; outside it, only `first` is visible. */
 export type Side = 'first' | 'second';
 
 export interface State {
   info: Info | null;
-  /** What keeps the page from working at all. */
+  /** The error that keeps the page from working. */
   trouble: string | null;
   pictures: Record<number, Picture>;
-  /** The newest first. */
+  /** Newest first. */
   runs: Run[];
   /** The settings of the panel. */
   choice: Choice | null;
   mode: Mode;
-  /** Which runs are seen, by their keys. */
+  /** Keys of the visible runs. */
   shown: Record<Side, number | null>;
-  /** The method whose map is looked at, where there is one; null: the first that is finished. */
+  /** The method whose map is shown; null: the first finished one. */
   method: Record<Side, string | null>;
   token: { open: boolean; refused: boolean };
-  /** The newest news, for screen readers. */
+  /** The latest message for screen readers. */
   said: string;
-  /** What could not be done, such as a file that is too large. */
+  /** Messages about errors, such as a file that is too large. */
   notes: string[];
 }
 
@@ -120,7 +120,7 @@ export const start: State = {
   notes: [],
 };
 
-/** A run that waits for its turn. */
+/** A waiting run. */
 export function newRun(key: number, picture: number, choice: Choice): Run {
   return {
     key, picture, choice, stage: 'waiting', explanation: null, view: null, progress: {}, windows: {}, failed: {},
@@ -164,7 +164,7 @@ export function reduce(state: State, action: Action): State {
     case 'busy':
       return withRun(state, action.run, (run) => ({ ...run, busy: action.seconds }));
     case 'stop':
-      // The last event is there before the connection ends: such a run stays finished.
+      // The last event arrives before the connection ends, so a finished run stays finished.
       return withRun(state, action.run, (run) => isFinished(run) ? run
         : action.again
           ? newRun(run.key, run.picture, run.choice)
@@ -197,12 +197,12 @@ export function findRun(state: State, key: number | null): Run | null {
   return key === null ? null : (state.runs.find((run) => run.key === key) ?? null);
 }
 
-/** The run that a side shows. */
+/** The run of a side. */
 export function runOf(state: State, side: Side): Run | null {
   return findRun(state, state.shown[side]);
 }
 
-/** The method whose map is seen of a run: the wished one if it is finished, or the first finished one. */
+/** The method whose map is shown: the chosen one if it is finished, otherwise the first finished one. */
 export function methodOf(run: Run, wished: string | null): string | null {
   return mapOf(run, wished)?.method ?? run.view?.maps[0]?.method ?? null;
 }
@@ -215,7 +215,7 @@ function isFinished({ stage }: Run): boolean {
   return stage === 'done' || stage === 'failed';
 }
 
-/** Whether a person looks at it. */
+/** Whether the run is visible. */
 function seen(state: State, key: number): boolean {
   return state.shown.first === key || (state.mode === 'compare' && state.shown.second === key);
 }
@@ -270,7 +270,7 @@ function omit<T>(record: Record<string, T>, key: string): Record<string, T> {
   return Object.fromEntries(Object.entries(record).filter(([name]) => name !== key));
 }
 
-/** What is told to people who listen. */
+/** A message for screen readers. */
 function news(run: Run, event: ExplainEvent): string | null {
   switch (event.event) {
     case 'prediction': {
@@ -279,7 +279,7 @@ function news(run: Run, event: ExplainEvent): string | null {
     }
     case 'map': {
       const ready = run.view?.maps.length ?? 0;
-      return `Map ${ready} of ${run.choice.methods.length} is there: ${event.map.title}.`;
+      return `Map ${ready} of ${run.choice.methods.length} is finished: ${event.map.title}.`;
     }
     case 'failed':
       return `${event.method} failed: ${event.error}`;

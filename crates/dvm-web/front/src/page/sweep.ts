@@ -1,8 +1,8 @@
 import type { Windows } from './state.ts';
 
-/** A map that is made window by window: a pixel shows the window whose centre is nearest, as finished maps do. */
+/** A map that is made window by window: a pixel shows the window with the nearest centre, as in finished maps. */
 export class Sweep {
-  /** The drop of each pixel, row-major; NaN where no window has been yet. */
+  /** The drop of each pixel, row-major; NaN without a window so far. */
   readonly values: Float32Array;
   /** The largest drop or gain so far. */
   reach = 0;
@@ -28,7 +28,7 @@ export class Sweep {
         for (let column = Math.max(left, 0); column < Math.min(right, this.#columns); column++) {
           const at = row * this.#columns + column;
           const distance = (row - middleRow) ** 2 + (column - middleColumn) ** 2;
-          // Of two that are equally near the first one stays, as in finished maps.
+          // Ties go to the first window, as in finished maps.
           if (distance >= this.#distance[at]!) continue;
           this.#distance[at] = distance;
           this.values[at] = drop;

@@ -2,7 +2,7 @@ import type { TokenKeeper } from './client.ts';
 
 const KEY = 'dvm-token';
 
-/** Keeps the server's token until the tab is closed, and asks for it when the server wants one. */
+/** Keeps the server's token until the tab is closed, and asks the user for it when it is needed. */
 export class SessionToken implements TokenKeeper {
   #question: { promise: Promise<string>; answer: (token: string) => void } | null = null;
   readonly #onQuestion: (open: boolean, refused: boolean) => void;
@@ -27,7 +27,7 @@ export class SessionToken implements TokenKeeper {
     return this.#question.promise;
   }
 
-  /** What the person typed. */
+  /** Sets the token that the user typed. */
   give(token: string): void {
     this.#store.setItem(KEY, token);
     const question = this.#question;

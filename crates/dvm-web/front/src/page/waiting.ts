@@ -17,7 +17,7 @@ export function wait(milliseconds: number, signal?: AbortSignal): Promise<void> 
   });
 }
 
-/** How long a full server asks us to wait, in seconds: the header Retry-After, at least 1 and at most 60. */
+/** The seconds to wait for a busy server: the header Retry-After, between 1 and 60. */
 export function secondsToWait(retryAfter: string | null, now = Date.now()): number {
   const seconds = retryAfter === null || retryAfter.trim() === '' ? 1 : Number(retryAfter);
   const told = Number.isFinite(seconds) ? seconds : (Date.parse(retryAfter ?? '') - now) / 1000;

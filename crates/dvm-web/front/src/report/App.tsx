@@ -12,7 +12,7 @@ import { FailedOnes } from './FailedOnes.tsx';
 import { ReportSection } from './ReportSection.tsx';
 import { select, shortener, type Selection } from './selection.ts';
 
-/** The whole report: its list and sections, or one entry. Both are printed. */
+/** The report: its list and sections, or one entry. Both are printed. */
 export function App({ head }: { head: ReportHead }) {
   const { entries, failed } = head;
   const [place, setPlace] = usePlace(head);
@@ -23,14 +23,14 @@ export function App({ head }: { head: ReportHead }) {
 
   const open = place.open === null ? null : (entries.find(({ id }) => id === place.open) ?? null);
   const alone = entries.length === 1;
-  // The list is only hidden, so that it is where it was when the reader comes back.
+  // The list is only hidden, so that its scroll position is kept.
   const behind = open && !alone ? 'report-behind' : '';
 
   const sections = useMemo(() => sectionsOf(head), [head]);
   const firstList = sections.find(({ type }) => type === 'pictures');
   return (
     <>
-      <a class="report-skip" href="#app" onClick={skip}>To the content</a>
+      <a class="report-skip" href="#app" onClick={skip}>Skip to the content</a>
       <header class="report-header">
         <h1>{head.title}</h1>
         <ThemeSwitch />
@@ -70,16 +70,16 @@ export function App({ head }: { head: ReportHead }) {
           <section class="report-section">
             <h2>How it was made</h2>
             {head.command === '' ? (
-              <p>On the page of dvm serve, version {head.version}.</p>
+              <p>This report was made on the page of dvm serve, version {head.version}.</p>
             ) : (
               <>
-                <p>The command that made this report, with dvm {head.version}:</p>
+                <p>This command made the report, with dvm {head.version}:</p>
                 <CopyButton text={head.command} label="Copy the command" />
               </>
             )}
             <details open={entries.length === 0}>
-              <summary>All parameters</summary>
-              <Parameters caption="All parameters of this report" of={head.parameters} />
+              <summary>All settings</summary>
+              <Parameters caption="All settings of this report" of={head.parameters} />
             </details>
           </section>
         </div>
@@ -90,13 +90,13 @@ export function App({ head }: { head: ReportHead }) {
 
 const ALL_PICTURES: Section = { type: 'pictures', title: 'Pictures', paragraphs: [], group: null };
 
-/** One entry needs no list; more are listed even if the report has no place for the list. */
+/** Without a section of pictures, several entries still get a list; one entry needs none. */
 function sectionsOf({ entries, sections }: ReportHead): Section[] {
   if (entries.length < 2) return sections.filter(({ type }) => type !== 'pictures');
   return sections.some(({ type }) => type === 'pictures') ? sections : [...sections, ALL_PICTURES];
 }
 
-/** The place in the report, kept in the address. One entry alone is open at once. */
+/** The place in the report, kept in the address. A single entry is opened at once. */
 function usePlace({ entries }: ReportHead): [Place, (place: Place, replace?: boolean) => void] {
   const read = (): Place => {
     const place = readPlace(location.hash);
@@ -109,7 +109,7 @@ function usePlace({ entries }: ReportHead): [Place, (place: Place, replace?: boo
     return () => removeEventListener('hashchange', changed);
   }, []);
   const go = (next: Place, replace = false) => {
-    // Every letter of a search would be a step back otherwise.
+    // Otherwise every letter of a search would be a step in the browser's history.
     if (replace) history.replaceState(null, '', writePlace(next));
     else history.pushState(null, '', writePlace(next));
     setPlace(next);
@@ -117,14 +117,14 @@ function usePlace({ entries }: ReportHead): [Place, (place: Place, replace?: boo
   return [place, go];
 }
 
-/** The same selection stays the same object, so that the list is not drawn again. */
+/** Keeps the object of an equal selection, so that the list is not drawn again. */
 function keepSelection({ selection }: Place, after: Place): Place {
   const text = (of: Selection) => writePlace({ open: null, selection: of });
   return text(selection) === text(after.selection) ? { ...after, selection } : after;
 }
 
 function skip(event: Event): void {
-  // The address keeps the state, so the link must not change it.
+  // The address has the state, so the link must not change it.
   event.preventDefault();
   document.getElementById('content')?.focus();
 }

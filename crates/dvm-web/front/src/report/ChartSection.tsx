@@ -4,10 +4,10 @@ import type { Section } from '../shared/types.ts';
 import { useNear } from './use-near.ts';
 
 /**
- * A drawing of the program itself, with its numbers.
+ * A chart drawn by dvm, with its values.
  *
- * It is shown as a picture: in a picture no script runs and nothing is loaded, and the names inside one
- * drawing do not meet those of another. There may be a hundred large ones: each is drawn when it comes near.
+ * It is shown as an image: no script runs in it, nothing is loaded, and ids of different charts do not conflict.
+ * A report can have a hundred large charts, so each is drawn when it is close to the visible part.
  */
 export function ChartSection({ chart }: { chart: Extract<Section, { type: 'chart' }> }) {
   const { title, note, svg, table } = chart;
@@ -20,19 +20,19 @@ export function ChartSection({ chart }: { chart: Extract<Section, { type: 'chart
       <h2>{title}</h2>
       {note !== null && <p>{note}</p>}
       {broken ? (
-        <p class="problem">This drawing cannot be shown.</p>
+        <p class="problem">This chart cannot be shown.</p>
       ) : (
         <img
           class="report-chart"
           src={source}
           {...sizeOf(svg)}
-          alt={table ? `${title}. The numbers are in the table below.` : title}
+          alt={table ? `${title}. The values are in the table below.` : title}
           onError={() => setBroken(true)}
         />
       )}
       {table && (
         <details>
-          <summary>Numbers of the drawing</summary>
+          <summary>Values of the chart</summary>
           {table.note !== null && <p>{table.note}</p>}
           <DataTable columns={table.columns} rows={table.rows} caption={table.title} />
         </details>
@@ -41,10 +41,10 @@ export function ChartSection({ chart }: { chart: Extract<Section, { type: 'chart
   );
 }
 
-/** Until a drawing is near: nothing, in its place. */
+/** An empty image, until the chart is close to the visible part. */
 const BLANK = 'data:image/svg+xml,%3Csvg xmlns="http://www.w3.org/2000/svg"/%3E';
 
-/** The size that the drawing says, so that the page does not jump when it is drawn. */
+/** The size of the chart, so that the page does not jump when it is drawn. */
 export function sizeOf(svg: string): { width?: number; height?: number } {
   const tag = /<svg\b[^>]*>/.exec(svg)?.[0] ?? '';
   const [width, height] = ['width', 'height'].map((name) => Number(new RegExp(`\\s${name}="([\\d.]+)"`).exec(tag)?.[1]));

@@ -4,7 +4,7 @@ import { Checks } from '../shared/Checks.tsx';
 import { classTitle } from '../shared/class-title.ts';
 import type { Palette } from '../shared/colours.ts';
 import { Parameters } from '../shared/Parameters.tsx';
-import type { Entry, ExplanationView } from '../shared/types.ts';
+import type { PictureEntry, ExplanationView } from '../shared/types.ts';
 import { Viewer } from '../shared/Viewer.tsx';
 import type { Settings } from '../shared/viewer-settings.ts';
 import { Warnings } from '../shared/Warnings.tsx';
@@ -13,15 +13,15 @@ import { readEntry } from './data.ts';
 import { usePeers } from './use-peers.ts';
 
 interface Props {
-  entry: Entry;
-  /** The list that previous and next go through. */
-  selected: Entry[];
+  entry: PictureEntry;
+  /** The list for the previous and next entry. */
+  selected: PictureEntry[];
   place: Place;
-  /** A name without what all names begin with. */
+  /** Shortens a name. */
   shortName: (name: string) => string;
-  /** Whether the report has no other entry. */
+  /** Whether it is the only entry of the report. */
   alone: boolean;
-  /** Whether the report keeps its pictures small. */
+  /** Whether pictures are stored with less precision. */
   small: boolean;
   palettes: Palette[];
   settings: Settings;
@@ -29,7 +29,7 @@ interface Props {
   onPlace: (place: Place) => void;
 }
 
-/** One entry: its maps, classes, checks, warnings and parameters. */
+/** One entry: its maps, classes, checks, warnings and settings. */
 export function Detail(props: Props) {
   const { entry, shortName, selected, place, alone, small, palettes, settings, onSettings, onPlace } = props;
   const view = useMemo(() => tryToRead(entry.id), [entry.id]);
@@ -56,14 +56,14 @@ export function Detail(props: Props) {
       const { key, target } = event;
       const to = { ArrowRight: next, ArrowLeft: previous }[key];
       if (to && !usesArrows(target)) onPlace({ ...place, open: to.id });
-      // An open choice is closed by the same key.
+      // The same key closes an open select box.
       else if (key === 'Escape' && !(target instanceof HTMLSelectElement)) onPlace(list);
     };
     addEventListener('keydown', pressed);
     return () => removeEventListener('keydown', pressed);
   });
 
-  const link = (to: Entry | undefined, text: string) =>
+  const link = (to: PictureEntry | undefined, text: string) =>
     to ? (
       <a class="button" href={writePlace({ ...place, open: to.id })}>{text}</a>
     ) : (
@@ -76,7 +76,7 @@ export function Detail(props: Props) {
           <a class="button" href={writePlace(list)}>All entries</a>
           {link(previous, '← Previous')}
           {link(next, 'Next →')}
-          {at >= 0 && <span class="hint">{at + 1} of {selected.length}. Keys: ← and → step, Esc shows all entries.</span>}
+          {at >= 0 && <span class="hint">{at + 1} of {selected.length}. Keys: ← previous, → next, Esc all entries.</span>}
         </nav>
       )}
       <h2 id="entry-title" ref={heading} tabIndex={-1}>
@@ -102,7 +102,7 @@ export function Detail(props: Props) {
 
 interface ContentsProps {
   view: ExplanationView;
-  entry: Entry;
+  entry: PictureEntry;
   small: boolean;
   children: preact.ComponentChildren;
 }
@@ -125,7 +125,7 @@ function Contents({ view, entry, small, children }: ContentsProps) {
       </p>
       <Warnings warnings={view.warnings} />
       {children}
-      {small && <p class="hint">This report has many pictures: its crops are JPEG, and its maps have 254 steps from the lowest to the highest value.</p>}
+      {small && <p class="hint">This report has many pictures, so crops are JPEG and maps have 254 steps from the lowest to the highest value.</p>}
       <section class="report-classes">
         <h3>Most probable classes</h3>
         <Bars classes={view.top.slice(0, 5)} explained={view.class.index} trueClass={view.trueClass} />
@@ -145,20 +145,20 @@ function Contents({ view, entry, small, children }: ContentsProps) {
       )}
       <section>
         <details>
-          <summary>Every parameter of this entry</summary>
-          <Parameters caption={`Parameters of ${view.name}`} of={view.record} />
+          <summary>All settings of this entry</summary>
+          <Parameters caption={`Settings of ${view.name}`} of={view.record} />
         </details>
       </section>
     </>
   );
 }
 
-/** When the entry is closed, the focus goes to its thumbnail. */
+/** Moves the focus to the entry's thumbnail when the entry is closed. */
 function useBackToCard(id: number | null): void {
   useEffect(() => {
     if (id === null) return;
     return () => {
-      // After the list is visible again.
+      // Waits until the list is visible again.
       setTimeout(() => document.querySelector<HTMLElement>(`.report-list a[data-id="${id}"]`)?.focus(), 0);
     };
   }, [id]);
@@ -172,7 +172,7 @@ function tryToRead(id: number): ExplanationView | Error {
   }
 }
 
-/** Whether the arrow keys mean something else where the focus is. */
+/** Whether the focused element uses the arrow keys itself. */
 function usesArrows(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.closest('input, select, textarea, .map-canvas, .table-frame, .copy-text') !== null;
 }

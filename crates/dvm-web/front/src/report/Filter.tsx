@@ -1,15 +1,15 @@
 import { useMemo } from 'preact/hooks';
 import { classTitle } from '../shared/class-title.ts';
-import type { Entry } from '../shared/types.ts';
+import type { PictureEntry } from '../shared/types.ts';
 import { everything, namesOf, type Selection, type Sort } from './selection.ts';
 
 interface Props {
-  entries: Entry[];
+  entries: PictureEntry[];
   selection: Selection;
   onSelection: (selection: Selection) => void;
 }
 
-/** Which entries are listed, in which order. */
+/** The filter and order of the list. */
 export function Filter({ entries, selection, onSelection }: Props) {
   const classes = useMemo(() => namesOf(entries, (entry) => entry.class.name), [entries]);
   const trueClasses = useMemo(() => namesOf(entries, (entry) => entry.trueClass), [entries]);
@@ -47,12 +47,12 @@ export function Filter({ entries, selection, onSelection }: Props) {
       </label>
       <label class="choice">
         <input type="checkbox" checked={selection.descending} onChange={(event) => change({ descending: event.currentTarget.checked })} />
-        Largest or last first
+        Descending
       </label>
       {warned > 0 && (
         <label class="choice">
           <input type="checkbox" checked={selection.warned} onChange={(event) => change({ warned: event.currentTarget.checked })} />
-          With warnings only ({warned})
+          Only with warnings ({warned})
         </label>
       )}
       <button type="button" onClick={() => onSelection(everything)}>Show all</button>

@@ -2,31 +2,31 @@ import { Component } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import { classTitle } from '../shared/class-title.ts';
 import { formatPercent } from '../shared/ticks.ts';
-import type { Entry } from '../shared/types.ts';
+import type { PictureEntry } from '../shared/types.ts';
 import { writePlace, type Place } from './address.ts';
 import type { Selection } from './selection.ts';
 
-/** How many thumbnails are added at a time: with many thousands, scrolling and filtering would be slow. */
+/** The number of thumbnails that are added at a time, because many thousands would be slow. */
 const STEP = 1000;
 
 interface Props {
-  entries: Entry[];
+  entries: PictureEntry[];
   shortName: (name: string) => string;
   place: Place;
   label: string;
 }
 
 /**
- * The entries as a grid of thumbnails. One of them takes the focus; the arrow keys move it.
+ * The entries as a grid of thumbnails. One of them can have the focus; the arrow keys move it.
  *
- * All that are shown are in the document, so that the browser's own search and its printing find them; the
- * style sheet keeps those out of sight from costing much (`content-visibility`).
+ * All listed entries are in the document, so that the browser can search and print them; the style sheet keeps the
+ * invisible ones cheap (`content-visibility`).
  */
 export function PictureList({ entries, shortName, place, label }: Props) {
   const list = useRef<HTMLUListElement>(null);
   const [focused, setFocused] = useState<number | null>(null);
   const [most, setMost] = useState(STEP);
-  if (entries.length === 0) return <p>No entry fits the filter.</p>;
+  if (entries.length === 0) return <p>No entry matches the filter.</p>;
   const tabStop = entries.slice(0, most).some(({ id }) => id === focused) ? focused : entries[0]!.id;
 
   const move = (event: KeyboardEvent) => {
@@ -63,7 +63,7 @@ export function PictureList({ entries, shortName, place, label }: Props) {
   );
 }
 
-/** Which link a key goes to; null if the key moves nothing. */
+/** The link that a key moves to; null if the key does not move the focus. */
 export function destination(key: string, at: number, count: number, columns: () => number): number | null {
   const within = (to: number) => (to < 0 || to >= count ? at : to);
   switch (key) {
@@ -91,14 +91,14 @@ function columnsOf(links: HTMLElement[]): number {
 }
 
 interface CardProps {
-  entry: Entry;
-  /** As it is shown; it depends on the entry only. */
+  entry: PictureEntry;
+  /** The short name; it depends on the entry only. */
   name: string;
   selection: Selection;
   isTabStop: boolean;
 }
 
-/** Drawn again only if something of it changed: there may be thousands. */
+/** Drawn again only if it changes, because there can be thousands. */
 class Card extends Component<CardProps> {
   override shouldComponentUpdate(next: CardProps): boolean {
     const { entry, selection, isTabStop } = this.props;
@@ -116,7 +116,7 @@ class Card extends Component<CardProps> {
           </span>
           {right !== null && (
             <span class={right ? 'report-right' : 'report-wrong'}>
-              {right ? '✓ right' : `✗ wrong, it is ${trueClass === null ? 'another class' : classTitle(trueClass)}`}
+              {right ? '✓ right' : `✗ wrong, ${trueClass === null ? 'another class' : `true class ${classTitle(trueClass)}`}`}
             </span>
           )}
           {right === null && trueClass !== null && <span class="report-card-name">true class {classTitle(trueClass)}</span>}

@@ -1,5 +1,5 @@
 import { DataTable } from '../shared/DataTable.tsx';
-import type { Entry, Section } from '../shared/types.ts';
+import type { PictureEntry, Section } from '../shared/types.ts';
 import type { Place } from './address.ts';
 import { ChartSection } from './ChartSection.tsx';
 import { Filter } from './Filter.tsx';
@@ -8,13 +8,13 @@ import type { Selection } from './selection.ts';
 
 interface Props {
   section: Section;
-  entries: Entry[];
-  selected: Entry[];
-  /** A name without what all names begin with. */
+  entries: PictureEntry[];
+  selected: PictureEntry[];
+  /** Shortens a name. */
   shortName: (name: string) => string;
   place: Place;
   onSelection: (selection: Selection) => void;
-  /** Whether the filter stands here: above the first list of pictures; it is for all of them. */
+  /** Whether the filter is here: above the first list of pictures. It applies to all lists. */
   withFilter: boolean;
 }
 
@@ -40,7 +40,7 @@ export function ReportSection({ section, entries, selected, shortName, place, on
     case 'chart':
       return <ChartSection chart={section} />;
     case 'pictures': {
-      const here = ({ group }: Entry) => section.group === null || group === section.group;
+      const here = ({ group }: PictureEntry) => section.group === null || group === section.group;
       const all = entries.filter(here);
       const listed = selected.filter(here);
       return (

@@ -1,8 +1,8 @@
 import { everything, type Selection, type Sort } from './selection.ts';
 
-/** What the part of the address after `#` keeps: `#picture-12?class=tabby&sort=name`. */
+/** The state in the address after `#`: `#picture-12?class=tabby&sort=name`. */
 export interface Place {
-  /** Id of the entry that is open. */
+  /** Id of the open entry. */
   open: number | null;
   selection: Selection;
 }

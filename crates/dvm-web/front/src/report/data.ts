@@ -1,19 +1,19 @@
 import type { ExplanationView, ReportHead } from '../shared/types.ts';
 
-/** How many entries are kept unpacked: going back and forth is quick, and memory stays small. */
+/** The number of entries that are kept unpacked, to go back quickly without using much memory. */
 const MOST_KEPT = 8;
 
-/** Reads what Rust wrote into the file. */
+/** Reads the head of the report. */
 export function readHead(): ReportHead {
   return JSON.parse(textOf('head')) as ReportHead;
 }
 
 const kept = new Map<number, ExplanationView>();
 
-/** An entry, read from its element when it is asked for. */
+/** An entry, parsed from its element when it is needed. */
 export function readEntry(id: number): ExplanationView {
   const view = kept.get(id) ?? parseEntry(id);
-  // The last used is the last in the order of a `Map`.
+  // The last used entry is the last one in the `Map`.
   kept.delete(id);
   kept.set(id, view);
   for (const oldest of kept.keys()) {
@@ -23,13 +23,13 @@ export function readEntry(id: number): ExplanationView {
   return view;
 }
 
-/** An entry that is only read through and not kept. */
+/** Parses an entry without keeping it. */
 export function parseEntry(id: number): ExplanationView {
   return JSON.parse(textOf(`picture-${id}`)) as ExplanationView;
 }
 
 function textOf(id: string): string {
   const text = document.getElementById(id)?.textContent;
-  if (!text) throw new Error(`the file has no element ${id}: it may be cut off`);
+  if (!text) throw new Error(`the file has no element ${id}; it may be cut off`);
   return text;
 }

@@ -1,8 +1,8 @@
-import type { Entry } from '../shared/types.ts';
+import type { PictureEntry } from '../shared/types.ts';
 
-/** Which entries are listed, in which order. Empty texts filter nothing. */
+/** The filter and order of the list. Empty texts do not filter. */
 export interface Selection {
-  /** Words that must all be in the name, the class or the true class. */
+  /** All these words must be in the name, the class or the true class. */
   text: string;
   class: string;
   trueClass: string;
@@ -26,15 +26,15 @@ export const everything: Selection = {
 
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
 
-const ORDERS: Record<Sort, (a: Entry, b: Entry) => number> = {
+const ORDERS: Record<Sort, (a: PictureEntry, b: PictureEntry) => number> = {
   order: () => 0,
   confidence: (a, b) => a.class.probability - b.class.probability,
   class: (a, b) => collator.compare(a.class.name, b.class.name) || a.class.index - b.class.index,
   name: (a, b) => collator.compare(a.name, b.name),
 };
 
-/** The selected entries. Equal ones keep the order of the report, which `descending` turns round as well. */
-export function select(entries: Entry[], selection: Selection): Entry[] {
+/** The selected entries. Ties keep the order of the report, which `descending` also reverses. */
+export function select(entries: PictureEntry[], selection: Selection): PictureEntry[] {
   const words = selection.text.toLowerCase().split(/\s+/).filter(Boolean);
   const selected = entries.filter((entry) => {
     if (selection.class && entry.class.name !== selection.class) return false;
@@ -49,11 +49,11 @@ export function select(entries: Entry[], selection: Selection): Entry[] {
   return selection.descending ? selected.reverse() : selected;
 }
 
-export function rightness({ right }: Entry): 'right' | 'wrong' | 'unknown' {
+export function rightness({ right }: PictureEntry): 'right' | 'wrong' | 'unknown' {
   return right === null ? 'unknown' : right ? 'right' : 'wrong';
 }
 
-/** Makes names short: without the folders that all of them begin with. */
+/** Shortens names: removes the folders that all of them start with. */
 export function shortener(names: string[]): (name: string) => string {
   const folders = names.map((name) => name.split(/[/\\]/).slice(0, -1));
   const first = folders[0] ?? [];
@@ -62,8 +62,8 @@ export function shortener(names: string[]): (name: string) => string {
   return (name) => name.split(/[/\\]/).slice(common).join('/');
 }
 
-/** The different names that the entries have, sorted, with how many have them. */
-export function namesOf(entries: Entry[], name: (entry: Entry) => string | null): { name: string; count: number }[] {
+/** The distinct names of the entries, sorted, with their counts. */
+export function namesOf(entries: PictureEntry[], name: (entry: PictureEntry) => string | null): { name: string; count: number }[] {
   const counts = new Map<string, number>();
   for (const entry of entries) {
     const found = name(entry);

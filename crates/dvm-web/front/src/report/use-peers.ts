@@ -1,15 +1,15 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Peer } from '../shared/scale.ts';
-import type { Entry } from '../shared/types.ts';
+import type { PictureEntry } from '../shared/types.ts';
 import { parseEntry } from './data.ts';
 
-/** How long entries are read before the browser may draw again, in milliseconds. */
+/** Milliseconds of reading entries before the browser can draw again. */
 const SLICE = 12;
 
 const known = new Map<number, Peer[]>();
 
-/** The scales of all maps of the entries, for a shared scale. Entries are read in slices, once, when `wanted`. */
-export function usePeers(entries: Entry[], wanted: boolean): Peer[] {
+/** The scales of all maps of the entries, for a shared scale. If `wanted`, entries are read once, in slices. */
+export function usePeers(entries: PictureEntry[], wanted: boolean): Peer[] {
   const [peers, setPeers] = useState<Peer[]>([]);
   useEffect(() => {
     if (!wanted) return;
@@ -34,7 +34,7 @@ function remember(id: number): void {
   try {
     known.set(id, parseEntry(id).maps.map(({ quantity, scale }) => ({ quantity, scale })));
   } catch {
-    // An entry that cannot be read says so when it is opened.
+    // An entry that cannot be read shows an error when it is opened.
     known.set(id, []);
   }
 }

@@ -4,16 +4,16 @@ import type { Ranked } from './types.ts';
 
 interface Props {
   classes: Ranked[];
-  /** Index of the class that is explained. */
+  /** Index of the explained class. */
   explained?: number | null;
-  /** Name of the true class, if it is known. */
+  /** Name of the true class, if known. */
   trueClass?: string | null;
   label?: string;
-  /** Makes a button of each class. */
+  /** If given, each class is a button. */
   onChoose?: (chosen: Ranked) => void;
 }
 
-/** Classes with their probabilities: bars that are a list of numbers as well. */
+/** Classes with their probabilities, as a list with bars. */
 export function Bars({ classes, explained, trueClass, label = 'Most probable classes', onChoose }: Props) {
   return (
     <ol class="bars" aria-label={label}>

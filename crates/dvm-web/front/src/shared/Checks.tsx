@@ -2,13 +2,13 @@ import { CurveChart, byAxes } from './CurveChart.tsx';
 import { DataTable } from './DataTable.tsx';
 import type { MapView } from './types.ts';
 
-/** What was measured of a map: its own measure, then each metric with its figures and curves. */
+/** The checks of a map: that of the method itself, then each metric with its values and curves. */
 export function Checks({ map }: { map: Pick<MapView, 'checks' | 'own'> }) {
   return (
     <div class="checks">
       {map.own.length > 0 && (
         <DataTable
-          caption="By the method's own measure"
+          caption="The method's own check"
           showCaption
           sortable={false}
           columns={[
@@ -37,7 +37,7 @@ export function Checks({ map }: { map: Pick<MapView, 'checks' | 'own'> }) {
           ))}
           {check.figures.length > 0 && (
             <details>
-              <summary>Figures</summary>
+              <summary>Values</summary>
               <DataTable
                 caption={check.title}
                 columns={[

@@ -6,13 +6,13 @@ import { ticks } from './ticks.ts';
 interface Props {
   scale: MapScale;
   quantity: string;
-  /** Smallest and largest number of the map: an end that they exceed is marked `≤` or `≥`. */
+  /** Smallest and largest value of the map: a clipped end is marked `≤` or `≥`. */
   extent: { min: number; max: number };
-  /** A number to mark on the bar. */
+  /** A value to mark on the bar. */
   value?: number | null;
 }
 
-/** The colours of a scale with round numbers under them. */
+/** The colours of a scale with ticks. */
 export function ColourBar({ scale, quantity, extent, value }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => {
@@ -32,7 +32,7 @@ export function ColourBar({ scale, quantity, extent, value }: Props) {
         <canvas ref={canvas} width={256} height={1} aria-hidden="true" />
         {place !== null && <span class="colour-bar-mark" style={{ left: `${place * 100}%` }} />}
       </div>
-      <ul class="colour-bar-ticks" aria-label={`Scale of the colours: ${quantity}`}>
+      <ul class="colour-bar-ticks" aria-label={`Colour scale: ${quantity}`}>
         {marks.map(({ position, label }) => (
           <li key={label} style={{ left: `${position * 100}%` }} class={position < 0.06 ? 'first' : position > 0.94 ? 'last' : ''}>
             {label}

@@ -1,6 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 
-/** A text with a button that copies it. Where the browser does not allow that, the text is selected instead. */
+/** A text with a button that copies it. If the browser does not allow that, the text is selected. */
 export function CopyButton({ text, label }: { text: string; label: string }) {
   const code = useRef<HTMLElement>(null);
   const [said, setSaid] = useState('');
@@ -11,7 +11,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
       setSaid('Copied.');
     } catch {
       if (code.current) getSelection()?.selectAllChildren(code.current);
-      setSaid('This browser does not let the page copy. The text is selected: copy it with Ctrl+C or ⌘C.');
+      setSaid('The browser does not allow copying. The text is selected; copy it with Ctrl+C or ⌘C.');
     }
   };
   return (

@@ -9,7 +9,7 @@ const RIGHT = 12;
 const TOP = 10;
 const BOTTOM = 44;
 
-/** Curves with the same axes in one chart, with their points as a table below. */
+/** A chart of curves with the same axes, with a table of their points below. */
 export function CurveChart({ curves, title }: { curves: Curve[]; title: string }) {
   const first = curves[0];
   if (!first) return null;
@@ -60,14 +60,14 @@ export function CurveChart({ curves, title }: { curves: Curve[]; title: string }
         </ul>
       )}
       <details>
-        <summary>Numbers of the curves</summary>
+        <summary>Values of the curves</summary>
         <DataTable caption={`${title}: ${first.up}`} {...tableOf(curves)} />
       </details>
     </figure>
   );
 }
 
-/** Curves that can share a chart, because their axes mean the same. */
+/** Groups curves with the same axes. */
 export function byAxes(curves: Curve[]): Curve[][] {
   const groups = new Map<string, Curve[]>();
   for (const curve of curves) {
@@ -79,7 +79,7 @@ export function byAxes(curves: Curve[]): Curve[][] {
   return [...groups.values()];
 }
 
-/** A row for each place along the axis that any of the curves has. */
+/** A row for each position on the axis. */
 export function tableOf(curves: Curve[]) {
   const across = [...new Set(curves.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
   const known = curves.map(({ points }) => new Map(points));
@@ -99,7 +99,7 @@ function isFinitePoint([x, y]: [number, number]): boolean {
   return Number.isFinite(x) && Number.isFinite(y);
 }
 
-/** From the smallest to the largest, with a length that is not zero. */
+/** The range of values, widened if it is empty. */
 function ends(values: number[]): [number, number] {
   const low = values.reduce((a, b) => Math.min(a, b));
   const high = values.reduce((a, b) => Math.max(a, b));

@@ -5,15 +5,15 @@ import type { Table } from './types.ts';
 type Order = { column: number; descending: boolean } | null;
 
 interface Props extends Pick<Table, 'columns' | 'rows'> {
-  /** Names the table for those who do not see what stands above it. */
+  /** Label of the table for screen readers. */
   caption: string;
   showCaption?: boolean;
   sortable?: boolean;
-  /** How many digits a number has that is not whole. */
+  /** Digits of numbers that are not integers. */
   digits?: number;
 }
 
-/** A table that its column heads sort: upwards, downwards, and as it was. */
+/** A table that is sorted by its column heads: ascending, descending, original order. */
 export function DataTable({ columns, rows, caption, showCaption = false, sortable = true, digits = 4 }: Props) {
   const [order, setOrder] = useState<Order>(null);
   return (
@@ -75,7 +75,7 @@ function next(order: Order, column: number): Order {
 
 const collator = new Intl.Collator('en', { numeric: true });
 
-/** Rows by one column; empty cells come last both ways, and equal ones keep their order. Texts in a numeric column are sorted by the number that they begin with. */
+/** Rows sorted by one column; empty cells come last in both directions, and ties keep their order. Text in a numeric column is sorted by its first number. */
 export function sorted(rows: Table['rows'], order: Order, numeric = false): Table['rows'] {
   if (!order) return rows;
   const { column, descending } = order;
@@ -92,7 +92,7 @@ function keyOf(cell: string | number | null, numeric: boolean): string | number 
   return numeric && typeof cell === 'string' ? numberIn(cell) : cell;
 }
 
-/** The first number of a text such as `−0.24 ± 0.19`, `< 0.001`, `96.2 %` or `1.5×10⁻⁹`; null if it has none. */
+/** The first number of a text such as `−0.24 ± 0.19`, `< 0.001`, `96.2 %` or `1.5×10⁻⁹`; null if there is none. */
 export function numberIn(text: string): number | null {
   const found = /([-−]?)(\d+(?:\.\d+)?)(?:×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?/.exec(text);
   if (!found) return null;

@@ -8,31 +8,31 @@ interface Props {
   /** Rows and columns. */
   size: [number, number];
   picture: ImageData | null;
-  /** One number for each pixel. */
+  /** One value for each pixel. */
   values: Float32Array | null;
   scale: MapScale | null;
   look: Look;
-  /** The number of each pixel's segment, to draw their borders. */
+  /** The segment of each pixel, for drawing borders. */
   segments?: Float32Array | null;
-  /** Whether pixels stay squares when enlarged. */
+  /** Whether pixels stay square when enlarged. */
   pixelated?: boolean;
   cursor?: Cell | null;
-  /** Without it the map can be looked at only. */
+  /** Without it, the map has no cursor. */
   onCursor?: (cell: Cell | null) => void;
-  /** Where the key M jumps to: the largest number. */
+  /** The target of the key M: the largest value. */
   peak?: Cell;
-  /** What is seen, for those who cannot see it; empty if text beside it says the same. */
+  /** The label for screen readers; empty if text beside it says the same. */
   label: string;
-  /** Id of the element that says what is under the cursor. */
+  /** Id of the element with the values under the cursor. */
   describedBy?: string;
-  /** Laid over the map. */
+  /** Drawn over the map. */
   children?: ComponentChildren;
 }
 
 /**
- * A picture with one map over it. Mouse, touch and arrow keys move a cursor; the Escape key takes it away.
+ * A picture with one map over it. Mouse, touch and arrow keys move a cursor; the Escape key removes it.
  *
- * It stays where a mouse leaves the map, so that what stands beside can be read.
+ * The cursor stays when the mouse leaves the map, so that the values beside it can be read.
  */
 export function MapCanvas(props: Props) {
   const { size, picture, values, scale, look, segments, pixelated, cursor, onCursor, peak, label, describedBy } = props;
@@ -54,7 +54,7 @@ export function MapCanvas(props: Props) {
       width={columns}
       height={rows}
       class={pixelated ? 'map-pixels pixelated' : 'map-pixels'}
-      // Where it can be moved in, the element around it has the name.
+      // With a cursor, the element around it has the label.
       role={onCursor || !label ? 'presentation' : 'img'}
       aria-label={onCursor || !label ? undefined : label}
     />
@@ -114,7 +114,7 @@ function Cross({ cursor, size: [rows, columns] }: { cursor: Cell; size: [number,
   );
 }
 
-/** Where a key moves the cursor to; undefined if it is no such key. */
+/** The cursor after a key; undefined if the key does not move it. */
 export function moved(
   { key, shiftKey, ctrlKey, metaKey, altKey }: Pick<KeyboardEvent, 'key' | 'shiftKey' | 'ctrlKey' | 'metaKey' | 'altKey'>,
   cursor: Cell | null,

@@ -5,7 +5,7 @@ import { Parameters } from './Parameters.tsx';
 import { coarse, ninth } from './summary.ts';
 import { formatNumber } from './ticks.ts';
 
-/** A map in one sentence: range, and where the largest number is. */
+/** A map in one sentence: its range, and where its largest value is. */
 export function sentenceOf({ view, summary }: LoadedMap, size: [number, number]): string {
   const { min, max, maxAt, notFinite, count } = summary;
   const lost = notFinite > 0 ? ` ${notFinite} of ${count} values are not finite (grey).` : '';
@@ -30,8 +30,8 @@ export function MapNumbers({ map, size }: { map: LoadedMap; size: [number, numbe
         <summary>Values as a table</summary>
         <p>
           Means of {view.quantity} over parts of the picture.
-          {view.smooth && ' All numbers are those of the map itself, also while it is drawn smooth between its cells.'}
-          {step > 0 && ` They are kept here to ± ${formatNumber(step / 2, 2)}.`}
+          {view.smooth && ' All numbers are of the map itself, even if it is drawn smooth between its cells.'}
+          {step > 0 && ` Their precision is ± ${formatNumber(step / 2, 2)}.`}
         </p>
         <DataTable
           caption={`${view.title}: means by rows and columns of pixels`}

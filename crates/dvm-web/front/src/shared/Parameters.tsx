@@ -1,9 +1,9 @@
 import { DataTable } from './DataTable.tsx';
 
-/** More numbers than these are counted and not listed. */
+/** The maximum number of listed values; longer lists are cut. */
 const MOST_LISTED = 32;
 
-/** Any JSON as a table of names and values, to the last one. */
+/** JSON as a table of all names and values. */
 export function Parameters({ of, caption }: { of: unknown; caption: string }) {
   return (
     <DataTable
@@ -17,7 +17,7 @@ export function Parameters({ of, caption }: { of: unknown; caption: string }) {
   );
 }
 
-/** The values in a JSON with the names that lead there: `network › input › size`. */
+/** The values of JSON with their paths: `network › input › size`. */
 export function flatten(json: unknown, path = ''): { path: string; value: string }[] {
   const below = (name: string) => (path ? `${path} › ${name}` : name);
   if (Array.isArray(json)) {

@@ -4,25 +4,25 @@ import { DataTable } from './DataTable.tsx';
 import type { LoadedMap } from './loaded-map.ts';
 import { formatNumber, formatPercent } from './ticks.ts';
 
-/** Classes beyond these, the least probable ones, are counted only. */
+/** The maximum number of listed classes; less probable ones are only counted. */
 const MOST_CLASSES = 12;
 
 interface Props {
   id: string;
   cursor: Cell | null;
   map: LoadedMap;
-  /** All maps of the picture: their numbers at the same place are shown as well. */
+  /** All maps of the picture; their values at the same pixel are also shown. */
   maps: LoadedMap[];
 }
 
-/** What the maps say of the place under the cursor. */
+/** The values of the maps under the cursor. */
 export function Reading({ id, cursor, map, maps }: Props) {
   if (!cursor) {
     return (
       <div class="reading">
         <p id={id} class="hint">
-          Point at the map to read its numbers. By keyboard: focus the map, then the arrow keys move (with Shift by 10
-          pixels), M goes to the largest number{maps.length > 1 && ', 1 to 9 choose a map'}.
+          Point at the map to read its values. By keyboard: focus the map, then the arrow keys move (with Shift by 10
+          pixels), M goes to the largest value{maps.length > 1 && ', 1 to 9 choose a map'}.
         </p>
       </div>
     );
@@ -37,7 +37,7 @@ export function Reading({ id, cursor, map, maps }: Props) {
       </p>
       {maps.length > 1 && (
         <DataTable
-          caption="All maps at this place"
+          caption="All maps at this pixel"
           showCaption
           sortable={false}
           columns={[
@@ -57,13 +57,13 @@ function Losses({ map, cursor }: { map: LoadedMap; cursor: Cell }) {
   const losses = lossesAt(cells, map.cells!, cursor);
   const isProbability = cells.score === 'probability';
   const written = isProbability ? formatPercent : formatNumber;
-  // A difference of two per cents is no per cent of either.
+  // A difference of percentages is in points, not in percent.
   const lost = isProbability ? (share: number) => formatPercent(share).replace(' %', '') : formatNumber;
   const more = losses.length - MOST_CLASSES;
   return (
     <>
       <DataTable
-        caption={`If the window here is covered: ${cells.score} of each class`}
+        caption={`With the window here covered: ${cells.score} of each class`}
         showCaption
         sortable={false}
         columns={[

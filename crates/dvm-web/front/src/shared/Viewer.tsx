@@ -18,23 +18,23 @@ interface Props {
   palettes: Palette[];
   settings: Settings;
   onSettings: (settings: Settings) => void;
-  /** Maps of other pictures with which a shared scale is shared; those of this one are always among them. */
+  /** Maps of other pictures for a shared scale, which always includes the maps of this picture. */
   peers?: Peer[];
-  /** What `peers` are, such as `the pictures of the list`. */
+  /** A name for `peers`, such as `the pictures of the list`. */
   sharedBy?: string;
-  /** Title of the large map; without it the viewer remembers what was chosen. */
+  /** Title of the large map; without it, the viewer remembers the choice. */
   chosen?: string | null;
   onChoose?: (title: string) => void;
-  /** Tiles beside the small maps, for maps that are not finished. */
+  /** Tiles beside the small maps, for unfinished maps. */
   making?: ComponentChildren;
-  /** Drawn instead of the large map. */
+  /** Shown instead of the large map. */
   instead?: ComponentChildren;
 }
 
 let viewers = 0;
 const none: Peer[] = [];
 
-/** The maps of one picture: one large, all small, with controls, a colour bar, readings and tables. */
+/** The maps of one picture: one large, all small, with controls, a colour bar, values and tables. */
 export function Viewer(props: Props) {
   const { view, palettes, settings, onSettings, peers = none, sharedBy = 'the maps of this picture', making, instead } = props;
   const { picture, maps, problem } = useLoaded(view);
@@ -137,7 +137,7 @@ export function Viewer(props: Props) {
               sharedBy={sharedBy}
             />
           )}
-          {maps[large] instanceof Error && <p class="problem">This map cannot be read: {maps[large].message}</p>}
+          {maps[large] instanceof Error && <p class="problem">The map cannot be read: {maps[large].message}</p>}
           {map && !instead && <Reading id={`${id}-reading`} cursor={place} map={map} maps={maps.filter(isReady)} />}
           {map && !instead && <MapNumbers map={map} size={view.size} />}
         </div>

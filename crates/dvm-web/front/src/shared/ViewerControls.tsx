@@ -5,19 +5,19 @@ import type { Settings } from './viewer-settings.ts';
 interface Props {
   settings: Settings;
   onSettings: (settings: Settings) => void;
-  /** Colour maps that fit the map that is shown; the first is its own. */
+  /** Colour maps that fit the shown map; the first is its own. */
   palettes: Palette[];
   diverging: boolean;
   hasSegments: boolean;
-  /** Which maps a shared scale is for, such as `the 12 pictures of the list`. */
+  /** The maps that share a scale, such as `the 12 pictures of the list`. */
   sharedBy: string;
 }
 
 const MODES: [Mode, string][] = [
   ['overlay', 'on the grey picture'],
   ['colour', 'on the colour picture'],
-  ['map', 'map alone'],
-  ['picture', 'picture alone'],
+  ['map', 'map only'],
+  ['picture', 'picture only'],
 ];
 
 export function ViewerControls({ settings, onSettings, palettes, diverging, hasSegments, sharedBy }: Props) {
@@ -37,7 +37,7 @@ export function ViewerControls({ settings, onSettings, palettes, diverging, hasS
       </label>
       <label class="field">
         <span>
-          {isColour ? 'Opacity at most' : 'Opacity'} <output>{opacity} %</output>
+          {isColour ? 'Largest opacity' : 'Opacity'} <output>{opacity} %</output>
         </span>
         <input
           type="range"
@@ -63,7 +63,7 @@ export function ViewerControls({ settings, onSettings, palettes, diverging, hasS
       <label class="field">
         Scale
         <select value={settings.scale} onChange={(event) => change({ scale: event.currentTarget.value as Settings['scale'] })}>
-          <option value="own">own of each map</option>
+          <option value="own">separate for each map</option>
           <option value="shared">shared by {sharedBy}</option>
         </select>
       </label>

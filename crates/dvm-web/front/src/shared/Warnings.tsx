@@ -1,6 +1,6 @@
 import type { Warning } from './types.ts';
 
-/** Sources that are things; the others are names of methods. */
+/** Sources that are not methods. */
 const PARTS = new Set(['picture', 'network', 'figure']);
 
 /** Warnings are never hidden. */

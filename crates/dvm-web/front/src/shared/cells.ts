@@ -1,13 +1,13 @@
 import type { Grid } from './packed.ts';
 import type { Cells } from './types.ts';
 
-/** A place on a map: row and column of a pixel. */
+/** A pixel of a map: row and column. */
 export interface Cell {
   row: number;
   column: number;
 }
 
-/** What a class scored with nothing covered and with one window covered. */
+/** The score of a class without and with a covered window. */
 export interface Loss {
   index: number;
   name: string;
@@ -17,14 +17,14 @@ export interface Loss {
   loses: number;
 }
 
-/** What each class loses if the window of the map's pixel at `row` and `column` is covered; in the order of the classes. */
+/** The loss of each class with the window at pixel (`row`, `column`) covered, in the order of the classes. */
 export function lossesAt(cells: Cells, values: Grid, { row, column }: Cell): Loss[] {
   const [, rows = 0, columns = 0] = values.shape;
   const cellRow = cells.rows[row];
   const cellColumn = cells.columns[column];
   if (cellRow === undefined || cellColumn === undefined) return [];
   return cells.classes.map(({ index, name, ...klass }, which) => {
-    // JSON has no number for infinity, such as the logarithm of 0, and writes null.
+    // JSON writes null for infinity, such as the logarithm of 0.
     const whole = klass.whole ?? NaN;
     const covered = values.values[(which * rows + cellRow) * columns + cellColumn] ?? NaN;
     return { index, name, whole, covered, loses: whole - covered };

@@ -1,4 +1,4 @@
-/** A class's name as titles have it: files of classes write `tiger_cat`. */
+/** The name of a class for titles: `tiger cat` for `tiger_cat`. */
 export function classTitle(name: string): string {
   return name.replaceAll('_', ' ');
 }

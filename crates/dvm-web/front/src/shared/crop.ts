@@ -1,7 +1,7 @@
 /**
- * The pixels of a picture that is a data URL, scaled to `size` (rows, columns) if it has another.
+ * The pixels of a picture (a data URL), scaled to `size` (rows, columns) if necessary.
  *
- * Through an `Image`, because the Content-Security-Policy of a report forbids `fetch`.
+ * Uses an `Image`, because the Content-Security-Policy of a report forbids `fetch`.
  */
 export async function loadCrop(url: string, [rows, columns]: [number, number]): Promise<ImageData> {
   const image = new Image();
@@ -11,7 +11,7 @@ export async function loadCrop(url: string, [rows, columns]: [number, number]): 
   canvas.width = columns;
   canvas.height = rows;
   const context = canvas.getContext('2d', { willReadFrequently: true });
-  if (!context) throw new Error('this browser draws no pictures');
+  if (!context) throw new Error('this browser cannot draw pictures');
   context.drawImage(image, 0, 0, columns, rows);
   return context.getImageData(0, 0, columns, rows);
 }

@@ -15,7 +15,7 @@ export interface LoadedMap {
 
 const loaded = new WeakMap<MapView, Promise<LoadedMap>>();
 
-/** Unpacks the arrays of a map, once for as long as the map is kept. */
+/** Unpacks the arrays of a map, once per map. */
 export function loadMap(view: MapView): Promise<LoadedMap> {
   let promise = loaded.get(view);
   if (!promise) {
@@ -33,7 +33,7 @@ async function load(view: MapView): Promise<LoadedMap> {
     optional(view.segments),
     optional(view.cells?.values ?? null),
   ]);
-  // Numbers of segments are whole; the code between may have rounded them.
+  // Indices of segments are integers; packing may have rounded them.
   if (segments) segments.values.forEach((value, i) => (segments.values[i] = Math.round(value)));
   return { view, values, smooth, segments, cells, summary: summarise(values) };
 }

@@ -1,22 +1,22 @@
 import { NOT_FINITE } from './colours.ts';
 import { position, strength, type MapScale } from './scale.ts';
 
-/** How a map and its picture are put together. */
+/** How a map is drawn over its picture. */
 export interface Look {
   mode: Mode;
-  /** 0 … 1: how opaque the map is, where it says most if the mode is `colour`. */
+  /** Opacity of the map, 0 … 1; in the mode `colour`, that of its strongest values. */
   opacity: number;
 }
 
 export type Mode =
-  /** The map at one opacity everywhere over the grey picture. */
+  /** The map with uniform opacity over the grey picture. */
   | 'overlay'
-  /** The map over the picture in colour, the more opaque the more it says. */
+  /** The map over the colour picture; stronger values are more opaque. */
   | 'colour'
   | 'map'
   | 'picture';
 
-/** Pixels, as of `ImageData`: four bytes each. */
+/** Pixels as in `ImageData`: four bytes each. */
 export interface Pixels {
   width: number;
   height: number;
@@ -26,7 +26,7 @@ export interface Pixels {
 /**
  * Writes the pixels of a map over its picture into `target`, which has the picture's size.
  *
- * Without a picture, only the map; without a map, only the picture.
+ * Without a picture, writes only the map; without a map, only the picture.
  */
 export function paint(
   target: Pixels,
@@ -49,7 +49,7 @@ export function paint(
     const value = values[i]!;
     const place = position(scale, value);
     const opacity = mode === 'colour' ? look.opacity * strength(scale, value) : fixed;
-    // As `colourAt`, without an array for each pixel.
+    // Like `colourAt`, but without an array for each pixel.
     const exact = (place ?? 0) * 255;
     const first = Math.min(Math.floor(exact), 254);
     const share = exact - first;
@@ -65,12 +65,12 @@ export function paint(
   }
 }
 
-/** Grey as in ITU-R BT.601, in the whole numbers of Pillow's mode `L`. */
+/** Grey by ITU-R BT.601, in the integer arithmetic of Pillow's mode `L`. */
 export function luma(red: number, green: number, blue: number): number {
   return (red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16;
 }
 
-/** Draws a line where a pixel and its neighbour to the right or below are of different segments. */
+/** Draws a line between neighbouring pixels of different segments. */
 export function paintBorders(target: Pixels, segments: Float32Array): void {
   const { width, height, data } = target;
   for (let row = 0; row < height; row++) {

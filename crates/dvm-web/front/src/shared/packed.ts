@@ -1,6 +1,6 @@
 import type { Packed } from './types.ts';
 
-/** Numbers of an array, row-major. Those that are not finite are NaN. */
+/** The numbers of an array, row-major; NaN for numbers that are not finite. */
 export interface Grid {
   shape: number[];
   values: Float32Array;
@@ -9,7 +9,7 @@ export interface Grid {
 /**
  * Unpacks an array: base64, zlib, differences along each row (the last axis), codes, numbers.
  *
- * Rejects if the bytes are not what `shape` and `bits` say.
+ * Rejects if the number of bytes does not fit `shape` and `bits`.
  */
 export async function unpack(packed: Packed): Promise<Grid> {
   const bytes = await inflate(fromBase64(packed.data));
@@ -38,7 +38,7 @@ function decode(bytes: Uint8Array, { shape, bits, low, high }: Packed): Float32A
   return values;
 }
 
-/** What two neighbouring codes are apart: numbers are known to half of it. */
+/** The step between two codes; the precision is half of it. */
 export function stepOf({ bits, low, high }: Packed): number {
   return (high - low) / (2 ** bits - 2);
 }
@@ -51,7 +51,7 @@ function fromBase64(text: string): Uint8Array<ArrayBuffer> {
 }
 
 async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  // 'deflate' is the zlib format; the raw one has another name.
+  // 'deflate' is the zlib format; the raw format is 'deflate-raw'.
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -1,7 +1,7 @@
 import { NOT_FINITE, colourAt, type Palette, type Rgb } from './colours.ts';
 import type { MapView, Scale } from './types.ts';
 
-/** The line from numbers to colours: `low` takes the first colour, `high` the last. */
+/** A colour scale: `low` has the first colour, `high` the last. */
 export interface MapScale {
   low: number;
   high: number;
@@ -11,7 +11,7 @@ export interface MapScale {
 
 const NEUTRAL = { low: 0, middle: 0.5, high: 1 } as const;
 
-/** Colour maps that fit a scale: only those with a neutral middle where the middle says nothing, and no other elsewhere. */
+/** Colour maps that fit a scale: diverging ones if its neutral value is in the middle, otherwise sequential ones. */
 export function choices(palettes: Palette[], scale: Scale): Palette[] {
   return palettes.filter((palette) => palette.diverging === isDiverging(scale));
 }
@@ -20,7 +20,7 @@ export function isDiverging(scale: Pick<Scale, 'neutral'>): boolean {
   return scale.neutral === 'middle';
 }
 
-/** The scale with the chosen colour map, or its own if none is chosen or the chosen one does not fit. */
+/** The scale with the chosen colour map, or with its own if none is chosen or the chosen one does not fit. */
 export function makeScale(scale: Scale, palettes: Palette[], chosen: string | null = null): MapScale {
   const fitting = choices(palettes, scale);
   const palette =
@@ -32,8 +32,8 @@ export function makeScale(scale: Scale, palettes: Palette[], chosen: string | nu
 }
 
 /**
- * Where a number is on the scale: 0 at the low end, 1 at the high one, those outside at the nearer end; null if it
- * is not finite. A scale without length puts everything at its neutral place.
+ * The position of a number on the scale: 0 at the low end, 1 at the high end, clipped to these; null if the number
+ * is not finite. On a scale without length, everything is at the neutral position.
  */
 export function position({ low, high, neutral }: Omit<MapScale, 'palette'>, value: number): number | null {
   if (!Number.isFinite(value)) return null;
@@ -46,7 +46,7 @@ export function colourOf(scale: MapScale, value: number): Rgb {
   return place === null ? NOT_FINITE : colourAt(scale.palette, place);
 }
 
-/** How much a number says: 0 at the neutral place, 1 at the end farthest from it, and 1 if it is not finite, so that it is seen. */
+/** The strength of a number: 0 at the neutral position, 1 at the end farthest from it, and 1 if it is not finite, so that it is visible. */
 export function strength(scale: Omit<MapScale, 'palette'>, value: number): number {
   const place = position(scale, value);
   if (place === null) return 1;
@@ -54,10 +54,10 @@ export function strength(scale: Omit<MapScale, 'palette'>, value: number): numbe
   return Math.abs(place - neutral) / Math.max(neutral, 1 - neutral);
 }
 
-/** What must be known of a map for its scale to be shared. */
+/** The data of a map that a shared scale needs. */
 export type Peer = Pick<MapView, 'quantity' | 'scale'>;
 
-/** One scale for all maps that hold the same quantity as `map`; the middle of a signed one stays at zero. */
+/** One scale for all maps with the same quantity as `map`; the middle of a signed scale stays at zero. */
 export function spanning(map: Peer, peers: Peer[]): Scale {
   let { low, high } = map.scale;
   for (const { quantity, scale } of peers) {

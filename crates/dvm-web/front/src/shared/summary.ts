@@ -1,7 +1,7 @@
 import type { Cell } from './cells.ts';
 import type { Grid } from './packed.ts';
 
-/** What a reader who does not see a map must know of it. */
+/** A summary of a map for readers who cannot see it. */
 export interface Summary {
   min: number;
   max: number;
@@ -11,7 +11,7 @@ export interface Summary {
   count: number;
 }
 
-/** Where several pixels share an extreme, their place is the middle one of them in reading order. */
+/** If several pixels have the extreme value, the position is the middle one in reading order. */
 export function summarise({ shape, values }: Grid): Summary {
   const columns = shape.at(-1) ?? 1;
   let min = Infinity;
@@ -34,7 +34,7 @@ export function summarise({ shape, values }: Grid): Summary {
   return { min, max, minAt: place(min), maxAt: place(max), notFinite, count: values.length };
 }
 
-/** Means over a grid of at most `cells` × `cells` parts of a map; those of parts without a finite number are NaN. */
+/** Means over a grid of at most `cells` × `cells` parts of a map; NaN for parts without a finite value. */
 export function coarse({ shape, values }: Grid, cells = 8): { rows: [number, number][]; columns: [number, number][]; means: number[][] } {
   const [height = 0, width = 0] = shape;
   const rows = parts(height, cells);
@@ -57,7 +57,7 @@ export function coarse({ shape, values }: Grid, cells = 8): { rows: [number, num
   return { rows, columns, means };
 }
 
-/** `length` in at most `count` parts of about the same size, [from, to). */
+/** Divides `length` into at most `count` parts of similar size, [from, to). */
 function parts(length: number, count: number): [number, number][] {
   const used = Math.min(length, count);
   return Array.from({ length: used }, (_, i) => [
@@ -72,7 +72,7 @@ const THIRDS = [
   ['bottom left', 'bottom', 'bottom right'],
 ];
 
-/** In which ninth of the picture a place is, such as `top left`. */
+/** The ninth of the picture that contains a position, such as `top left`. */
 export function ninth({ row, column }: Cell, [height, width]: [number, number]): string {
   const third = (at: number, length: number) => Math.min(Math.floor((3 * at) / length), 2);
   return THIRDS[third(row, height)]![third(column, width)]!;

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 type Theme = 'system' | 'light' | 'dark';
 const KEY = 'dvm-theme';
 
-/** Sets the theme that was chosen last. Call it before the first render. */
+/** Sets the last chosen theme. Call it before the first render. */
 export function startTheme(): void {
   apply(stored());
 }
@@ -22,11 +22,11 @@ export function ThemeSwitch() {
           try {
             localStorage.setItem(KEY, chosen);
           } catch {
-            // A file opened from disk may have no storage: the choice lasts as long as the page.
+            // A file opened from disk may have no storage; the choice then lasts until the page is closed.
           }
         }}
       >
-        <option value="system">as the system</option>
+        <option value="system">system</option>
         <option value="light">light</option>
         <option value="dark">dark</option>
       </select>

@@ -1,4 +1,4 @@
-/** Round numbers along a scale, and how numbers are written: as in the program's own figures. */
+/** Ticks of a scale and the format of numbers, as in dvm's figures. */
 
 export interface Tick {
   /** 0 at the low end, 1 at the high end. */
@@ -6,7 +6,7 @@ export interface Tick {
   label: string;
 }
 
-/** Which ends of the scale some numbers exceed. */
+/** The ends of the scale at which values are clipped. */
 export interface Clipped {
   below: boolean;
   above: boolean;
@@ -18,7 +18,7 @@ export function ticks(low: number, high: number, count = 6, clipped: Clipped = {
   const step = stepAtLeast((high - low) / count);
   const notation = notationOf(Math.max(Math.abs(low), Math.abs(high)), step.exponent);
   const position = (value: number) => Math.min(Math.max((value - low) / (high - low), 0), 1);
-  // A label at a clipped end needs its line to itself.
+  // The label of a clipped end needs room.
   const room = (0.6 * (high - low)) / count;
   const slack = step.value * 1e-6;
   const first = clipped.below ? low + room : low - slack;
@@ -34,10 +34,10 @@ export function ticks(low: number, high: number, count = 6, clipped: Clipped = {
   return found;
 }
 
-/** A number at up to `digits` significant digits, without zeros at its end. */
+/** A number with up to `digits` significant digits, without trailing zeros. */
 export function formatNumber(value: number, digits = 4): string {
   if (value === Infinity || value === -Infinity) return value > 0 ? '∞' : '−∞';
-  // JSON writes null for what is not finite.
+  // JSON writes null for numbers that are not finite.
   if (!Number.isFinite(value)) return 'not a number';
   const { exponent } = parts(value);
   const text = write(notationOf(Math.abs(value), exponent - digits + 1), value);
@@ -46,7 +46,7 @@ export function formatNumber(value: number, digits = 4): string {
   return power === undefined ? short : `${short}×${power}`;
 }
 
-/** A probability as the program writes it: one decimal. */
+/** A probability as dvm writes it, with one decimal. */
 export function formatPercent(share: number): string {
   if (!Number.isFinite(share)) return formatNumber(share);
   const text = (Math.abs(share) * 100).toFixed(1);
@@ -55,11 +55,11 @@ export function formatPercent(share: number): string {
 
 interface Notation {
   decimals: number;
-  /** The power of ten that is written; null for none. */
+  /** The written power of ten; null for none. */
   exponent: number | null;
 }
 
-/** Fixed while that stays short, such as `0.00015`; else `2.5×10⁻⁶`. */
+/** Fixed notation if it is short, such as `0.00015`; otherwise `2.5×10⁻⁶`. */
 function notationOf(largest: number, stepExponent: number): Notation {
   const { exponent } = parts(largest);
   const decimals = Math.max(-stepExponent, 0);
@@ -81,7 +81,7 @@ function write(notation: Notation, value: number, more = 0): string {
   return notation.exponent === null ? text : `${text}×10${superscript(notation.exponent)}`;
 }
 
-/** One decimal more than the ticks have, unless that is a zero. */
+/** One decimal more than the ticks, unless it is zero. */
 function writeFiner(notation: Notation, value: number): string {
   return write(notation, value, digitsOf(notation, value, 1).endsWith('0') ? 0 : 1);
 }
@@ -98,7 +98,7 @@ function stepAtLeast(least: number): { value: number; exponent: number } {
     : { value: digit * powerOfTen(exponent), exponent };
 }
 
-/** Mantissa in 1 … 10 and power of ten, read from the decimal text, which is exact; a logarithm may round. */
+/** Mantissa in 1 … 10 and power of ten, from the decimal text, which is exact; a logarithm could be rounded. */
 function parts(value: number): { mantissa: number; exponent: number } {
   const [mantissa, exponent] = Math.abs(value).toExponential().split('e').map(Number);
   return { mantissa: mantissa ?? 0, exponent: exponent ?? 0 };

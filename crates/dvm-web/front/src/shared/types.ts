@@ -1,14 +1,14 @@
-// What the program gives to a browser. The Rust side is `src/view` (explanations), `src/report` (reports) and
-// `src/api` (the page); a change here is a change there.
+// The data that dvm gives to a browser. The Rust side is `src/view` (explanations), `src/report` (reports) and
+// `src/api` (the page); change both together.
 
-/** Numbers of one array, row-major: deflated (zlib), in base64. See `packed.ts`. */
+/** The numbers of an array, row-major, compressed (zlib), in base64. See `packed.ts`. */
 export interface Packed {
   shape: number[];
   /** Bits of a number: 8 or 16 (little-endian). */
   bits: 8 | 16;
   /** The value of code 0. */
   low: number;
-  /** The value of the largest code for a number; the code above it means "not finite". */
+  /** The value of the largest code of a number; the code above it means "not finite". */
   high: number;
   data: string;
 }
@@ -21,7 +21,7 @@ export interface Ranked {
 }
 
 export interface Warning {
-  /** Who warns: `picture`, `network`, `figure`, or a method. */
+  /** The subject: `picture`, `network`, `figure`, or a method. */
   source: string;
   text: string;
 }
@@ -33,14 +33,14 @@ export interface Scale {
   high: number;
   /** Name of a colour map in `Colours`. */
   colours: string;
-  /** The end at which a value says nothing. */
+  /** The position of the neutral value. */
   neutral: 'low' | 'middle' | 'high';
 }
 
 /** Colour maps by name: 256 colours, three bytes each, in base64. */
 export type Colours = Record<string, { diverging: boolean; table: string }>;
 
-/** What every class scored while a window of the picture was covered. */
+/** The scores of the classes for each covered window. */
 export interface Cells {
   /** For each row of the map, the row of cells that it shows. */
   rows: number[];
@@ -48,7 +48,7 @@ export interface Cells {
   columns: number[];
   /** What the numbers are: `probability`, `logit`, `log-probability`. */
   score: string;
-  /** The classes that `values` has, and their scores with nothing covered. */
+  /** The classes in `values`, and their scores without a covered window. */
   classes: { index: number; name: string; whole: number }[];
   /** `[classes, rows of cells, columns of cells]`. */
   values: Packed;
@@ -61,13 +61,13 @@ export interface Curve {
   points: [number, number][];
 }
 
-/** What a metric found of a map. */
+/** The result of a metric for a map. */
 export interface CheckView {
   metric: string;
   title: string;
-  /** All in one line, for people. */
+  /** The result in one line of text. */
   line: string;
-  /** Absent where it could not be measured. */
+  /** Absent if it could not be measured. */
   value: number | null;
   /** Why it could not be measured. */
   error: string | null;
@@ -79,35 +79,35 @@ export interface CheckView {
 export interface MapView {
   /** The name of the method, such as `grad-cam`. */
   method: string;
-  /** With the settings that matter, such as `occlusion 20/10`. */
+  /** The title with the main settings, such as `occlusion 20/10`. */
   title: string;
-  /** What the numbers are, such as `drop in probability`. */
+  /** The quantity of the values, such as `drop in probability`. */
   quantity: string;
   nature: Nature;
-  /** `[H, W]`, one number for each pixel of the crop. */
+  /** `[H, W]`, one value for each pixel of the crop. */
   values: Packed;
-  /** The same for the eye where the map is coarse: smooth between its cells. Overlays draw this. */
+  /** Of a coarse map, the values interpolated between its cells, for overlays. */
   smooth: Packed | null;
-  /** The scale that the program's own figures use. */
+  /** The scale of dvm's figures. */
   scale: Scale;
-  /** `[H, W]`, the number of each pixel's segment. */
+  /** `[H, W]`, the segment of each pixel. */
   segments: Packed | null;
   cells: Cells | null;
   checks: CheckView[];
-  /** How well the method did by its own measure. */
+  /** The method's own checks. */
   own: { name: string; value: number; meaning: string }[];
   parameters: Record<string, unknown>;
   reference: string;
   seconds: number;
 }
 
-/** One class of one picture. */
+/** The explanation of one class of one picture. */
 export interface ExplanationView {
-  /** The picture's file, or the name that it was given. */
+  /** The picture's file or name. */
   name: string;
-  /** What is explained: the class, or `tabby against tiger cat`. */
+  /** The target: the class, or `tabby against tiger cat`. */
   title: string;
-  /** `96.2 %`, for people. */
+  /** The score as text: `96.2 %`. */
   score: string;
   class: Ranked;
   /** The most probable classes. */
@@ -116,7 +116,7 @@ export interface ExplanationView {
   warnings: Warning[];
   /** Rows and columns of the crop. */
   size: [number, number];
-  /** The crop that the network saw, as a data URL (PNG or JPEG). */
+  /** The crop as a data URL (PNG or JPEG). */
   input: string;
   maps: MapView[];
   /** The whole record, as in `explanation.json`. */
@@ -135,25 +135,25 @@ export interface Table {
 export type Section =
   | { type: 'text'; title: string | null; paragraphs: string[] }
   | ({ type: 'table' } & Table)
-  /** `svg` is a drawing of the program itself; `table` holds its numbers for those who cannot see it. */
+  /** `svg` is a chart drawn by dvm; `table` has its values for readers who cannot see it. */
   | { type: 'chart'; title: string; note: string | null; svg: string; table: Table | null }
-  /** Where the pictures stand in the report. */
+  /** The pictures with their maps. */
   | { type: 'pictures'; title: string | null; paragraphs: string[]; group: string | null };
 
-/** One line of the list of pictures; the rest is in the element `picture-<id>`, read when it is looked at. */
-export interface Entry {
+/** An entry in the list of pictures; its explanation is in the element `picture-<id>`, which is parsed when it is opened. */
+export interface PictureEntry {
   id: number;
   name: string;
   title: string;
   class: Ranked;
   trueClass: string | null;
-  /** Whether the most probable class is the true one; null where that is not known. */
+  /** Whether the prediction is right; null if the true class is not known. */
   right: boolean | null;
   warnings: number;
   methods: string[];
-  /** Of which section of pictures it is; null where there is one only. */
+  /** The group of its section of pictures; null if there is only one. */
   group: string | null;
-  /** A small JPEG (data URL) of what the picture's overlay looks like. */
+  /** A thumbnail of the overlay: a small JPEG (data URL). */
   thumbnail: string;
 }
 
@@ -166,17 +166,17 @@ export interface Failed {
 export interface ReportHead {
   kind: 'explain' | 'compare' | 'survey' | 'train' | 'evaluate';
   title: string;
-  /** The command that made it, ready for a shell. */
+  /** The command line that made it, quoted for a shell. */
   command: string;
   version: string;
-  /** The network, its preprocessing, the methods, and every parameter, as in the records. */
+  /** The network, its preprocessing, the methods, and all their settings, as in the records. */
   parameters: Record<string, unknown>;
   warnings: Warning[];
   colours: Colours;
   sections: Section[];
-  entries: Entry[];
+  entries: PictureEntry[];
   failed: Failed[];
-  /** Whether crops are JPEGs and maps have 8 bits, because there are many. */
+  /** Whether crops are JPEG and maps have 8 bits, because there are many pictures. */
   small: boolean;
 }
 
@@ -232,49 +232,49 @@ export interface PictureInfo {
 export interface ExplainRequest {
   picture: string;
   model: string;
-  /** Made one after the other, in this order. */
+  /** Names of methods. Maps are made in this order. */
   methods: string[];
-  /** Index of the class; absent for the most probable one. */
+  /** Index of the class. Default: the most probable class. */
   class?: number;
-  /** Index of the class that it is explained against. */
+  /** Index of a class to explain against. */
   against?: number;
-  /** `window`, or `occlusion.window`, … : what the methods' options take, as text. */
+  /** Options of methods and metrics, as text: `window`, or `occlusion.window` for one method. */
   options?: Record<string, string>;
-  /** Metrics to test every map by. */
+  /** Names of metrics that test every map. */
   checks?: string[];
 }
 
 export type ExplainEvent =
-  /** First: what the network says. `explanation` names the results for downloads; `view` has no maps yet. */
+  /** The first line: the prediction. `explanation` is the id for downloads; `view` has no maps. */
   | { event: 'prediction'; explanation: string; view: ExplanationView }
   | { event: 'progress'; method: string; title: string; done: number; all: number }
-  /** Windows that were covered since the last such line: rows and columns [from, to) of the crop, and what the
-      class lost. */
+  /** Windows that were covered since the last such line: rows and columns [from, to) of the crop, and the drop of
+      the class. */
   | { event: 'windows'; method: string; windows: { rows: [number, number]; columns: [number, number]; drop: number }[] }
   | { event: 'map'; method: string; map: MapView; warnings: Warning[] }
   | { event: 'failed'; method: string; error: string }
-  /** Last, if nothing stopped it. */
+  /** The last line of a complete answer. */
   | { event: 'done'; seconds: number }
-  /** Last: all of it failed. */
+  /** The last line if everything failed. */
   | { event: 'error'; error: string };
 
-/** POST /api/window: what the network says with a window of the crop covered. */
+/** POST /api/window: the prediction with a covered window of the crop. */
 export interface WindowRequest {
   picture: string;
   model: string;
   /** Rows and columns of the crop, [from, to). */
   rows: [number, number];
   columns: [number, number];
-  /** `mean`, `black`, `white`, `grey`, `blur`, `#RRGGBB`, …: what covers. Absent: `mean`. */
+  /** The fill: `mean` (default), `black`, `white`, `grey`, `blur`, `#RRGGBB`, … */
   fill?: string;
-  /** The classes to tell, by index. */
+  /** Indices of classes to include. */
   classes: number[];
 }
 
 export interface WindowAnswer {
-  /** Of the classes asked for, in their order: probability with nothing covered, and with the window covered. */
+  /** The requested classes, in their order: probability without and with the covered window. */
   classes: { index: number; name: string; before: number; after: number }[];
-  /** The most probable classes with the window covered. */
+  /** The most probable classes with the covered window. */
   top: Ranked[];
   milliseconds: number;
 }
@@ -285,7 +285,7 @@ export type ClassList = { index: number; name: string }[];
 // GET /api/explanations/{explanation}/figure.png | figure.svg | figure.pdf | record.json | report.html |
 // {method}.npy | {method}.raw.npy | {method}.png | {method}.overlay.png: downloads.
 
-/** What an answer with another status than 200 holds. */
+/** The body of an answer with an error status. */
 export interface Problem {
   error: string;
 }

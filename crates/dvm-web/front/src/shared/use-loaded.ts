@@ -6,9 +6,9 @@ import type { ExplanationView, MapView } from './types.ts';
 /** The crop and the maps of a view as they become ready. */
 export interface Loaded {
   picture: ImageData | null;
-  /** As `view.maps`: null while it is unpacked, an `Error` if that failed. */
+  /** In the order of `view.maps`: null while a map is unpacked, an `Error` if that failed. */
   maps: (LoadedMap | Error | null)[];
-  /** Why there is no picture. */
+  /** Why the picture cannot be drawn. */
   problem: string | null;
 }
 

@@ -1,11 +1,11 @@
 import type { Mode } from './overlay.ts';
 
-/** What the controls of a viewer are set to. The app keeps it, so that the next picture looks the same. */
+/** The settings of a viewer. The app keeps them for the next picture. */
 export interface Settings {
   mode: Mode;
-  /** 0 … 1, of the overlay in grey. */
+  /** Opacity of the overlay on the grey picture, 0 … 1. */
   opacity: number;
-  /** 0 … 1, of the overlay in colour where the map says most. */
+  /** Largest opacity of the overlay on the colour picture, 0 … 1. */
   strongest: number;
   /** Names of the chosen colour maps; null for each map's own. */
   sequential: string | null;
@@ -13,11 +13,11 @@ export interface Settings {
   scale: 'own' | 'shared';
   /** Whether coarse maps are smooth between their cells. */
   smooth: boolean;
-  /** Whether borders of segments are drawn. */
+  /** Whether the borders of segments are drawn. */
   borders: boolean;
 }
 
-/** As the program's own figures. */
+/** The settings of dvm's figures. */
 export const defaultSettings: Settings = {
   mode: 'overlay',
   opacity: 0.45,

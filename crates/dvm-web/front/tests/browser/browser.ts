@@ -9,13 +9,13 @@ let browser: Promise<Browser> | null = null;
 afterAll(async () => (await browser)?.close());
 
 export interface Opened extends BrowserContextOptions {
-  /** Messages of the console that belong to what is tested, such as answers of the server that are no success. */
+  /** Expected messages of the console, such as error answers of the server. */
   expected?: RegExp;
-  /** What the browser is asked to allow. */
+  /** Permissions of the browser. */
   permissions?: string[];
 }
 
-/** Opens an address, or a file, as a new visitor. */
+/** Opens an address or a file in a new browser context. */
 export type Open = (where: string, settings?: Opened) => Promise<Page>;
 
 /**
@@ -32,7 +32,7 @@ export function step(name: string, act: (open: Open) => Promise<void>): void {
       browser ??= chromium.connect(inject('chromium'));
       const context = await (await browser).newContext({
         viewport: { width: 1440, height: 900 }, colorScheme: 'light', reducedMotion: 'reduce',
-        // A report needs no network; a page has its server.
+        // A report needs no connection; a page uses only its server.
         offline: where.startsWith('file:'), ...settings,
       });
       context.setDefaultTimeout(20_000);
@@ -45,7 +45,7 @@ export function step(name: string, act: (open: Open) => Promise<void>): void {
     };
     try {
       await act(open);
-      expect(problems, 'nothing else was asked, thrown or complained of').toEqual([]);
+      expect(problems, 'no other request, exception or console message').toEqual([]);
     } catch (error) {
       const files = await Promise.all(pages.map((page, i) => pictured(page, `failed ${name} ${i + 1}`)));
       if (error instanceof Error) error.message += `\n${[...problems, ...files.map((file) => `screenshot: ${file}`)].join('\n')}`;
@@ -64,20 +64,20 @@ function watch(page: Page, where: string, problems: string[], expected: RegExp |
     void dialog.dismiss();
   });
   page.on('console', (message) => {
-    // What the policy forbids is an error, too.
+    // A violation of the policy is an error, too.
     if (message.type() === 'error' && !expected?.test(message.text())) problems.push(`console: ${message.text()}`);
   });
   page.on('request', (request) => {
     const asked = new URL(request.url());
     if (asked.protocol === 'data:' || asked.protocol === 'blob:') return;
     const isOwn = asked.protocol === protocol && asked.host === host && (protocol !== 'file:' || asked.pathname === pathname);
-    if (!isOwn) problems.push(`asked elsewhere: ${request.url()}`);
+    if (!isOwn) problems.push(`request elsewhere: ${request.url()}`);
   });
 }
 
 let shots: Promise<string> | null = null;
 
-/** Takes a picture of all of a page into the folder of screenshots; gives its file. */
+/** Takes a screenshot of the whole page; returns its file. */
 export async function pictured(page: Page, name: string): Promise<string> {
   shots ??= process.env.SCREENSHOTS
     ? mkdir(process.env.SCREENSHOTS, { recursive: true }).then(() => process.env.SCREENSHOTS!)
@@ -87,7 +87,7 @@ export async function pictured(page: Page, name: string): Promise<string> {
   return path;
 }
 
-/** Windows and themes in which everything is looked at: a theme changes the colours only, a width the places only. */
+/** The tested windows and themes: a theme changes only colours, a width only the layout. */
 export const looks = [
   { width: 1440, height: 900, colorScheme: 'light' },
   { width: 1440, height: 900, colorScheme: 'dark' },
@@ -95,25 +95,25 @@ export const looks = [
   { width: 390, height: 844, colorScheme: 'dark' },
 ] as const;
 
-/** Fails where axe finds a serious or critical mistake, or where the page is wider than the window. */
+/** Fails if axe finds a serious or critical problem, or if the page is wider than the window. */
 export async function looksRight(page: Page, what: string): Promise<void> {
   await fits(page, what);
   const { violations } = await new AxeBuilder({ page }).analyze();
   const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
   expect(
     serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`),
-    `axe finds no serious or critical mistake: ${what}`,
+    `axe finds no serious or critical problem: ${what}`,
   ).toEqual([]);
 }
 
-/** Fails where the page is wider than the window; pictures it if asked to. */
+/** Fails if the page is wider than the window; can take a screenshot. */
 export async function fits(page: Page, what: string): Promise<void> {
   if (process.env.SCREENSHOTS) await pictured(page, what);
   const { wanted, width } = await page.evaluate(() => ({ wanted: document.documentElement.scrollWidth, width: innerWidth }));
   expect(wanted, `${what} is not wider than the window of ${width} pixels`).toBeLessThanOrEqual(width);
 }
 
-/** Opens all that can be unfolded. */
+/** Unfolds everything. */
 export async function unfold(page: Page): Promise<void> {
   await page.evaluate(() => {
     for (const details of document.querySelectorAll('details')) details.open = true;
@@ -130,7 +130,7 @@ export async function pixelsOf(page: Page, selector: string): Promise<Buffer> {
   return Buffer.from(text, 'base64');
 }
 
-/** Where on the page the middle of a pixel of the large map is. */
+/** The position on the page of the centre of a pixel of the large map. */
 export async function placeOf(page: Page, map: string, row: number, column: number): Promise<{ x: number; y: number }> {
   const canvas = page.locator(`${map} canvas.map-pixels`);
   await canvas.scrollIntoViewIfNeeded();
@@ -141,7 +141,7 @@ export async function placeOf(page: Page, map: string, row: number, column: numb
 
 export const LARGE = '.viewer-large';
 
-/** What is told of a pixel of the large map, when the mouse is over it. */
+/** The text about a pixel of the large map under the mouse. */
 export async function readAt(page: Page, row: number, column: number): Promise<string> {
   const { x, y } = await placeOf(page, LARGE, row, column);
   await page.mouse.move(x, y);

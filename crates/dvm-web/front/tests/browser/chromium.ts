@@ -3,7 +3,7 @@ import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where the browser that all files share can be reached. */
+    /** The address of the browser that all files of tests share. */
     chromium: string;
   }
 }
@@ -15,7 +15,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync',
-      // A camera that shows a moving test picture, and leave to use it.
+      // A camera with a moving test picture, and the permission to use it.
       '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
     ],
   });

@@ -1,4 +1,4 @@
-// Names of files and classes are text, whatever is in them: in a report and on the page.
+// Names of files and classes are escaped in a report and on the page.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,7 +11,7 @@ import { coffee, copy, dvm, folder, serve, type Serving } from './program.ts';
 const BREAK = '<!--<script>';
 const CLASS = '</script><img src=x onerror=document.title="class"><b>"\'&amp;';
 const FILE = '<img src=x onerror=document.title="file">&lt;.png';
-/** A folder named `<` with a file in it makes the end of a script. */
+/** A folder named `<` with this file in it makes the end tag of a script. */
 const OTHER = '</script><script>document.title="path"<.png';
 
 const work = folder();
@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 async function untouched(page: Page, title: RegExp): Promise<void> {
   expect(await page.title()).toMatch(title);
-  expect(await page.locator('img[src="x"]').count(), 'no name became a picture').toBe(0);
+  expect(await page.locator('img[src="x"]').count(), 'no name became an image').toBe(0);
   expect(await page.locator('b').count()).toBe(0);
 }
 

@@ -29,7 +29,7 @@ export function at({ shape, values }: Npy, ...places: number[]): number {
   return values[places.reduce((sum, place, axis) => sum * shape[axis]! + place, 0)]!;
 }
 
-/** How far numbers of a report may be from their own: half of the step between the least and the largest in 16 bits. */
+/** The precision of numbers in a report: half of a step of 16 bits between minimum and maximum. */
 export function halfStep({ values }: Npy): number {
   const low = values.reduce((a, b) => Math.min(a, b));
   const high = values.reduce((a, b) => Math.max(a, b));
@@ -38,12 +38,12 @@ export function halfStep({ values }: Npy): number {
 
 const POWERS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
-/** `6.1e−7`, as lines of the program have it, the way that the page writes it. */
+/** A number such as `6.1e−7` from dvm's output, as the page writes it. */
 function superscript(_: string, minus: string, digits: string): string {
   return `×10${minus && '⁻'}${[...digits].map((digit) => POWERS[Number(digit)]).join('')}`;
 }
 
-/** The number that a text is, such as `−0.0123`, `2.5×10⁻⁶` or `96.6 %`, which is 0.966. */
+/** The value of a text such as `−0.0123`, `2.5×10⁻⁶` or `96.6 %`, which is 0.966. */
 export function numberIn(text: string): number {
   const found = /^(−?)(\d+(?:\.\d+)?)(?:×10(⁻?)([⁰¹²³⁴⁵⁶⁷⁸⁹]+))?( %)?$/.exec(text.trim().replace(/e(−?)(\d+)/, superscript));
   if (!found) throw new Error(`\`${text}\` is no number`);

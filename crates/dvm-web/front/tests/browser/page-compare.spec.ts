@@ -23,10 +23,10 @@ async function compare(open: Open): Promise<{ page: Page; left: Locator; right: 
 
 const differ = async (page: Page) => {
   const [left, right] = await Promise.all(['Left', 'Right'].map((name) => pixelsOf(page, `[aria-label=${name}] canvas.map-pixels`)));
-  expect(left!.equals(right!), 'both sides are drawn alike').toBe(false);
+  expect(left!.equals(right!), 'both sides are drawn equally').toBe(false);
 };
 
-step('two methods, with one cursor for both', async (open) => {
+step('two methods share a cursor', async (open) => {
   const { page, left, right } = await compare(open);
   expect([await left.locator('figcaption').innerText(), await right.locator('figcaption').innerText()]).toEqual(['Grad-CAM', 'guided backprop']);
   await differ(page);
@@ -50,11 +50,11 @@ step('two classes', async (open) => {
   await right.locator('figcaption', { hasText: 'Grad-CAM' }).waitFor();
   expect(await left.locator('.page-pane-title').innerText()).toContain('espresso');
   await differ(page);
-  // Both hold the same quantity: one scale can be for both.
+  // Both have the same quantity, so they can share a scale.
   await page.locator('.controls').getByLabel(/^Scale/).selectOption('shared');
   const numbers = async (side: Locator) => (await side.locator('.colour-bar-ticks').innerText()).split('\n').filter((mark) => !/[≤≥]/.test(mark));
   const [one, other] = [await numbers(left), await numbers(right)];
-  expect(one.every((mark) => other.includes(mark)) || other.every((mark) => one.includes(mark)), `${one} and ${other} are one scale`).toBe(true);
+  expect(one.every((mark) => other.includes(mark)) || other.every((mark) => one.includes(mark)), `${one} and ${other} have one scale`).toBe(true);
 });
 
 step('two networks', async (open) => {

@@ -1,4 +1,4 @@
-// What can be taken away from the page, and whether it is what the program itself would write.
+// Downloads of the page, compared with the files that dvm writes.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -19,7 +19,7 @@ beforeAll(async () => {
   server = started;
 });
 
-/** Clicks a link and gives the file's bytes, and where it is. */
+/** Clicks a link; returns the file's bytes and path. */
 async function get(page: Page, name: string, file: string): Promise<{ bytes: Buffer; path: string }> {
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name, exact: true }).click()]);
   expect(download.suggestedFilename()).toBe(file);
@@ -28,7 +28,7 @@ async function get(page: Page, name: string, file: string): Promise<{ bytes: Buf
   return { bytes: readFileSync(path), path };
 }
 
-step('figures, arrays, the record and the report', async (open) => {
+step('figures, arrays, the record and the report can be downloaded', async (open) => {
   const page = await open(server.address);
   await settle(page, { methods: ['grad-cam', 'occlusion'], options: fewWindows });
   await chooser(page).setInputFiles(coffee);
@@ -42,12 +42,12 @@ step('figures, arrays, the record and the report', async (open) => {
   expect(await beginning('PNG: occlusion over the picture', 'coffee-occlusion.overlay.png')).toMatch(/^\x89PNG/);
 
   for (const method of ['grad-cam', 'occlusion']) {
-    const map = await get(page, `npy: ${method}, one number for each pixel`, `coffee-${method}.npy`);
+    const map = await get(page, `npy: ${method}, the map with one value for each pixel`, `coffee-${method}.npy`);
     expect(map.bytes.equals(readFileSync(join(work, 'maps/coffee', `${method}.npy`))), `${method}: the same bytes as of dvm explain`).toBe(true);
-    const raw = await get(page, `raw npy: ${method}, the numbers as the method gives them`, `coffee-${method}.raw.npy`);
+    const raw = await get(page, `raw npy: ${method}, the raw array`, `coffee-${method}.raw.npy`);
     expect(raw.bytes.equals(readFileSync(join(work, 'maps/coffee', `${method}.raw.npy`)))).toBe(true);
   }
-  const record = JSON.parse((await get(page, 'JSON: record of all parameters', 'coffee-record.json')).bytes.toString()) as Record<string, any>;
+  const record = JSON.parse((await get(page, 'JSON: record of all settings', 'coffee-record.json')).bytes.toString()) as Record<string, any>;
   expect(record.class.name).toBe('espresso');
   expect(record.methods[1].parameters).toMatchObject({ window: [56, 56], stride: [28, 28] });
 
@@ -57,6 +57,6 @@ step('figures, arrays, the record and the report', async (open) => {
   expect(await report.locator('#entry-title').innerText()).toBe('coffee.png: espresso');
   await report.locator('.multiple').nth(1).click();
   expect(await report.locator(`${LARGE} figcaption`).innerText()).toBe('occlusion 56/28');
-  // No command made it.
+  // It was made without a command.
   expect(await report.getByRole('button', { name: 'Copy the command' }).count()).toBe(0);
 });

@@ -1,4 +1,4 @@
-// Choosing what is explained, and watching the maps come.
+// Choosing what to explain, and watching the maps appear.
 import type { Page } from 'playwright-core';
 import { beforeAll, expect } from 'vitest';
 import { LARGE, looksRight, pixelsOf, readAt, step, unfold, type Open } from './browser.ts';
@@ -21,7 +21,7 @@ async function explained(open: Open, methods: string[], checks: string[] = []): 
 
 type Event = { event: string; method?: string; title?: string; explanation?: string };
 
-/** Keeps what explanations answer: a browser does not keep what a page read bit by bit. */
+/** Keeps the answers of explanations, because a browser does not keep streams that a page has read. */
 async function listen(page: Page): Promise<(index: number) => Promise<Event[]>> {
   await page.evaluate(() => {
     const heard: Promise<string>[] = [];
@@ -45,7 +45,7 @@ async function array(explanation: string, file: string) {
   return parseNpy(Buffer.from(await answer.arrayBuffer()));
 }
 
-/** How many pixels of a canvas are not grey. */
+/** The number of pixels of a canvas that are not grey. */
 async function coloured(page: Page, selector: string): Promise<number> {
   const pixels = await pixelsOf(page, selector);
   let count = 0;
@@ -53,13 +53,13 @@ async function coloured(page: Page, selector: string): Promise<number> {
   return count;
 }
 
-step('the quick map is there first, occlusion is painted window by window, and Stop ends the work', async (open) => {
+step('the quick map appears first, occlusion is drawn window by window, and Stop ends the work', async (open) => {
   const page = await open(server.address);
   await settle(page, { methods: ['occlusion', 'grad-cam'], options: manyWindows });
   await chooser(page).setInputFiles(coffee);
   await page.locator(`${LARGE} figcaption`, { hasText: 'Grad-CAM' }).waitFor();
   const stop = page.getByRole('button', { name: 'Stop' });
-  expect(await stop.isVisible(), 'the first map is there while another is made').toBe(true);
+  expect(await stop.isVisible(), 'the first map is shown while another is made').toBe(true);
   await page.getByRole('button', { name: 'Watch occlusion' }).click();
   const painting = 'canvas[aria-label="occlusion, window by window"]';
   await expect.poll(() => coloured(page, painting), { timeout: 30_000 }).toBeGreaterThan(0);
@@ -69,12 +69,12 @@ step('the quick map is there first, occlusion is painted window by window, and S
   const waiting = 'dvm_queue_length{lane="long"}';
   expect(await metric(server, waiting), 'the server works').toBe(1);
   await stop.click();
-  await page.getByText('Stopped; what was finished is here.').waitFor();
+  await page.getByText('Stopped; finished maps are shown.').waitFor();
   await expect.poll(() => metric(server, waiting), { timeout: 15_000 }).toBe(0);
   expect(await page.locator(`${LARGE} figcaption`).innerText()).toBe('Grad-CAM');
 });
 
-step('leaving the page ends the work too', async (open) => {
+step('leaving the page ends the work', async (open) => {
   const page = await open(server.address);
   await settle(page, { methods: ['occlusion'], options: manyWindows });
   await chooser(page).setInputFiles(coffee);
@@ -84,7 +84,7 @@ step('leaving the page ends the work too', async (open) => {
   await expect.poll(() => metric(server, 'dvm_queue_length{lane="long"}'), { timeout: 15_000 }).toBe(0);
 });
 
-step('the numbers under the cursor are those of the array', async (open) => {
+step('the values under the cursor are those of the array', async (open) => {
   const page = await open(server.address);
   await settle(page, { methods: ['grad-cam', 'occlusion'], options: fewWindows });
   const heard = await listen(page);
@@ -99,10 +99,10 @@ step('the numbers under the cursor are those of the array', async (open) => {
       expectNumber(/: (\S+) /.exec(said)![1]!, at(map, row, column), `${method} at ${row}, ${column}`, { slack: halfStep(map) });
     }
   }
-  await page.getByRole('table', { name: /^If the window here is covered/ }).waitFor();
+  await page.getByRole('table', { name: /^With the window here covered/ }).waitFor();
 });
 
-step('a click on another class needs no other sweep, and opening the first one asks nothing', async (open) => {
+step('a click on another class needs no new windows, and going back needs no request', async (open) => {
   const page = await open(server.address);
   await settle(page, { methods: ['occlusion'], options: fewWindows });
   const heard = await listen(page);
@@ -117,7 +117,7 @@ step('a click on another class needs no other sweep, and opening the first one a
   await finished(page);
   const second = await heard(1);
   expect(second.map(({ event }) => event)).toEqual(['prediction', 'map', 'done']);
-  // The map is what that class loses in the windows of the first sweep.
+  // The map is the loss of that class in the windows of the first run.
   const raw = await array(first[0]!.explanation!, 'occlusion.raw.npy');
   const map = await array(second[0]!.explanation!, 'occlusion.npy');
   const [{ view }] = second as unknown as [{ view: { class: { index: number; probability: number } } }];
@@ -133,7 +133,7 @@ step('a click on another class needs no other sweep, and opening the first one a
   expect(asked).toEqual([]);
 });
 
-step('a class is searched for by its name, and explained against another', async (open) => {
+step('a class can be found by its name, and explained against another', async (open) => {
   const page = await explained(open, ['grad-cam']);
   const choose = async (label: string, typed: string, name: string) => {
     const box = page.getByRole('combobox', { name: label, exact: true });
@@ -150,7 +150,7 @@ step('a class is searched for by its name, and explained against another', async
   await finished(page);
 });
 
-step('another network is chosen', async (open) => {
+step('another network can be chosen', async (open) => {
   const page = await explained(open, ['grad-cam']);
   expect(await page.locator('.page-run-score').innerText()).toBe('96.6 % by squeezenet1_1');
   await page.locator('.page-settings').getByLabel('Network').selectOption('efficientnet_lite0');
@@ -159,7 +159,7 @@ step('another network is chosen', async (open) => {
   await finished(page);
 });
 
-step('methods, options and checks are those that were chosen', async (open) => {
+step('the chosen methods, options and checks are used', async (open) => {
   const page = await explained(open, ['grad-cam', 'occlusion'], ['sparseness']);
   expect(await page.locator('.multiple-title').allInnerTexts()).toEqual(['Grad-CAM', 'occlusion 56/28']);
   expect(await page.locator('.check').count(), 'each map is tested').toBe(2);
@@ -170,7 +170,7 @@ step('methods, options and checks are those that were chosen', async (open) => {
   expect(await page.locator('.check').count()).toBe(0);
 });
 
-step('an option that makes no sense is refused in words', async (open) => {
+step('an invalid option is an error with a reason', async (open) => {
   const page = await open(server.address, { expected: /status of 400/ });
   await settle(page, { methods: ['occlusion'], options: { 'occlusion.window': 'wide' } });
   await chooser(page).setInputFiles(coffee);
@@ -188,7 +188,7 @@ step('the controls change what is drawn, as in a report', async (open) => {
   await looksRight(page, 'page everything unfolded');
 });
 
-step('the history keeps each explanation, and one can be removed', async (open) => {
+step('the history keeps explanations, and they can be removed', async (open) => {
   const page = await explained(open, ['grad-cam']);
   await chooser(page).setInputFiles(cat);
   await page.locator('h1', { hasText: 'tiger cat' }).waitFor();

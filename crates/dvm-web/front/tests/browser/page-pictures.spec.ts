@@ -1,4 +1,4 @@
-// The ways in which a picture gets onto the page.
+// Adding pictures to the page.
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect } from 'vitest';
@@ -20,7 +20,7 @@ async function visit(open: Open): Promise<Page> {
 
 const answer = (page: Page) => page.locator('h1').innerText();
 
-step('it is dropped anywhere', async (open) => {
+step('a picture can be dropped anywhere', async (open) => {
   const page = await visit(open);
   const transfer = await page.evaluateHandle((text) => {
     const held = new DataTransfer();
@@ -28,14 +28,14 @@ step('it is dropped anywhere', async (open) => {
     return held;
   }, readFileSync(coffee, 'base64'));
   await page.dispatchEvent('main', 'dragenter', { dataTransfer: transfer });
-  await page.getByText('Let go to explain').waitFor();
+  await page.getByText('Drop to explain').waitFor();
   await page.dispatchEvent('main', 'drop', { dataTransfer: transfer });
   await finished(page);
   expect(await answer(page)).toBe('espresso');
   await page.getByText('dropped.png').first().waitFor();
 });
 
-step('it is pasted', async (open) => {
+step('a picture can be pasted', async (open) => {
   const page = await visit(open);
   await page.evaluate((text) => {
     const clipboardData = new DataTransfer();
@@ -46,7 +46,7 @@ step('it is pasted', async (open) => {
   expect(await answer(page)).toBe('espresso');
 });
 
-step('it is chosen by a button', async (open) => {
+step('a picture can be chosen by a button', async (open) => {
   const page = await visit(open);
   const [dialog] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Choose pictures' }).click()]);
   expect(dialog.isMultiple()).toBe(true);
@@ -55,7 +55,7 @@ step('it is chosen by a button', async (open) => {
   expect(await answer(page)).toBe('espresso');
 });
 
-step('it is taken with the camera', async (open) => {
+step('a picture can be taken with the camera', async (open) => {
   const page = await visit(open);
   await page.getByRole('button', { name: 'Take a picture' }).click();
   const take = page.getByRole('button', { name: 'Take the picture' });
@@ -67,14 +67,14 @@ step('it is taken with the camera', async (open) => {
   expect(await page.locator('.page-camera').count()).toBe(0);
 });
 
-step('several are explained one after the other', async (open) => {
+step('several pictures are explained one after the other', async (open) => {
   const page = await visit(open);
   await chooser(page).setInputFiles([coffee, cat]);
   await expect.poll(() => page.locator('.page-history-title').allInnerTexts(), { timeout: 60_000 }).toEqual(['espresso', 'tiger cat']);
   await expect.poll(() => page.locator('.page-history-methods').allInnerTexts(), { timeout: 60_000 }).toEqual(['Grad-CAM', 'Grad-CAM']);
 });
 
-step('what is no picture is refused with a reason, and the next one is taken', async (open) => {
+step('a file that is not a picture is an error, and the next picture is explained', async (open) => {
   const page = await open(server.address, { expected: /status of (400|415|422)/ });
   await settle(page, { methods: ['grad-cam'] });
   await chooser(page).setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no picture') });
@@ -86,7 +86,7 @@ step('what is no picture is refused with a reason, and the next one is taken', a
   await finished(page);
 });
 
-step('a picture of which most is cut off is warned of', async (open) => {
+step('a picture that is mostly cut off gets a warning', async (open) => {
   const page = await visit(open);
   await chooser(page).setInputFiles({ name: 'strip.bmp', mimeType: 'image/bmp', buffer: bitmap(900, 30, 4) });
   await finished(page);

@@ -1,4 +1,4 @@
-// A server that asks for a token, that is full, and that is gone.
+// A server that needs a token, is busy, or cannot be reached.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -9,16 +9,16 @@ import { coffee, folder, metric, serve } from './program.ts';
 const NETWORK = ['--model', 'squeezenet1_1'];
 const work = folder();
 
-step('a token is asked for: a wrong one is refused, the right one works', async (open) => {
+step('the page asks for a token: a wrong one is refused, the right one works', async (open) => {
   const file = join(work, 'token');
   writeFileSync(file, 'the-right-token-of-this-test\n');
   const server = await serve(...NETWORK, '--token-file', file);
-  expect((await fetch(`${server.address}api/info`)).status, 'nothing is told without it').toBe(401);
+  expect((await fetch(`${server.address}api/info`)).status, 'the server answers nothing without the token').toBe(401);
   const page = await open(server.address, { expected: /status of 401/ });
   const field = page.getByLabel('Token', { exact: true });
   await field.fill('a-wrong-token-of-this-test');
   await looksRight(page, 'page token');
-  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByText('The server did not accept that token.').waitFor();
   expect(await page.getByRole('button', { name: 'Choose pictures' }).isEnabled()).toBe(false);
   await field.fill('the-right-token-of-this-test');
@@ -26,17 +26,17 @@ step('a token is asked for: a wrong one is refused, the right one works', async 
   await settle(page, { methods: ['grad-cam'] });
   await chooser(page).setInputFiles(coffee);
   await finished(page);
-  // The files come with the token.
+  // Downloads send the token.
   await page.getByText('Download', { exact: true }).click();
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'PNG: figure' }).click()]);
   expect(download.suggestedFilename()).toBe('coffee-figure.png');
 });
 
-step('the page says that a server is full, and asks again', async (open) => {
+step('the page shows that a server is busy, and tries again', async (open) => {
   const server = await serve(...NETWORK, '--queue', '1');
   const page = await open(server.address, { expected: /status of 429/ });
   await settle(page, { methods: ['grad-cam'] });
-  // Two others: one is worked on, one waits.
+  // Two other requests: one runs, one waits.
   const added = await fetch(`${server.address}api/pictures?name=other.png`, {
     method: 'POST', headers: { 'Content-Type': 'application/octet-stream' }, body: readFileSync(coffee),
   });
@@ -48,15 +48,15 @@ step('the page says that a server is full, and asks again', async (open) => {
   const places = () => metric(server, 'dvm_queue_length{lane="long"}');
   expect(await places()).toBe(2);
   await chooser(page).setInputFiles(coffee);
-  await page.getByText(/^The server is full\. It is asked again in \d+ s\.$/).waitFor();
-  await looksRight(page, 'page server is full');
+  await page.getByText(/^The server is busy\. Trying again in \d+ s\.$/).waitFor();
+  await looksRight(page, 'page server is busy');
   expect(await metric(server, 'dvm_queue_refused_total')).toBeGreaterThan(0);
   others.abort();
   await finished(page);
   expect(await page.locator('h1').innerText()).toBe('espresso');
 });
 
-step('the page says that a server is gone, and works again when it is back', async (open) => {
+step('the page shows that a server is gone, and works again when it is back', async (open) => {
   const server = await serve(...NETWORK);
   const page = await open(server.address, { expected: /status of 404|ERR_CONNECTION_REFUSED/ });
   await settle(page, { methods: ['grad-cam'] });
@@ -69,13 +69,13 @@ step('the page says that a server is gone, and works again when it is back', asy
   await alert.getByText('The server cannot be reached. Is `dvm serve` still running?').waitFor();
   await looksRight(page, 'page server is gone');
   await page.getByRole('button', { name: 'Live window' }).click();
-  await page.getByText(/cannot be|can be moved/).first().waitFor();
+  await page.getByText(/cannot be|can move the window/).first().waitFor();
   await page.getByRole('button', { name: 'Maps', exact: true }).click();
   await serve(...NETWORK, '--port', server.port);
   await page.getByRole('button', { name: 'Try again' }).click();
   await page.locator('figcaption', { hasText: 'guided backprop' }).waitFor();
   await finished(page);
-  // What was made before is still here.
+  // Earlier explanations are still shown.
   await page.locator('.page-history-open').nth(1).click();
   await page.locator('figcaption', { hasText: 'Grad-CAM' }).waitFor();
 });

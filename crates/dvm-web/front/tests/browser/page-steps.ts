@@ -1,9 +1,9 @@
 import type { Page } from 'playwright-core';
 
-/** The button or field that pictures are chosen with. */
+/** The field for choosing pictures. */
 export const chooser = (page: Page) => page.locator('input[type=file]').first();
 
-/** Waits until the explanation that is shown is finished. */
+/** Waits until the shown explanation is finished. */
 export async function finished(page: Page): Promise<void> {
   await page.getByText(/^Made in .* seconds\./).waitFor({ timeout: 100_000 });
 }
@@ -15,7 +15,7 @@ interface Wanted {
   checks?: string[];
 }
 
-/** Chooses methods, their options and checks, as a person does: with the panel. */
+/** Chooses methods, their options and checks in the panel. */
 export async function settle(page: Page, { methods, options = {}, checks = [] }: Wanted): Promise<void> {
   const panel = page.locator('.page-settings');
   await panel.getByText('Checks', { exact: true }).waitFor();
@@ -37,10 +37,10 @@ export async function settle(page: Page, { methods, options = {}, checks = [] }:
   }
 }
 
-/** Few windows, so that occlusion takes a moment only. */
+/** Few windows, so that occlusion is quick. */
 export const fewWindows = { 'occlusion.window': '56', 'occlusion.stride': '28' };
 
-/** So many windows that occlusion would take a minute or more. */
+/** Many windows, so that occlusion takes a minute or more. */
 export const manyWindows = { 'occlusion.window': '12', 'occlusion.stride': '2' };
 
 export const explain = (page: Page) => page.getByRole('button', { name: 'Explain', exact: true }).click();

@@ -1,4 +1,4 @@
-// Every view of the page, in the widths of a desk, a tablet and a phone.
+// Every view of the page at the widths of a desktop, a tablet and a phone.
 import { beforeAll } from 'vitest';
 import { looks, looksRight, step } from './browser.ts';
 import { chooser, fewWindows, finished, settle } from './page-steps.ts';
@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 
 for (const { width, height, colorScheme } of looks) {
-  step(`at ${width} pixels in ${colorScheme} nothing sticks out, and axe finds nothing serious`, async (open) => {
+  step(`at ${width} pixels in ${colorScheme} nothing is wider than the window, and axe finds no serious problem`, async (open) => {
     const page = await open(server.address, { viewport: { width, height }, colorScheme, hasTouch: width < 500 });
     const look = (view: string) => looksRight(page, `page ${view} ${width} ${colorScheme}`);
     await page.locator('.page-settings').getByText('Checks', { exact: true }).waitFor();
@@ -20,7 +20,7 @@ for (const { width, height, colorScheme } of looks) {
     await finished(page);
     await look('maps');
     await page.getByRole('button', { name: 'Live window' }).click();
-    await page.getByText(/^Answered in/).waitFor();
+    await page.getByText(/^Computed in/).waitFor();
     await look('window');
     await page.getByRole('button', { name: 'Compare' }).click();
     await page.locator('figcaption').nth(1).waitFor();

@@ -1,4 +1,4 @@
-// The window that is moved over the picture.
+// Moving a window over the picture.
 import type { Page } from 'playwright-core';
 import { beforeAll, expect } from 'vitest';
 import { looksRight, placeOf, step, type Open, type Opened } from './browser.ts';
@@ -20,7 +20,7 @@ interface Asked {
   fill: string;
 }
 
-/** A visitor with the live window open, and the last question that the page asked. */
+/** A page with the live window, and its last request. */
 async function live(open: Open, settings: Opened = {}): Promise<{ page: Page; last: () => Asked }> {
   const page = await open(server.address, settings);
   let asked: Asked | null = null;
@@ -29,7 +29,7 @@ async function live(open: Open, settings: Opened = {}): Promise<{ page: Page; la
   await chooser(page).setInputFiles(coffee);
   await finished(page);
   await page.getByRole('button', { name: 'Live window' }).click();
-  await page.getByText(/^Answered in/).waitFor();
+  await page.getByText(/^Computed in/).waitFor();
   return { page, last: () => asked! };
 }
 
@@ -37,7 +37,7 @@ interface Answer {
   classes: { name: string; before: number; after: number }[];
 }
 
-/** Fails unless the page comes to show what the server says of the window that its label names. */
+/** Waits until the page shows the server's answer for the window in its label. */
 async function showsTheAnswer(page: Page, last: () => Asked): Promise<Answer> {
   const label = await page.locator(AREA).getAttribute('aria-label');
   const [top, bottom, left, right] = /rows (\d+) to (\d+) and columns (\d+) to (\d+)/.exec(label!)!.slice(1).map(Number);
@@ -48,7 +48,7 @@ async function showsTheAnswer(page: Page, last: () => Asked): Promise<Answer> {
   const wanted = (await answer.json()) as Answer;
   const rows = page.locator('.page-changes li');
   await expect.poll(() => rows.count()).toBe(wanted.classes.length);
-  // The answer to the last question may still be on its way.
+  // The last answer may not have arrived.
   await expect.poll(async () => numberOf(await rows.first().locator('strong').innerText())).toBeCloseTo(wanted.classes[0]!.after, 3);
   for (const [i, { name, before, after }] of wanted.classes.entries()) {
     const [shownBefore, shownAfter] = (await rows.nth(i).locator('.page-change-numbers').innerText()).match(/\d+\.\d %/g)!;
@@ -60,7 +60,7 @@ async function showsTheAnswer(page: Page, last: () => Asked): Promise<Answer> {
 
 const numberOf = (text: string) => parseFloat(text) / 100;
 
-step('it is dragged by the mouse, and the bars follow', async (open) => {
+step('the mouse drags the window, and the bars follow', async (open) => {
   const { page, last } = await live(open);
   const start = await placeOf(page, AREA, 30, 30);
   const end = await placeOf(page, AREA, 110, 90);
@@ -70,20 +70,20 @@ step('it is dragged by the mouse, and the bars follow', async (open) => {
   await page.mouse.down();
   await page.mouse.move(end.x, end.y, { steps: 25 });
   const [espresso] = (await showsTheAnswer(page, last)).classes;
-  expect(espresso!.after, 'what is in the cup is what it is known by').toBeLessThan(espresso!.before);
+  expect(espresso!.after, 'covering the content of the cup lowers its probability').toBeLessThan(espresso!.before);
   await page.mouse.up();
-  expect(seen.length, 'it asks while it is dragged').toBeGreaterThan(2);
+  expect(seen.length, 'requests are sent while dragging').toBeGreaterThan(2);
   const there = last();
   // Its middle is within a pixel of the mouse.
   expect(Math.abs(there.rows[0] - 86), `${there.rows}`).toBeLessThanOrEqual(1);
   expect(Math.abs(there.columns[0] - 66), `${there.columns}`).toBeLessThanOrEqual(1);
   expect([there.rows[1] - there.rows[0], there.columns[1] - there.columns[0], there.fill]).toEqual([48, 48, 'mean']);
   await page.mouse.move(start.x, start.y, { steps: 5 });
-  expect(last(), 'it stays where it was let go').toEqual(there);
+  expect(last(), 'the window stays where it was dropped').toEqual(there);
   await looksRight(page, 'page live window');
 });
 
-step('it is moved by keys, made larger, and filled with something else', async (open) => {
+step('keys move the window and change its size, and its fill can be chosen', async (open) => {
   const { page, last } = await live(open);
   await page.locator(AREA).focus();
   await page.keyboard.press('ArrowRight');
@@ -94,13 +94,13 @@ step('it is moved by keys, made larger, and filled with something else', async (
   expect(await page.locator(AREA).getAttribute('aria-label')).toBe('Window over rows 76 to 128 and columns 87 to 139');
   await showsTheAnswer(page, last);
   for (const fill of ['black', 'blur']) {
-    await page.getByLabel('Covered with').selectOption(fill);
+    await page.getByLabel('Fill').selectOption(fill);
     await expect.poll(() => last().fill).toBe(fill);
     await showsTheAnswer(page, last);
   }
 });
 
-step('it is moved by a finger', async (open) => {
+step('touch moves the window', async (open) => {
   const { page, last } = await live(open, { viewport: { width: 390, height: 844 }, hasTouch: true });
   const { x, y } = await placeOf(page, AREA, 60, 150);
   await page.touchscreen.tap(x, y);

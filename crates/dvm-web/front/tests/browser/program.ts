@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll } from 'vitest';
 
-/** The program that is tested. */
+/** The tested program. */
 export const program = process.env.DVM!;
 
 /** Pictures of the repository: a cat, and a cup of coffee. */
@@ -12,20 +12,20 @@ export const samples = resolve(import.meta.dirname, '../../../../../assets/sampl
 export const cat = join(samples, 'chelsea.png');
 export const coffee = join(samples, 'coffee.png');
 
-/** What is to be undone when a file of tests is finished. */
+/** Clean-up after a file of tests. */
 const ends: (() => void | Promise<void>)[] = [];
 afterAll(async () => {
   for (const end of ends) await end();
 });
 
-/** A folder that is gone when the file of tests is finished. */
+/** A folder that is deleted after the file of tests. */
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'dvm-browser-'));
   ends.push(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
-/** Puts a copy of a file where its folder may not be yet. */
+/** Copies a file; creates the folder if necessary. */
 export function copy(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true });
   copyFileSync(from, to);
@@ -36,7 +36,7 @@ interface Ended {
   stderr: string;
 }
 
-/** Runs the program. Fails with what it said if it ends with another status. */
+/** Runs the program. Fails with its output if it ends with another status. */
 export function dvm(words: readonly string[], { cwd, status = 0 }: { cwd: string; status?: number }): Promise<Ended> {
   return ended(program, words, cwd, process.env, status);
 }
@@ -63,11 +63,11 @@ export interface Serving {
   /** Such as `http://127.0.0.1:40001/`. */
   address: string;
   port: string;
-  /** Ends it as a crash does. */
+  /** Kills the server. */
   kill: () => Promise<void>;
 }
 
-/** Starts `dvm serve` on a free port, or on the one that `words` say. It ends with the file of tests. */
+/** Starts `dvm serve` on a free port, or on the port in `words`. It is stopped after the file of tests. */
 export async function serve(...words: string[]): Promise<Serving> {
   const all = words.includes('--port') ? words : ['--port', '0', ...words];
   const child = spawn(program, ['serve', '--json', '--log', 'none', ...all], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -77,7 +77,7 @@ export async function serve(...words: string[]): Promise<Serving> {
     await gone;
   };
   ends.push(kill);
-  // Where the tests are broken off, nothing above is reached.
+  // For interrupted tests, which do not reach the lines above.
   process.once('exit', () => child.kill('SIGKILL'));
   let told = '';
   let complained = '';
@@ -93,7 +93,7 @@ export async function serve(...words: string[]): Promise<Serving> {
   return { address: `${address}/`, port: new URL(address).port, kill };
 }
 
-/** What the server counts: the value of one of the lines of its metrics. */
+/** The value of one line of the server's metrics. */
 export async function metric({ address }: Serving, line: string): Promise<number> {
   const text = await (await fetch(`${address}metrics`)).text();
   const found = text.split('\n').find((one) => one.startsWith(`${line} `));

@@ -1,4 +1,4 @@
-// Reports of the other commands: they open, and their numbers are those that the commands print.
+// Reports of the other commands: they open, and their numbers match the output of the commands.
 import { join } from 'node:path';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -30,23 +30,23 @@ async function reported(open: Open, ...words: string[]) {
   return { page, stdout, text: await page.locator('main').innerText() };
 }
 
-step('a report of a training has its curves, and one of an evaluation says how good the network is', async (open) => {
+step('a report of a training has curves, and a report of an evaluation has the metrics', async (open) => {
   const trained = await reported(open, 'train', 'data', '--model', 'squeezenet1_1', '--train', 'head', '--epochs', '2', '--batch', '2', '--out', 'run', '--plain');
   expect(await trained.page.locator('img.report-chart').count()).toBeGreaterThanOrEqual(1);
   const { page, stdout, text } = await reported(open, 'evaluate', 'run/last.safetensors', 'data', '--bootstrap', '20', '--json');
   const { accuracy } = JSON.parse(stdout) as { accuracy: number };
-  const row = page.getByRole('table', { name: 'Figures' }).getByRole('row', { name: /^accuracy/ });
+  const row = page.getByRole('table', { name: 'Metrics' }).getByRole('row', { name: /^accuracy/ });
   expectNumber((await row.locator('td').first().innerText()), accuracy, 'accuracy');
   expect(text).toContain('espresso');
 });
 
-step('a report of a comparison has the figures that the command prints', async (open) => {
+step('a report of a comparison has the values that the command prints', async (open) => {
   const { stdout, text } = await reported(open, 'compare', 'data', '--model', 'squeezenet1_1', '--method', 'grad-cam', '--metrics', 'sparseness', '--out', 'compared');
   const [, mean] = /^grad-cam\s+(\d\S* ± \S+)/m.exec(stdout)!;
   expect(text).toContain(mean);
 });
 
-step('a report of a survey says where the network looks', async (open) => {
+step('a report of a survey shows where the network looks', async (open) => {
   const { page, stdout } = await reported(open, 'survey', 'data', '--model', 'squeezenet1_1', '--out', 'surveyed');
   const [, middle] = /^espresso\s+\d+\s+\S+\s+(\S+) %/m.exec(stdout)!;
   const row = page.getByRole('table', { name: 'Classes' }).getByRole('row', { name: /^espresso/ });

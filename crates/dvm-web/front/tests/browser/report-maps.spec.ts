@@ -1,4 +1,4 @@
-// What a reader does with the report of one picture, and whether its numbers are those of the files of the same run.
+// The report of one picture: its functions, and whether its numbers match the files of the same run.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -23,7 +23,7 @@ interface Recorded {
 
 const work = folder();
 const report = pathToFileURL(join(work, 'report.html')).href;
-/** Where the files of the most probable class are; those of the other one are in a folder beside it. */
+/** The folder of the most probable class; that of the other class is beside it. */
 const files = join(work, 'maps', 'a picture');
 const first = join(files, '967-espresso');
 let record: Recorded;
@@ -44,7 +44,7 @@ const control = (page: Page, name: string | RegExp) => page.getByRole('group', {
 const chooseMap = (page: Page, method: string) => page.locator('.multiple').nth(METHODS.indexOf(method)).click();
 const largePixels = (page: Page) => pixelsOf(page, `${LARGE} canvas.map-pixels`);
 
-step('a report opens from disk and lists what was explained', async (open) => {
+step('a report opens from disk and lists the explanations', async (open) => {
   const page = await open(report);
   const cards = page.locator('.report-list a');
   await cards.first().waitFor();
@@ -79,12 +79,12 @@ step('the slider goes from the grey picture to the map', async (open) => {
   const all = await largePixels(page);
   await control(page, 'Show the map').selectOption('map');
   expect((await largePixels(page)).equals(all), 'at 100 % there is only the map').toBe(true);
-  // Between the two, every channel of every pixel is so far on its way.
+  // Between the two, every channel of every pixel is interpolated.
   const off = [...some].map((value, i) => Math.abs(value - (none[i]! + 0.6 * (all[i]! - none[i]!))));
   expect(off.reduce((a, b) => Math.max(a, b))).toBeLessThanOrEqual(1);
 });
 
-step('maps are switched by a click and by their number', async (open) => {
+step('a click or a number key chooses a map', async (open) => {
   const page = await detail(open);
   const title = page.locator(`${LARGE} figcaption`);
   const pixels: Buffer[] = [];
@@ -114,7 +114,7 @@ step('another colour map changes the colours and its bar', async (open) => {
   expect(await control(page, 'Colours of signed maps').locator('option').allInnerTexts()).not.toContain('viridis');
 });
 
-step('a shared scale is the same for all entries, and own ones are not', async (open) => {
+step('a shared scale is the same for all entries, and separate scales differ', async (open) => {
   const page = await open(report);
   const ticks: Record<string, string[][]> = {};
   for (const scale of ['own', 'shared']) {
@@ -123,9 +123,9 @@ step('a shared scale is the same for all entries, and own ones are not', async (
       await chooseMap(page, 'occlusion');
       await control(page, 'Scale').selectOption(scale);
       const bar = page.locator('.colour-bar-ticks');
-      // Where numbers are beyond the scale, its end is marked as well.
+      // If values are outside the scale, its end is marked.
       const marks = async () => (await bar.innerText()).split('\n').filter((mark) => !/[≤≥]/.test(mark));
-      // The other entries are read after the choice.
+      // Other entries are read after the choice.
       if (scale === 'shared' && i === 1) await expect.poll(marks).toEqual(expect.arrayContaining(ticks.shared![0]!));
       (ticks[scale] ??= []).push(await marks());
       await page.getByRole('link', { name: 'All entries' }).click();
@@ -134,7 +134,7 @@ step('a shared scale is the same for all entries, and own ones are not', async (
   expect(ticks.own![0]).not.toEqual(ticks.own![1]);
 });
 
-step('the number under the cursor is that of the file', async (open) => {
+step('the value under the cursor is that of the file', async (open) => {
   const page = await detail(open);
   for (const method of METHODS) {
     const map = readNpy(join(first, `${method}.npy`));
@@ -147,16 +147,16 @@ step('the number under the cursor is that of the file', async (open) => {
   }
 });
 
-step('of occlusion, each class loses its score less that with the window covered', async (open) => {
+step('for occlusion, the loss of a class is its score minus its score with the window covered', async (open) => {
   const page = await detail(open);
   await chooseMap(page, 'occlusion');
   const raw = readNpy(join(files, 'occlusion.raw.npy'));
   expect(raw.shape).toEqual([1000, 7, 7]);
   for (const [row, column] of [[10, 10], [112, 112], [60, 190], [220, 100]] as const) {
     await readAt(page, row, column);
-    // Windows of 56 pixels every 28: a pixel shows the one whose centre is nearest.
+    // Windows of 56 pixels every 28 pixels: a pixel shows the window with the nearest centre.
     const cell = (place: number) => nearest(place, [0, 1, 2, 3, 4, 5, 6].map((i) => 28 * i + 27.5));
-    const table = page.getByRole('table', { name: /^If the window here is covered/ });
+    const table = page.getByRole('table', { name: /^With the window here covered/ });
     const rows = await table.locator('tbody tr').all();
     expect(rows.length).toBeGreaterThanOrEqual(5);
     for (const [i, { index, name, probability }] of record.top.entries()) {
@@ -171,7 +171,7 @@ step('of occlusion, each class loses its score less that with the window covered
   }
 });
 
-step('the five most probable classes are there with their bars', async (open) => {
+step('the five most probable classes are shown with bars', async (open) => {
   const page = await detail(open);
   const bars = await page.locator('.report-classes .bars li').all();
   expect(bars.length).toBe(5);
@@ -183,7 +183,7 @@ step('the five most probable classes are there with their bars', async (open) =>
   }
 });
 
-step('checks show their value and their curve, which is a table too', async (open) => {
+step('checks show their value, and their curve as a chart and a table', async (open) => {
   const page = await detail(open);
   for (const [i, { name, metrics }] of record.methods.entries()) {
     const [measured] = metrics;
@@ -193,7 +193,7 @@ step('checks show their value and their curve, which is a table too', async (ope
     expectNumber(value, measured!.value, `deletion of ${name}`, { digits: 3 });
     const drawn = (await check.locator('svg[role=img] polyline').getAttribute('points'))!.split(' ');
     expect(drawn.length).toBe(curve!.points.length);
-    await check.getByText('Numbers of the curves').click();
+    await check.getByText('Values of the curves').click();
     const rows = await check.locator('tbody tr').all();
     expect(rows.length).toBe(curve!.points.length);
     for (const [j, [x, y]] of curve!.points.entries()) {
@@ -206,8 +206,8 @@ step('checks show their value and their curve, which is a table too', async (ope
 
 step('every parameter of the record is in the report', async (open) => {
   const page = await detail(open);
-  await page.getByText('Every parameter of this entry').click();
-  const table = page.getByRole('table', { name: /^Parameters of/ });
+  await page.getByText('All settings of this entry').click();
+  const table = page.getByRole('table', { name: /^Settings of/ });
   const shown = new Set((await table.locator('td').allTextContents()).map((text) => text.trim()));
   const scalars = (json: unknown): string[] => {
     if (Array.isArray(json)) return json.every((item) => item === null || typeof item !== 'object') ? [] : json.flatMap(scalars);
@@ -234,7 +234,7 @@ step('the button copies the command, and the command makes the same maps', async
   }
 });
 
-step('all of it can be done by keyboard', async (open) => {
+step('the report can be used by keyboard', async (open) => {
   const page = await open(report);
   await page.locator('.report-list a').first().waitFor();
   const focused = () => page.evaluate(() => document.activeElement?.getAttribute('data-id') ?? document.activeElement?.getAttribute('aria-roledescription') ?? document.activeElement?.id ?? '');
@@ -266,14 +266,14 @@ step('all of it can be done by keyboard', async (open) => {
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Shift+ArrowRight');
   await page.getByText(`Row ${Number(said[1]) + 1}, column ${Number(said[2]) + 10}:`).waitFor();
-  // One takes the cursor away, one goes back to the list.
+  // The first removes the cursor, the second goes back to the list.
   await page.keyboard.press('Escape');
   await page.getByText('Point at the map').waitFor();
   await page.keyboard.press('Escape');
   await expect.poll(focused).toBe('0');
 });
 
-step('a finger reads the numbers too', async (open) => {
+step('values can be read by touch', async (open) => {
   const page = await detail(open, { viewport: { width: 390, height: 844 }, hasTouch: true });
   const { x, y } = await placeOf(page, LARGE, 50, 60);
   await page.touchscreen.tap(x, y);
@@ -303,7 +303,7 @@ step('the values are a table: means of parts of the map', async (open) => {
   }
 });
 
-step('it prints: pages with the pictures, the maps and the tables', async (open) => {
+step('the report prints pictures, maps and tables', async (open) => {
   const page = await detail(open);
   const pdf = (await page.pdf({ format: 'A4', printBackground: true })).toString('latin1');
   expect(pdf.match(/\/Type \/Page\b/g)!.length).toBeGreaterThanOrEqual(1);
@@ -315,7 +315,7 @@ step('it prints: pages with the pictures, the maps and the tables', async (open)
   }
 });
 
-step('it is light or dark as the system is, or as the reader chooses', async (open) => {
+step('the theme is that of the system, or the chosen one', async (open) => {
   const brightness = (page: Page) => page.evaluate(() => {
     const [red, green, blue] = /(\d+), (\d+), (\d+)/.exec(getComputedStyle(document.body).backgroundColor)!.slice(1).map(Number);
     return (red! + green! + blue!) / 3;
@@ -332,7 +332,7 @@ step('it is light or dark as the system is, or as the reader chooses', async (op
 });
 
 for (const { width, height, colorScheme } of looks) {
-  step(`at ${width} pixels in ${colorScheme} nothing sticks out, and axe finds nothing serious`, async (open) => {
+  step(`at ${width} pixels in ${colorScheme} nothing is wider than the window, and axe finds no serious problem`, async (open) => {
     const name = `${width} ${colorScheme}`;
     const page = await open(report, { viewport: { width, height }, colorScheme, hasTouch: width < 500 });
     await page.locator('.report-list').waitFor();
@@ -350,7 +350,7 @@ for (const { width, height, colorScheme } of looks) {
 async function readAtMiddle(page: Page): Promise<void> {
   await page.locator(`${LARGE} .map-canvas`).focus();
   await page.keyboard.press('m');
-  await page.getByText(/^If the window here is covered/).first().waitFor();
+  await page.getByText(/^With the window here covered/).first().waitFor();
 }
 
 function nearest(place: number, centres: number[]): number {

@@ -1,6 +1,6 @@
 // npm run browser -- PATH/TO/dvm [--screenshots DIR] [--only WORDS] [FILE …]
 //
-// What people do with the program's reports and its page, done in Chromium with the program itself. FILE and
+// Tests of the reports and the page in Chromium, with the program. FILE and
 // --only choose some of the tests: by a part of the file's name, by a part of the test's.
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { startVitest } from 'vitest/node';
 const { values, positionals } = parseArgs({ options: { screenshots: { type: 'string' }, only: { type: 'string' } }, allowPositionals: true });
 const [program, ...files] = positionals;
 const chromium = process.env.CHROMIUM ?? '/usr/bin/chromium';
-// npm runs this in the project's folder; paths are those of the folder where npm was called.
+// npm runs this in the project's folder; paths are relative to the folder where npm was called.
 const from = process.env.INIT_CWD ?? process.cwd();
 
 const fail = (text) => {

@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     include: ['tests/browser/*.spec.ts'],
     globalSetup: [resolve(import.meta.dirname, 'chromium.ts')],
-    // One network at work beside one browser that waits for it.
+    // One network and one browser at a time.
     maxWorkers: 2,
     testTimeout: 180_000,
     hookTimeout: 180_000,

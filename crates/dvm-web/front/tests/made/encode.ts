@@ -26,7 +26,7 @@ export function png(width: number, height: number, rgb: (row: number, column: nu
   const raw = Buffer.alloc(height * (1 + 3 * width));
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
-      // The first byte of a row says that it is stored as it is.
+      // The first byte of a row: no filter.
       raw.set(rgb(row, column), row * (1 + 3 * width) + 1 + 3 * column);
     }
   }

@@ -1,7 +1,7 @@
 import type {
   CheckView,
   Colours,
-  Entry,
+  PictureEntry,
   ExplanationView,
   MapView,
   ReportHead,
@@ -9,7 +9,7 @@ import type {
 } from '../../src/shared/types.ts';
 import { pack, png } from './encode.ts';
 
-// Reports with made-up pictures and maps of the shapes that the program writes. Nothing in them is a result.
+// Reports with made-up pictures and maps in the format of dvm. Nothing in them is a result.
 
 const CLASSES = ['tabby', 'tiger cat', 'Egyptian cat', 'lynx', 'espresso', 'cup', 'goldfish', 'daisy'];
 
@@ -23,7 +23,7 @@ interface Options {
 
 export interface MadeReport {
   head: ReportHead;
-  /** One at a time: a thousand of them need not be in memory together. */
+  /** One at a time, so that a thousand are not in memory together. */
   entry: (id: number) => ExplanationView;
 }
 
@@ -52,7 +52,7 @@ export function madeReport({ pictures, size = [224, 224], small = pictures > 100
   };
 }
 
-/** The elements that go to the mark of the template. */
+/** The elements at the mark of the template. */
 export function elements({ head, entry }: MadeReport): string {
   const element = (id: string, kind: string, json: unknown) =>
     `<script type="application/json"${kind} id="${id}">${JSON.stringify(json).replaceAll('<', '\\u003c')}</script>\n`;
@@ -62,7 +62,7 @@ export function elements({ head, entry }: MadeReport): string {
   );
 }
 
-function madeEntry(id: number): Entry {
+function madeEntry(id: number): PictureEntry {
   const random = randomOf(id);
   const index = Math.floor(random() * CLASSES.length);
   const trueIndex = random() < 0.7 ? index : Math.floor(random() * CLASSES.length);
@@ -80,7 +80,7 @@ function madeEntry(id: number): Entry {
   };
 }
 
-function madeExplanation(entry: Entry, size: [number, number], small: boolean): ExplanationView {
+function madeExplanation(entry: PictureEntry, size: [number, number], small: boolean): ExplanationView {
   const [rows, columns] = size;
   const random = randomOf(entry.id + 1000);
   const bits = small ? 8 : 16;
@@ -98,7 +98,7 @@ function madeExplanation(entry: Entry, size: [number, number], small: boolean): 
     trueClass: entry.trueClass,
     warnings: entry.warnings ? [{ source: 'picture', text: 'The picture is smaller than the input of the network and was enlarged.' }] : [],
     size,
-    // A JPEG in real reports; without noise a PNG is about as small.
+    // Real reports have a JPEG; without noise, a PNG has a similar size.
     input: png(columns, rows, pixelOf(entry.id, rows, columns, !small)),
     maps: [gradCam(random, size, bits), occlusion(random, size, bits, entry), gradients(random, size, bits)],
     record: {
@@ -125,7 +125,7 @@ function gradCam(random: () => number, size: [number, number], bits: 8 | 16): Ma
   };
 }
 
-function occlusion(random: () => number, size: [number, number], bits: 8 | 16, entry: Entry): MapView {
+function occlusion(random: () => number, size: [number, number], bits: 8 | 16, entry: PictureEntry): MapView {
   const [rows, columns] = size;
   const cellRows = Math.max(Math.ceil((rows - 20) / 10) + 1, 1);
   const cellColumns = Math.max(Math.ceil((columns - 20) / 10) + 1, 1);
@@ -221,7 +221,7 @@ function check(random: () => number): CheckView {
   };
 }
 
-/** A few soft hills: where a network might look. */
+/** A map of a few soft hills. */
 function blob(random: () => number, [rows, columns]: [number, number], hills: number): Float32Array {
   const places = Array.from({ length: hills }, () => ({
     row: rows * (0.2 + 0.6 * random()),
@@ -260,7 +260,7 @@ function pixelOf(id: number, rows: number, columns: number, noisy: boolean) {
   };
 }
 
-/** Numbers in [0, 1) that only depend on the seed (mulberry32). */
+/** Numbers in [0, 1) that depend only on the seed (mulberry32). */
 function randomOf(seed: number): () => number {
   let state = (seed + 1) * 0x9e3779b1;
   return () => {
@@ -311,7 +311,7 @@ function sections(): Section[] {
   ];
 }
 
-/** Straight lines between a few colours of the program's own colour maps. */
+/** Linear interpolation between a few colours of dvm's colour maps. */
 const COLOURS: Colours = {
   inferno: lines(false, [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]]),
   viridis: lines(false, [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]]),

@@ -1,4 +1,4 @@
-// Runs `write.ts`, which needs its types taken away first.
+// Runs `write.ts`, whose types must be removed first.
 import { fileURLToPath } from 'node:url';
 import { runnerImport } from 'vite';
 

@@ -21,7 +21,7 @@ async function all(chunks: Uint8Array[]): Promise<string[]> {
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-test('lines are the same wherever the chunks end, in the middle of a letter too', async () => {
+test('lines do not depend on where chunks end, even within a character', async () => {
   const whole = bytes('{"name":"épagneul"}\n{"drop":"−0,5 🐈"}\r\n\n{"last":true}');
   for (let first = 0; first <= whole.length; first++) {
     for (const second of [first, Math.min(first + 1, whole.length), Math.min(first + 7, whole.length)]) {
@@ -31,7 +31,7 @@ test('lines are the same wherever the chunks end, in the middle of a letter too'
   }
 });
 
-test('a line is told before the next chunk comes', async () => {
+test('a line is returned before the next chunk arrives', async () => {
   let give: (chunk: Uint8Array) => void = () => undefined;
   const stream = new ReadableStream<Uint8Array>({ start: (controller) => { give = (chunk) => controller.enqueue(chunk); } });
   const reading = lines(stream);

@@ -5,7 +5,7 @@ import type { MethodInfo } from '../../src/shared/types.ts';
 const method = (name: string, cost: string): MethodInfo =>
   ({ name, cost, title: name, summary: '', family: '', reference: '', networks: 'all', options: [] });
 
-/** As `dvm methods list` says it. */
+/** As in `dvm methods list`. */
 const METHODS = [
   method('guided-backprop', '1 pass forward, 1 back'),
   method('integrated-gradients', '`steps` passes forward and back for each baseline'),
@@ -13,20 +13,20 @@ const METHODS = [
   method('grad-cam', '1 pass forward, 1 back to the layer'),
   method('score-cam', '1 pass forward per channel of the layer, for all classes together'),
   method('occlusion', 'one partial forward pass per window'),
-  method('rise', 'one forward pass per mask: 4,000 if not said'),
+  method('rise', 'one forward pass per mask; 4,000 by default'),
 ];
 
-test('methods of one pass come first, those of a pass for each window last', () => {
+test('methods with one pass come first, methods with a pass for each window last', () => {
   expect(quickFirst(['rise', 'occlusion', 'integrated-gradients', 'deeplift', 'guided-backprop', 'grad-cam', 'score-cam'], METHODS))
     .toEqual(['grad-cam', 'guided-backprop', 'deeplift', 'integrated-gradients', 'score-cam', 'occlusion', 'rise']);
 });
 
-test('the page opens with Grad-CAM, guided backprop and occlusion, or with what there is', () => {
+test('the page opens with Grad-CAM, guided backprop and occlusion, or with other available methods', () => {
   expect(pick(METHODS)).toEqual(['grad-cam', 'guided-backprop', 'occlusion']);
   expect(pick([method('rise', 'one forward pass per mask')])).toEqual(['rise']);
 });
 
-test('only options that take nothing but words become lists', () => {
+test('only options with fixed values become lists', () => {
   expect(words('probability|logit|log-probability')).toEqual(['probability', 'logit', 'log-probability']);
   expect(words('N|HxW')).toBeNull();
   expect(words('mean|black|#RRGGBB|FILE')).toBeNull();

@@ -1,8 +1,8 @@
-// A server that speaks the page's part of `dvm serve` with made-up numbers, to look at the page and test it without Rust.
+// A mock of `dvm serve` with made-up numbers, to view and test the page without Rust.
 //
 //   node tests/page/mock-server.mjs [--port 8099] [--token SECRET] [--slow MILLISECONDS]
 //
-// It reads no pictures: what is sent is shown as it is, and the maps are blobs that depend on the class.
+// It does not read pictures: the sent file is shown, and maps are blobs that depend on the class.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -19,7 +19,7 @@ const NAMES = {
 };
 const nameOf = (index) => NAMES[index] ?? `class ${index}`;
 
-/** What the page may load: nothing but its own files, and pictures that it has in memory. */
+/** The content security policy: the page may load its own files and pictures in memory. */
 export const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; " +
   "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -63,7 +63,7 @@ const INFO = {
   limits: { bytes: 20_000_000, pixels: 100_000_000 },
 };
 
-/** Answers like `dvm serve`. `token`: what it asks for; `busy`: how many requests are told that it is full; `slow`: pause between events, ms. */
+/** Answers like `dvm serve`. `token`: the token; `busy`: the number of requests that get a busy answer; `slow`: pause between events, ms. */
 export function createMock({ token = null, busy = 0, slow = 0, retryAfter = '1' } = {}) {
   const pictures = new Map();
   const counts = { explain: 0, window: 0, aborted: 0 };
@@ -224,7 +224,7 @@ function windowAnswer({ rows, columns, classes }) {
   };
 }
 
-/** As the program packs arrays: codes of 16 bits, differences along rows, zlib, base64. */
+/** Packs arrays as dvm does: codes of 16 bits, differences along rows, zlib, base64. */
 export function pack(shape, values) {
   const low = values.reduce((a, b) => Math.min(a, b));
   const high = values.reduce((a, b) => Math.max(a, b));
@@ -239,7 +239,7 @@ export function pack(shape, values) {
   return { shape, bits: 16, low, high, data: deflateSync(bytes).toString('base64') };
 }
 
-/** 256 colours on the straight lines between a few. */
+/** 256 colours, interpolated linearly between a few. */
 function table(anchors) {
   const bytes = Buffer.alloc(768);
   for (let i = 0; i < 256; i++) {

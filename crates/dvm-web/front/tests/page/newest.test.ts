@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Newest } from '../../src/page/newest.ts';
 
-/** Questions that are answered when the test says so. */
+/** Requests that the test answers. */
 function asking() {
   const open: { question: number; answer: (answer: string) => void; fail: (error: Error) => void }[] = [];
   const asked: number[] = [];
@@ -14,7 +14,7 @@ function asking() {
 
 const settled = () => new Promise((resolve) => { setTimeout(resolve, 0); });
 
-test('one question at a time, and of those that wait only the newest', async () => {
+test('one request at a time, then only the newest waiting one', async () => {
   const { open, asked, ask } = asking();
   const answers: string[] = [];
   const newest = new Newest(ask, (answer) => answers.push(answer), () => undefined);
@@ -33,7 +33,7 @@ test('one question at a time, and of those that wait only the newest', async () 
   expect(answers).toEqual(['one', 'four', 'six']);
 });
 
-test('a failure is told and the newest question is asked all the same', async () => {
+test('after a failure the newest request is still sent', async () => {
   const { open, asked, ask } = asking();
   const failures: unknown[] = [];
   const answers: string[] = [];
@@ -49,7 +49,7 @@ test('a failure is told and the newest question is asked all the same', async ()
   expect(answers).toEqual(['two']);
 });
 
-test('nothing is told after closing', async () => {
+test('nothing is reported after closing', async () => {
   const { open, asked, ask } = asking();
   const told: unknown[] = [];
   const newest = new Newest(ask, (answer) => told.push(answer), (error) => told.push(error));

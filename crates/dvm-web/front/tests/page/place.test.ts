@@ -8,7 +8,7 @@ test('a window stays inside the picture and keeps its size', () => {
   expect(around(5, 5, 50, [20, 30])).toEqual({ rows: [0, 20], columns: [0, 30] });
 });
 
-test('arrow keys move it by one pixel, far ones by ten, and not over the edge', () => {
+test('arrow keys move the window by one pixel, with Shift by ten, and not over the edge', () => {
   const place = around(10, 15, 5, [20, 30]);
   const { row, column } = centre(place);
   expect(centre(movedBy('ArrowDown', false, place, [20, 30])!)).toEqual({ row: row + 1, column });

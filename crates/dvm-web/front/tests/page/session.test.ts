@@ -6,7 +6,7 @@ import { runOf, type State } from '../../src/page/state.ts';
 import { SessionToken } from '../../src/page/token.ts';
 import { createMock } from './mock-server.mjs';
 
-// Longer than `until`, which says what it waited for.
+// Longer than the limit of `until`, whose error has more detail.
 vi.setConfig({ testTimeout: 30_000 });
 
 const NO_TOKEN: TokenKeeper = { get: () => null, ask: () => Promise.reject(new Error('no token was expected')) };
@@ -30,7 +30,7 @@ async function serve(options: Parameters<typeof createMock>[0] = {}) {
   return { ...mock, base: `http://127.0.0.1:${(mock.server.address() as AddressInfo).port}` };
 }
 
-/** Waits for a state; a failure says what the state was instead. */
+/** Waits for a state; the error shows the actual state. */
 async function until(session: Session, reached: (state: State) => boolean): Promise<void> {
   const end = Date.now() + 20_000;
   while (!reached(session.state)) {
@@ -50,7 +50,7 @@ async function opened(base: string, tokens: TokenKeeper = NO_TOKEN): Promise<Ses
   return session;
 }
 
-test('a full server is asked again after the time that it says', async () => {
+test('a busy server is tried again after the time in its answer', async () => {
   const { base, counts } = await serve({ busy: 2, retryAfter: '3' });
   const waited: number[] = [];
   const told: (number | null)[] = [];
@@ -64,13 +64,13 @@ test('a full server is asked again after the time that it says', async () => {
   expect(counts.explain).toBe(1);
 });
 
-test('an error has the words of the server', async () => {
+test('an error has the text of the server', async () => {
   const { base } = await serve();
   const client = new Client(NO_TOKEN, { base });
   await expect(client.addPicture(new Blob(['text']), 'notes.txt')).rejects.toEqual(new Refusal(422, 'notes.txt: this is not a picture that can be read'));
 });
 
-test('a token is asked for once, and a wrong one again', async () => {
+test('the token is asked for once, and again if it is wrong', async () => {
   const { base } = await serve({ token: 'right' });
   const kept = new Map<string, string>();
   const questions: boolean[] = [];
@@ -90,14 +90,14 @@ test('a token is asked for once, and a wrong one again', async () => {
   expect(questions).toEqual([false, true]);
 });
 
-test('a connection that ends early is an error and not a finished explanation', async () => {
+test('a connection that ends early is an error', async () => {
   const body = new ReadableStream({ start(controller) { controller.enqueue(new TextEncoder().encode('{"event":"progress"}\n')); controller.close(); } });
   const client = new Client(NO_TOKEN, { fetch: () => Promise.resolve(new Response(body)) });
   const read = async () => { for await (const _ of client.explain({ picture: 'p', model: 'm', methods: [] })) void _; };
-  await expect(read()).rejects.toThrow('ended before');
+  await expect(read()).rejects.toThrow('closed before');
 });
 
-test('several pictures are explained one after the other, the first is seen', async () => {
+test('several pictures are explained one after the other, and the first is shown', async () => {
   const { base, counts } = await serve();
   const session = await opened(base);
   session.addPictures(['a.png', 'b.png', 'c.png'].map((name) => ({ blob: PICTURE, name })));
@@ -108,7 +108,7 @@ test('several pictures are explained one after the other, the first is seen', as
   expect(counts.explain).toBe(3);
 });
 
-test('another class stops what runs, and going back computes nothing', async () => {
+test('another class stops the running explanation, and going back computes nothing', async () => {
   const { base, counts } = await serve({ slow: 5 });
   const session = await opened(base);
   session.addPictures([{ blob: PICTURE, name: 'a.png' }]);
@@ -123,7 +123,7 @@ test('another class stops what runs, and going back computes nothing', async () 
   expect(counts.explain).toBe(2);
 });
 
-test('a picture that the server has forgotten is sent again', async () => {
+test('a picture that the server has dropped is sent again', async () => {
   const { base, forget } = await serve();
   const session = await opened(base);
   session.addPictures([{ blob: PICTURE, name: 'a.png' }]);
@@ -139,11 +139,11 @@ test('a file that is too large is not sent', async () => {
   const session = await opened(base);
   session.addPictures([{ blob: { size: 30e6 } as Blob, name: 'huge.png' }, { blob: PICTURE, name: 'a.png' }]);
   await until(session, finished);
-  expect(session.state.notes).toEqual(['huge.png is larger than this server takes: 30.0 MB of at most 20.0 MB.']);
+  expect(session.state.notes).toEqual(['huge.png is too large: it has 30.0 MB; the limit of this server is 20.0 MB.']);
   expect(session.state.runs.length).toBe(1);
 });
 
-test('the right side of a comparison begins with another map, and has an explanation of its own when it is asked', async () => {
+test('the right side of a comparison starts with another map, and can have a separate explanation', async () => {
   const { base } = await serve();
   const session = await opened(base);
   session.addPictures([{ blob: PICTURE, name: 'a.png' }]);
@@ -157,7 +157,7 @@ test('the right side of a comparison begins with another map, and has an explana
   expect(runOf(session.state, 'first')!.choice.model).toBe('efficientnet_lite0');
 });
 
-test('a stopped run keeps its finished maps, and the pictures that wait follow', async () => {
+test('a stopped run keeps its finished maps, and waiting pictures follow', async () => {
   const { base } = await serve({ slow: 5 });
   const session = await opened(base);
   session.addPictures(['a.png', 'b.png'].map((name) => ({ blob: PICTURE, name })));
@@ -169,7 +169,7 @@ test('a stopped run keeps its finished maps, and the pictures that wait follow',
   expect(session.state.runs.map(({ stage }) => stage)).toEqual(['stopped', 'done']);
 });
 
-test('the methods of the panel stay when another class of a run is asked for', async () => {
+test('the methods of the panel stay when another class of a run is explained', async () => {
   const { base } = await serve();
   const session = await opened(base);
   session.addPictures([{ blob: PICTURE, name: 'a.png' }]);
@@ -192,7 +192,7 @@ test('the class that is the most probable one is not computed again', async () =
   expect(session.state.runs.length).toBe(1);
 });
 
-test('a question with a mistake in it leaves the history when it is put right', async () => {
+test('a run with an invalid option leaves the history when it is corrected', async () => {
   const { base } = await serve();
   const session = await opened(base);
   session.addPictures([{ blob: PICTURE, name: 'a.png' }]);

@@ -13,7 +13,7 @@ function after(...actions: Action[]): State {
 
 const PREDICTION: Action = { do: 'event', run: 1, event: { event: 'prediction', explanation: 'e', view: VIEW } };
 
-test('the prediction is there before any map, and maps are added as they come', () => {
+test('the prediction comes before the maps, and maps are added one by one', () => {
   const predicted = after({ do: 'start', run: 1 }, PREDICTION);
   expect(runOf(predicted, 'first')!.view!.maps).toEqual([]);
   expect(predicted.said).toBe('cat.png: tabby, 50.0 percent.');
@@ -21,10 +21,10 @@ test('the prediction is there before any map, and maps are added as they come', 
   const run = runOf(made, 'first')!;
   expect(run.view!.maps.map(({ method }) => method)).toEqual(['grad-cam']);
   expect(run.view!.warnings.map(({ text }) => text)).toEqual(['a', 'b']);
-  expect(made.said).toBe('Map 1 of 2 is there: grad-cam.');
+  expect(made.said).toBe('Map 1 of 2 is finished: grad-cam.');
 });
 
-test('progress and windows of a method go when its map is there or it failed', () => {
+test('progress and windows of a method are removed when it finishes or fails', () => {
   const windows = [{ rows: [0, 2] as [number, number], columns: [0, 2] as [number, number], drop: 0.1 }];
   const state = after(PREDICTION,
     { do: 'event', run: 1, event: { event: 'progress', method: 'occlusion', title: 'occlusion 20/10', done: 3, all: 9 } },
@@ -38,7 +38,7 @@ test('progress and windows of a method go when its map is there or it failed', (
   expect([failed.progress, failed.windows, failed.failed]).toEqual([{}, {}, { occlusion: 'too large' }]);
 });
 
-test('a stopped run keeps its maps; one of the queue waits from the beginning', () => {
+test('a stopped run keeps its maps; a run of the queue starts again', () => {
   const made = [{ do: 'start', run: 1 }, PREDICTION, { do: 'event', run: 1, event: { event: 'map', method: 'grad-cam', map: map('grad-cam'), warnings: [] } }] as Action[];
   const stopped = runOf(after(...made, { do: 'stop', run: 1, again: false }), 'first')!;
   expect([stopped.stage, stopped.view!.maps.length]).toEqual(['stopped', 1]);
@@ -46,19 +46,19 @@ test('a stopped run keeps its maps; one of the queue waits from the beginning', 
   expect([again.stage, again.view]).toEqual(['waiting', null]);
 });
 
-test('the wished method is seen when it is finished, another one until then', () => {
+test('the chosen method is shown when it is finished, another one until then', () => {
   const run = runOf(after(PREDICTION, { do: 'event', run: 1, event: { event: 'map', method: 'grad-cam', map: map('grad-cam'), warnings: [] } }), 'first')!;
   expect(methodOf(run, 'occlusion')).toBe('grad-cam');
   expect(methodOf(run, null)).toBe('grad-cam');
 });
 
-test('the news of runs that are not looked at are not told', () => {
+test('messages of invisible runs are not reported', () => {
   const state = reduce(reduce(after(PREDICTION), { do: 'add run', run: newRun(2, 8, CHOICE), show: null }), { do: 'fail', run: 2, error: 'broken' });
   expect(state.said).toBe('cat.png: tabby, 50.0 percent.');
   expect(state.runs.find(({ key }) => key === 2)!.error).toBe('broken');
 });
 
-test('removing the run that is seen shows its neighbour, and a picture goes with its last run', () => {
+test('removing the visible run shows its neighbour, and a picture is removed with its last run', () => {
   const picture = { key: 7, name: 'cat.png', url: 'blob:7', info: null };
   const two = after({ do: 'picture', picture }, { do: 'add run', run: newRun(2, 7, CHOICE), show: 'first' });
   const one = reduce(two, { do: 'remove', run: 2 });
@@ -73,7 +73,7 @@ test('only options of chosen methods are sent', () => {
     .toEqual({ picture: 'p', model: 'net', methods: ['grad-cam', 'occlusion'], class: 281, options: { 'occlusion.window': '32' } });
 });
 
-test('a run answers a question if it has the methods, with the same class and options', () => {
+test('a run is reused if it has the methods with the same class and options', () => {
   expect(answers(CHOICE, { ...CHOICE, methods: ['occlusion'] })).toBe(true);
   expect(answers({ ...CHOICE, methods: ['occlusion'] }, CHOICE)).toBe(false);
   expect(answers(CHOICE, { ...CHOICE, class: { index: 3, name: 'c' } })).toBe(false);
@@ -82,7 +82,7 @@ test('a run answers a question if it has the methods, with the same class and op
   expect(answers(CHOICE, { ...CHOICE, checks: ['deletion'] })).toBe(false);
 });
 
-test('a finished run stays finished when its connection is stopped or breaks after the last event', () => {
+test('a finished run stays finished if its connection ends after the last event', () => {
   const finished = after({ do: 'start', run: 1 }, PREDICTION, { do: 'event', run: 1, event: { event: 'map', method: 'grad-cam', map: map('grad-cam'), warnings: [] } }, { do: 'event', run: 1, event: { event: 'done', seconds: 1 } });
   const late: Action[] = [{ do: 'stop', run: 1, again: false }, { do: 'stop', run: 1, again: true }, { do: 'fail', run: 1, error: 'connection lost' }];
   for (const action of late) {

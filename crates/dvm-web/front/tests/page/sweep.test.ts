@@ -11,7 +11,7 @@ const nearest = (windows: [number, number][], pixel: number) => {
   return best;
 };
 
-test('a pixel shows the nearest of the windows that cover it, in whatever parts they come', () => {
+test('a pixel shows the nearest window that covers it, however windows are grouped', () => {
   const windows: [number, number][] = [[0, 4], [2, 6], [4, 8], [6, 9]];
   const all = windows.flatMap((rows, i) => windows.map((columns, k) => ({ rows, columns, drop: 10 * i + k })));
   for (const part of [1, 3, 16]) {
@@ -26,7 +26,7 @@ test('a pixel shows the nearest of the windows that cover it, in whatever parts 
   }
 });
 
-test('pixels without a window yet, and drops that are not numbers, stay empty', () => {
+test('pixels without a window and drops that are not numbers are empty', () => {
   const sweep = new Sweep([2, 3]);
   sweep.add([{ rows: [0, 1], columns: [0, 2], drop: -0.5 }, { rows: [1, 2], columns: [0, 1], drop: NaN }]);
   expect([...sweep.values]).toEqual([-0.5, -0.5, NaN, NaN, NaN, NaN]);

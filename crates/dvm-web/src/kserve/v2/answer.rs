@@ -1,27 +1,27 @@
-//! The work of a request of V2, and its answer.
+//! Running a request of V2 and writing its answer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use dvm::methods::Entry;
+use dvm::methods::MethodEntry;
 use dvm::{Explain, Input};
 use serde::Serialize;
 
-use super::{BINARY, BINARY_SIZE, Pictures, VERSION, Wanted};
-use crate::kserve::asked::{Model, Scalar, explain};
+use super::{BINARY, BINARY_SIZE, Pictures, RequestedOutput, VERSION};
 use crate::kserve::binary;
+use crate::kserve::request::{Model, Scalar, explain};
 use crate::models::shortened;
 use crate::server::{Problem, Server, Ticket};
 
-/// The work of one request.
+/// One request.
 pub struct Job {
     pub server: Arc<Server>,
     pub model: Model,
-    pub method: Option<(&'static Entry, Explain)>,
+    pub method: Option<(&'static MethodEntry, Explain)>,
     pub id: Option<String>,
-    pub outputs: Vec<Wanted>,
+    pub outputs: Vec<RequestedOutput>,
     pub is_binary: bool,
 }
 
@@ -32,7 +32,7 @@ enum Numbers {
     Texts(Vec<String>),
 }
 
-/// Outputs by name, with the shape of each picture's part.
+/// Outputs by name, with the shape for one picture.
 type Outputs = BTreeMap<&'static str, (Vec<usize>, Numbers)>;
 
 #[derive(Serialize)]
@@ -65,10 +65,10 @@ enum Data<'a> {
 }
 
 impl Job {
-    /// Works on one picture after the other and writes the answer.
+    /// Runs one picture after the other and writes the answer.
     ///
     /// # Errors
-    /// 400 for a picture that is none, and for outputs that are not there.
+    /// 400 for a file that is not a picture, and for unknown outputs.
     pub fn answer(
         &self,
         pictures: Pictures,
@@ -127,7 +127,7 @@ impl Job {
         outputs
     }
 
-    /// Puts what is found of a picture behind the outputs; gives its warnings.
+    /// Appends the results of a picture to the outputs; returns its warnings.
     fn one(
         &self,
         input: Input,
@@ -152,7 +152,8 @@ impl Job {
                 let of = (&*self.server, &self.model);
                 let explanation = explain(of, input, (method, options), ticket)?;
                 let map = explanation.maps().next();
-                let (_, map) = map.ok_or_else(|| Problem::internal("the method made no map"))?;
+                let (_, map) =
+                    map.ok_or_else(|| Problem::internal("the method did not make a map"))?;
                 add("map", &map.map);
                 add("probability", &[explanation.probability()]);
                 let warnings = explanation.warnings().map(|(_, warning)| warning).collect();
@@ -192,13 +193,13 @@ impl Job {
             let Some((part, numbers)) = outputs.get(name) else {
                 let names: Vec<&str> = outputs.keys().copied().collect();
                 return Err(Problem::request(format!(
-                    "there is no output `{}`; there are {}",
+                    "there is no output `{}`; outputs are {}",
                     shortened(name),
                     names.join(", ")
                 )));
             };
             if written.len() == outputs.len() {
-                return Err(Problem::request("an output is asked for twice"));
+                return Err(Problem::request("an output is requested twice"));
             }
             let start = behind.len();
             if is_binary {

@@ -1,14 +1,15 @@
-//! The page of a survey, in plain words.
+//! The page of a survey, in Markdown.
 
 use std::fmt::Write;
 use std::path::Path;
 
-use super::super::findings::percent;
+use dvm_image::short_percent as percent;
+
 use super::super::{ClassSurvey, ClusterSurvey, PARTS, Survey, SurveyedPicture};
 use super::{TABLE, sheet_name};
 use crate::training::report::{link, text};
 
-/// Pictures that a list names at most.
+/// The maximum number of pictures in a list.
 const LISTED: usize = 10;
 
 impl Survey {
@@ -31,8 +32,8 @@ impl Survey {
         }
         match self.no_warning() {
             None => page.push_str(
-                "\nA place like this is a shortcut if what is there does not belong to the class, such as a tag, a \
-                 ruler or a caption. Look at the pictures of the class.\n\n",
+                "\nThe network uses a shortcut if this place shows something that does not belong to the class, such \
+                 as a tag, a ruler or a caption. Look at the pictures of the class.\n\n",
             ),
             Some(words) => {
                 let _ = writeln!(page, "None: {}.\n", text(&words));
@@ -42,8 +43,8 @@ impl Survey {
         if others.peek().is_some() {
             let _ = writeln!(
                 page,
-                "Places where the maps of a class concentrate, but that are no warnings: it is not sure that covering or \
-                 copying them changes its probability by {:.0} points more than places elsewhere.\n",
+                "Places where the maps of a class concentrate, without a warning: the tests do not show that covering or \
+                 copying the place changes the probability by {:.0} points more than places elsewhere.\n",
                 100.0 * self.settings.least_effect
             );
             for finding in others {
@@ -58,7 +59,7 @@ impl Survey {
             page.push('\n');
         }
         if !self.failed.is_empty() {
-            page.push_str("Pictures that could not be surveyed:\n\n");
+            page.push_str("Pictures that could not be used:\n\n");
             for (_, why) in &self.failed {
                 let _ = writeln!(page, "- {}", text(why));
             }
@@ -92,9 +93,9 @@ impl Survey {
         }
         let _ = writeln!(
             page,
-            "\nShares of the relevance in the mean of all maps of the class. A map that is the same everywhere has 25 \
-             % in the middle, 50 % at the borders and 25 % in the corners. Every picture is a line of \
-             [{TABLE}]({TABLE}).\n"
+            "\nMiddle, borders and corners: shares of the relevance, averaged over the maps of the class. A uniform \
+             map has 25 % in the middle, 50 % at the borders and 25 % in the corners. [{TABLE}]({TABLE}) has a line \
+             for each picture.\n"
         );
     }
 
@@ -103,7 +104,7 @@ impl Survey {
         if class.empty > 0 {
             let _ = writeln!(
                 page,
-                "In {} of {} pictures nothing speaks for the class; they count in no mean.\n",
+                "The maps of {} of {} pictures have no positive relevance for the class; means leave them out.\n",
                 class.empty, class.pictures
             );
         }
@@ -116,18 +117,18 @@ impl Survey {
         let clusters = &class.clusters;
         match clusters.len() {
             1 if class.eigenvalues.is_empty() => {
-                page.push_str("Too few maps to look for clusters.\n\n")
+                page.push_str("There are too few maps to find clusters.\n\n")
             }
-            1 => page.push_str("The maps are one cluster.\n\n"),
+            1 => page.push_str("The maps form one cluster.\n\n"),
             more => {
-                let _ = writeln!(page, "The maps are {more} clusters.\n");
+                let _ = writeln!(page, "The maps form {more} clusters.\n");
             }
         }
         for (index, cluster) in clusters.iter().enumerate() {
             let [middle, borders, corners] = cluster.middle_borders_corners();
             let _ = writeln!(
                 page,
-                "Cluster {}: {} pictures; {} of the relevance is in the middle, {} at the borders, {} in the \
+                "Cluster {}: {} pictures. {} of the relevance is in the middle, {} at the borders, {} in the \
                  corners.\n\n![Pictures of the cluster]({})\n",
                 index + 1,
                 cluster.pictures,
@@ -145,14 +146,14 @@ impl Survey {
             .filter(|p| p.is_outlier)
             .collect();
         outliers.sort_by(|a, b| b.outlier.total_cmp(&a.outlier));
-        let words = "Maps that are far from all others of the class";
+        let words = "Outliers: maps that differ from all others of the class";
         list(page, words, &outliers, |picture| {
             format!("score {:.1}", picture.outlier)
         });
         let mut wrong: Vec<&SurveyedPicture> = self.for_wrong_reason().filter(of_class).collect();
         let share = |picture: &SurveyedPicture| picture.at_finding.unwrap_or_default();
         wrong.sort_by(|a, b| share(b).total_cmp(&share(a)));
-        let words = "Right for the wrong reason: recognised, but the network looks at the place of the warning";
+        let words = "Right for the wrong reason: the class is right, but the network looks at the place of the warning";
         list(page, words, &wrong, |picture| {
             format!("{} there", percent(share(picture)))
         });
@@ -162,12 +163,16 @@ impl Survey {
         also.sort_by(|a, b| share(b).total_cmp(&share(a)));
         let words = match self.labelled {
             true => {
-                "Taken for the class wrongly, and the network looks at the place of the warning"
+                "Predicted as this class by mistake, while the network looks at the place of the warning"
             }
-            false => "The network looks at the place of the warning",
+            false => "Pictures for which the network looks at the place of the warning",
         };
         list(page, words, &also, |picture| match picture.label {
-            Some(label) => format!("is {}, {} there", names[label], percent(share(picture))),
+            Some(label) => format!(
+                "true class {}, {} there",
+                names[label],
+                percent(share(picture))
+            ),
             None => format!("{} there", percent(share(picture))),
         });
     }
@@ -180,31 +185,31 @@ impl Survey {
             .collect();
         let about = match &settings.about[..] {
             "predicted" => "the predicted class of each picture".to_owned(),
-            "true" => "the class that each picture is of".to_owned(),
+            "true" => "the true class of each picture".to_owned(),
             name => format!("the class {} for every picture", text(name)),
         };
         let _ = write!(
             page,
-            "## How it was made\n\nMethod: {} ({}), explaining {about}. Only what speaks for the class counts, and every \
-             map is divided by its sum, so that each picture counts the same. Means, clusters and places are of maps \
-             of {grid}×{grid} cells. All settings are in [survey.json](survey.json).\n\n",
+            "## How it was made\n\nMethod: {} ({}), explaining {about}. Only positive relevance counts, and every map is \
+             divided by its sum, so that each picture counts the same. Means, clusters and places use maps of \
+             {grid} × {grid} cells. [survey.json](survey.json) has all settings.\n\n",
             self.method,
             parameters.join(", "),
             grid = settings.grid,
         );
         page.push_str(
-            "Clusters are found as by Lapuschkin et al. 2019 (arXiv 1902.10178): a graph joins each map with its \
-             nearest ones, and the largest gap between the eigenvalues of its normalised Laplacian says how many \
-             clusters there are.\n\n",
+            "Clusters are found as in Lapuschkin et al. 2019 (arXiv 1902.10178): a graph connects each map with its \
+             nearest ones, and the largest gap between the eigenvalues of its normalised Laplacian gives the number \
+             of clusters.\n\n",
         );
         let _ = writeln!(
             page,
-            "A warning needs both of this. The maps of a class have at least {} times as much relevance in a place as \
-             its area and as the maps of other classes have (99 % interval of the difference above zero). And covering \
-             the place, or copying it onto pictures of other classes, changes the probability of the class by at least \
-             {:.0} points more than places like it elsewhere (99 % interval, up to {} pictures), and neither of the two says the \
-             opposite. The middle of the \
-             picture is never a place of a warning: what is to be recognised is usually there.",
+            "A warning needs two results. First, the maps of a class have at least {} times as much relevance in a place \
+             as its share of the area, and as the maps of other classes (99 % interval of the difference above zero). \
+             Second, covering the place, or copying it onto pictures of other classes, changes the probability of the \
+             class by at least {:.0} points more than places like it elsewhere (99 % interval, up to {} pictures), and \
+             neither test shows the opposite. The middle of the picture is never searched, because the object is usually \
+             there.",
             settings.many_times,
             100.0 * settings.least_effect,
             settings.tested,
@@ -212,7 +217,7 @@ impl Survey {
     }
 }
 
-/// Middle, borders and corners.
+/// The sums of middle, borders and corners.
 fn sums(energies: &[f64; 9]) -> [f64; 3] {
     let of = |word: &str| {
         let parts = PARTS
@@ -225,7 +230,7 @@ fn sums(energies: &[f64; 9]) -> [f64; 3] {
 }
 
 impl ClusterSurvey {
-    /// As [`ClassSurvey::middle_borders_corners`], of the maps of the cluster.
+    /// As [`ClassSurvey::middle_borders_corners`], for the maps of the cluster.
     pub fn middle_borders_corners(&self) -> [f64; 3] {
         sums(&self.energies)
     }
@@ -238,7 +243,7 @@ impl ClassSurvey {
         sums(&self.energies)
     }
 
-    /// The part that has most relevance for its area, and the one that stands out most from other classes.
+    /// The part with the most relevance for its area, and the part that differs most from other classes.
     pub fn in_words(&self) -> String {
         let most = |value: &dyn Fn(usize) -> f64| {
             (0..PARTS.len()).fold(0, |best, part| {
@@ -252,7 +257,7 @@ impl ClassSurvey {
         let dense = most(&|part| self.energies[part] / PARTS[part].1.area());
         let name = |part: usize| PARTS[part].0;
         let mut words = format!(
-            "Most relevance for its area is in the {}: {} of it in {} of the picture.",
+            "The relevance is densest in the {}: {} of it in {} of the area.",
             name(dense),
             percent(self.energies[dense]),
             percent(PARTS[dense].1.area()),
@@ -261,7 +266,7 @@ impl ClassSurvey {
             let apart = most(&|part| self.energies[part] - others[part]);
             let _ = write!(
                 words,
-                " It stands out most from other classes in the {}: {} of the relevance, in theirs {}.",
+                " The largest difference from other classes is in the {}: {} of the relevance, {} in other classes.",
                 name(apart),
                 percent(self.energies[apart]),
                 percent(others[apart]),
@@ -271,7 +276,7 @@ impl ClassSurvey {
     }
 }
 
-/// The first of some pictures with a word on each.
+/// A list of the first pictures, each with a note.
 fn list(
     page: &mut String,
     title: &str,

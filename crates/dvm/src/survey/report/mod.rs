@@ -1,4 +1,4 @@
-//! The folder of a survey: numbers, tables, pictures and a page in plain words.
+//! The folder of a survey: record, tables, pictures and a page.
 
 mod markdown;
 mod pictures;
@@ -12,10 +12,10 @@ use dvm_image::encode_png;
 use serde_json::Value;
 
 use super::{ClassSurvey, Survey, SurveyPicture};
-use crate::results::stranger;
+use crate::results::foreign_file;
 use crate::{Classifier, Error, ResultFolder};
 
-/// The record of a survey; it names all files beside it.
+/// The record of a survey, which lists all other files.
 const RECORD: &str = "survey.json";
 
 /// The page.
@@ -24,21 +24,21 @@ const PAGE: &str = "survey.md";
 /// A line for each picture.
 const TABLE: &str = "pictures.csv";
 
-/// Pictures of a cluster on its contact sheet at most.
+/// The maximum number of pictures on a contact sheet.
 const ON_SHEET: usize = 16;
 
-/// Most characters of a class's name that become part of a folder's.
+/// The maximum length of a class name in a folder name, in characters.
 const LONGEST: usize = 60;
 
-/// Makes sure that a survey can be written into this folder.
+/// Checks that a survey can be written into this folder.
 ///
 /// # Errors
-/// [`Error::Occupied`] if the folder holds anything but a survey, [`Error::Save`].
+/// [`Error::Occupied`] if the folder contains other files, [`Error::Save`].
 pub fn check_folder(folder: &Path) -> Result<(), Error> {
     ResultFolder::of(folder, foreign_to_survey).map(drop)
 }
 
-/// A file that no record of a survey names.
+/// A file that is not listed in the record of a survey.
 fn foreign_to_survey(folder: &Path) -> io::Result<Option<PathBuf>> {
     let record = std::fs::read(folder.join(RECORD)).ok();
     let record: Option<Value> = record.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -47,7 +47,7 @@ fn foreign_to_survey(folder: &Path) -> io::Result<Option<PathBuf>> {
         .and_then(|record| record["files"].as_array());
     let names = names.into_iter().flatten().filter_map(Value::as_str);
     let known: HashSet<PathBuf> = names.map(PathBuf::from).collect();
-    stranger(folder, &|name| known.contains(name))
+    foreign_file(folder, &|name| known.contains(name))
 }
 
 impl Survey {
@@ -57,12 +57,12 @@ impl Survey {
     }
 
     /// Writes the survey into `folder`: `survey.json`, `pictures.csv`, `survey.md`, and for each class a folder
-    /// with `mean.png` and a contact sheet for each cluster. The folder appears whole or not at all; a survey
-    /// that was in it is gone then. `given` are the pictures that were surveyed; `drawn` is told how many of how
-    /// many classes are drawn.
+    /// with `mean.png` and a contact sheet for each cluster. The folder appears complete or not at all, and
+    /// replaces an earlier survey. `given` are the surveyed pictures; `drawn` is called with the number of drawn
+    /// classes and of all classes.
     ///
     /// # Errors
-    /// [`Error::Occupied`] if the folder holds anything but a survey, [`Error::Save`].
+    /// [`Error::Occupied`] if the folder contains other files, [`Error::Save`].
     pub fn write(
         &self,
         classifier: &Classifier,
@@ -115,8 +115,8 @@ impl Survey {
         results.publish()
     }
 
-    /// The folder of each class: its name, with what file systems do not take made `_`, and with its index
-    /// where that is not enough to tell it from others.
+    /// The folder name of each class: its name with `_` for characters that file systems do not allow, and with
+    /// its index if two names would be equal.
     fn folders(&self) -> Vec<String> {
         let safe = |name: &str| -> String {
             let characters = name.chars().take(LONGEST).map(|c| match c {
@@ -141,7 +141,7 @@ impl Survey {
         self.classes.iter().map(own).collect()
     }
 
-    /// Positions in `pictures` of those members of a cluster that its sheet shows, spread over all.
+    /// Positions in `pictures` of the pictures on a cluster's sheet, spread evenly over its members.
     fn on_sheet(&self, class: &ClassSurvey, cluster: usize) -> Vec<usize> {
         let is_member = |index: &usize| {
             let picture = &self.pictures[*index];
@@ -155,7 +155,7 @@ impl Survey {
     }
 }
 
-/// The file of a cluster's contact sheet; clusters are counted from 1 for people.
+/// The file of a cluster's contact sheet; its number starts at 1.
 fn sheet_name(cluster: usize) -> String {
     format!("cluster-{}.png", cluster + 1)
 }

@@ -1,15 +1,14 @@
-//! The pictures of a survey: mean maps, and contact sheets of clusters.
+//! The figures of a survey: mean maps and contact sheets of clusters.
 
-use dvm_image::{Grid, HeatMap, Interpolation, Picture, resize};
+use dvm_image::{Grid, HeatMap, Interpolation, Picture, resize, short_percent as percent};
 use dvm_render::{
     ColourMap, Heading, Page, Panel, Scale, contact_sheet, figure, heat_picture, overlay_grey,
 };
 
-use super::super::findings::percent;
 use super::super::{ClassSurvey, Finding, GRID, MeanMap, Survey, SurveyPicture, SurveyedPicture};
 use crate::Classifier;
 
-/// Longer side of a mean map as drawn, in pixels.
+/// Longer side of a drawn mean map, in pixels.
 const DRAWN: usize = 448;
 
 /// Longer side of a picture on a contact sheet, in pixels.
@@ -41,8 +40,8 @@ fn smooth(values: &[f32], from: (usize, usize), to: (usize, usize)) -> Vec<f32> 
     map.smooth_at(&centres(from.0, to.0), &centres(from.1, to.1))
 }
 
-/// The mean picture and the mean map over it, at this size; what is the mean of a class is drawn on the scale
-/// of its own values.
+/// The mean picture and the values and scale of the mean map, at this size. The scale is that of the class's own
+/// values.
 fn drawn(mean: &MeanMap, size: (usize, usize)) -> (Picture, Vec<f32>, Scale) {
     let picture = resize(&mean.picture, size.0, size.1, Interpolation::Bilinear);
     let values = smooth(&mean.map, mean.size, size);
@@ -51,8 +50,8 @@ fn drawn(mean: &MeanMap, size: (usize, usize)) -> (Picture, Vec<f32>, Scale) {
 }
 
 impl Survey {
-    /// The mean picture of a class, the mean map with its colour bar, and the one over the other, with frames around
-    /// the places of confirmed findings; `None` if no map says anything.
+    /// The mean picture of a class, the mean map with its colour bar, and the map over the picture with frames around
+    /// the places of confirmed findings; `None` if no map has positive relevance.
     pub fn mean_figure(&self, class: &ClassSurvey) -> Option<Page> {
         let mean = class.mean.as_ref()?;
         let size = sides(self.crop, DRAWN);
@@ -65,7 +64,7 @@ impl Survey {
             note: None,
             picture,
             bar: bar.cloned(),
-            bar_label: bar.map(|_| "relevance, 1 = evenly spread".into()),
+            bar_label: bar.map(|_| "relevance, 1 = uniform map".into()),
             pixel_axes: self.crop,
             region: None,
         };
@@ -84,8 +83,7 @@ impl Survey {
         Some(figure(Some(heading), &panels))
     }
 
-    /// The mean maps of all classes over their mean pictures on one page, with their names; `None` if no map says
-    /// anything.
+    /// A sheet with the mean maps of all classes over their mean pictures; `None` if no map has positive relevance.
     pub fn mean_maps_sheet(&self) -> Option<Picture> {
         let one = |class: &ClassSurvey| {
             let mean = class.mean.as_ref()?;
@@ -126,7 +124,7 @@ fn frame(picture: &mut Picture, finding: &Finding) {
     }
 }
 
-/// Members of a cluster with their maps over them. A picture that cannot be read any more is left out.
+/// A sheet with pictures of a cluster and their maps. A picture that can no longer be read is left out.
 pub(super) fn cluster_sheet(
     classifier: &Classifier,
     given: &[SurveyPicture],
@@ -151,7 +149,7 @@ pub(super) fn cluster_sheet(
     contact_sheet(&pictures, COLUMNS)
 }
 
-/// What stands under a picture: how sure the network is, and of what if that is wrong.
+/// The text under a picture: the probability, and the true class if the prediction is wrong.
 fn caption(picture: &SurveyedPicture, classes: &[String]) -> String {
     let name = picture
         .path

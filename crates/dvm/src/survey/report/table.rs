@@ -1,11 +1,12 @@
-//! One line for each picture, as CSV (RFC 4180).
+//! A table with a line for each picture, as CSV (RFC 4180).
 
 use super::super::mean_maps::energies;
 use super::super::{PARTS, Survey, SurveyedPicture};
+use crate::training::report::row;
 
 impl Survey {
-    /// A line for each picture: file, classes, probability, cluster (counted from 1, as its contact sheet), shares of the relevance, and
-    /// what was found. What is not known is left empty.
+    /// A line for each picture: file, classes, probability, cluster (from 1, as its contact sheet), shares of the
+    /// relevance, and findings. Unknown values are empty.
     pub(super) fn table(&self, classes: &[String]) -> String {
         let mut head: Vec<String> = [
             "path",
@@ -27,9 +28,9 @@ impl Survey {
             "right for the wrong reason",
         ];
         head.extend(flags.map(String::from));
-        let mut table = row(&head);
+        let mut table = row(head.into_iter());
         for picture in &self.pictures {
-            table += &row(&cells(picture, classes));
+            table += &row(cells(picture, classes).into_iter());
         }
         table
     }
@@ -62,18 +63,4 @@ fn cells(picture: &SurveyedPicture, classes: &[String]) -> Vec<String> {
     cells.push(picture.at_finding.map_or_else(String::new, number));
     cells.push(picture.is_for_wrong_reason.to_string());
     cells
-}
-
-fn row(cells: &[String]) -> String {
-    let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
-    cells.join(",") + "\r\n"
-}
-
-/// A cell in quotes where it needs them.
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
 }

@@ -1,4 +1,4 @@
-//! The page of a report.
+//! The page of a report, in Markdown.
 
 use std::fmt::Write;
 use std::path::{Path, absolute};
@@ -14,8 +14,8 @@ impl Report<'_> {
         self.headline(&mut page);
         self.training(&mut page);
         self.classes(&mut page);
-        page += "## Calibration\n\nOf the pictures recognised with 80 % confidence, are 80 % \
-                 right?\n\n![Confidence against accuracy](calibration.png)\n";
+        page += "## Calibration\n\nA network is calibrated if 80 % of its predictions with a probability of 80 % \
+                 are right.\n\n![Probability against accuracy](calibration.png)\n";
         self.survey(&mut page);
         self.wrong(&mut page);
         page
@@ -65,7 +65,7 @@ impl Report<'_> {
         for (k, share) in evaluation.top_k.iter().filter(|(k, _)| **k > 1) {
             line(
                 page,
-                &format!("| among the first {k} | {} | |", percent(*share)),
+                &format!("| top-{k} accuracy | {} | |", percent(*share)),
             );
         }
         line(page, &format!("| loss | {:.4} | |", evaluation.loss));
@@ -92,7 +92,12 @@ impl Report<'_> {
             words += &format!(" Epoch {} was the best", best.epoch);
             words += &best.val_accuracy.map_or_else(
                 || ".".into(),
-                |accuracy| format!(": {} of the validation pictures.", percent(accuracy)),
+                |accuracy| {
+                    format!(
+                        ": accuracy {} on the validation pictures.",
+                        percent(accuracy)
+                    )
+                },
             );
         }
         line(page, &format!("## Training\n\n{words}\n"));
@@ -103,13 +108,13 @@ impl Report<'_> {
         line(page, "## Classes\n");
         line(
             page,
-            "| class | pictures | recall | precision | F1 | most often taken for |",
+            "| class | pictures | recall | precision | F1 | most often confused with |",
         );
         line(page, "|---|---:|---:|---:|---:|---|");
         let classes = &self.evaluation.classes;
         for (i, class) in classes.iter().enumerate() {
             let counts = &self.evaluation.confusion.counts()[i];
-            // Of equal counts the first class.
+            // Ties go to the first class.
             let most = (0..counts.len())
                 .filter(|&j| j != i && counts[j] > 0)
                 .min_by_key(|&j| std::cmp::Reverse(counts[j]));
@@ -127,21 +132,21 @@ impl Report<'_> {
             );
             line(page, &row);
         }
-        let tables = "as tables: [per_class.csv](per_class.csv), [confusion.csv](confusion.csv)";
+        let tables = "Tables: [per_class.csv](per_class.csv), [confusion.csv](confusion.csv)";
         if self.has_matrix() {
-            line(page, "\n![What was taken for what](confusion.png)");
+            line(page, "\n![Confusion matrix](confusion.png)");
         }
-        line(page, &format!("\nThe same {tables}.\n"));
+        line(page, &format!("\n{tables}.\n"));
     }
 
     fn survey(&self, page: &mut String) {
         let Some(survey) = self.survey else {
             return;
         };
-        line(page, "\n## Where it looks\n");
+        line(page, "\n## Where the network looks\n");
         let words = format!(
-            "The mean map of each class by {}, over the mean picture, of the pictures that are taken for it: {} \
-             in all.",
+            "The mean map of each class by {}, over the mean picture of the pictures predicted as this class ({} \
+             pictures in all).",
             survey.method,
             survey.pictures.len()
         );
@@ -158,7 +163,7 @@ impl Report<'_> {
             line(
                 page,
                 &format!(
-                    "\nNo warning: {words}. `dvm survey` looks at more pictures, and shows clusters of maps."
+                    "\nNo warning: {words}. `dvm survey` uses more pictures and shows clusters of maps."
                 ),
             );
         }
@@ -168,16 +173,13 @@ impl Report<'_> {
         if self.most_wrong.is_empty() {
             return;
         }
-        line(page, "\n## Most wrong\n");
-        line(
-            page,
-            "Pictures of which the network was wrong and most sure.",
-        );
+        line(page, "\n## Most confident mistakes\n");
+        line(page, "Wrong predictions with the highest probability.");
         for (i, picture) in self.most_wrong.iter().enumerate() {
             let name = picture.path.file_name().unwrap_or(picture.path.as_os_str());
             let path = absolute(&picture.path).unwrap_or_else(|_| picture.path.clone());
             let words = format!(
-                "\n{}. [{}]({}): {}, taken for {} with {}",
+                "\n{}. [{}]({}): {}, predicted as {} with {}",
                 i + 1,
                 text(&name.to_string_lossy()),
                 link(&path),
@@ -188,20 +190,17 @@ impl Report<'_> {
             line(page, &words);
             if let Some(figure) = &picture.figure {
                 let figure = link(figure);
-                line(
-                    page,
-                    &format!("\n   ![What the network looked at]({figure})"),
-                );
+                line(page, &format!("\n   ![Maps of the picture]({figure})"));
             }
         }
     }
 }
 
 fn line(page: &mut String, words: &str) {
-    writeln!(page, "{words}").expect("a string takes all that is written");
+    writeln!(page, "{words}").expect("writing to a string does not fail");
 }
 
-/// Text that stays text: whatever would be markup is escaped, line breaks are spaces.
+/// Escapes Markdown in text; line breaks become spaces.
 pub(crate) fn text(words: &str) -> String {
     let mut escaped = String::with_capacity(words.len());
     for character in words.chars() {
@@ -217,7 +216,7 @@ pub(crate) fn text(words: &str) -> String {
     escaped
 }
 
-/// A path as the target of a link: whatever is not plain is percent-encoded.
+/// A path as the target of a link, percent-encoded.
 pub(crate) fn link(path: &Path) -> String {
     let path = path.to_string_lossy();
     let path = if cfg!(windows) {
@@ -230,7 +229,7 @@ pub(crate) fn link(path: &Path) -> String {
         if byte.is_ascii_alphanumeric() || b"/.-_~:".contains(&byte) {
             link.push(char::from(byte));
         } else {
-            write!(link, "%{byte:02X}").expect("a string takes all that is written");
+            write!(link, "%{byte:02X}").expect("writing to a string does not fail");
         }
     }
     link
@@ -242,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_says_what_the_numbers_say() {
+    fn the_page_contains_the_numbers() {
         let evaluation = evaluation();
         let report = Report {
             title: "resnet18 on my_flowers",
@@ -257,22 +256,22 @@ mod tests {
             "| 6 pictures | | 95 % of resamples |\n",
             "| accuracy | **66.7 %** |",
             "| balanced accuracy | **55.6 %** |",
-            "3 epochs took 3.0 minutes, 61.0 seconds each. Epoch 2 was the best: 80.0 % of the \
+            "3 epochs took 3.0 minutes, 61.0 seconds each. Epoch 2 was the best: accuracy 80.0 % on the \
              validation pictures.\n",
             "| daisy, \"white\" | 3 | 66.7 % | 66.7 % | 66.7 % | a\\|b \\<i\\> (1) |\n",
             "| a\\|b \\<i\\> | 2 | 100.0 % | 66.7 % | 80.0 % |  |\n",
             "| rose | 1 | 0.0 % | – | 0.0 % | daisy, \"white\" (1) |\n",
-            "1. [my photo (1).jpg](/data/val/rose/my%20photo%20%281%29.jpg): rose, taken for a\\|b \
+            "1. [my photo (1).jpg](/data/val/rose/my%20photo%20%281%29.jpg): rose, predicted as a\\|b \
              \\<i\\> with 98.7 %\n",
-            "   ![What the network looked at](wrong/1/figure.png)\n",
-            "2. [2.jpg](/data/val/rose/2.jpg): rose, taken for daisy, \"white\" with 50.0 %\n",
+            "   ![Maps of the picture](wrong/1/figure.png)\n",
+            "2. [2.jpg](/data/val/rose/2.jpg): rose, predicted as daisy, \"white\" with 50.0 %\n",
         ] {
             assert!(page.contains(expected), "{expected:?} is not in\n{page}");
         }
     }
 
     #[test]
-    fn names_cannot_become_markup() {
+    fn names_are_escaped() {
         assert_eq!(text("a*b\n![x](y)"), "a\\*b \\!\\[x\\](y)");
         assert_eq!(link(Path::new("ä (1)|.png")), "%C3%A4%20%281%29%7C.png");
     }

@@ -1,4 +1,4 @@
-//! The report of a run: pictures, tables, and a page that shows them.
+//! The report of a run: figures, tables, and a page.
 
 mod markdown;
 mod pictures;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use dvm_image::encode_png;
 use dvm_train::{EpochRecord, Evaluation};
 
-use crate::results::stranger;
+use crate::results::foreign_file;
 use crate::survey::Survey;
 use crate::{Error, ResultFolder};
 
@@ -19,55 +19,54 @@ pub use pictures::{calibration_page, confusion_page, curves_page};
 pub(crate) use tables::row;
 pub use tables::{confusion_csv, per_class_csv};
 
-/// More classes than this are not drawn as a matrix: it would be larger than any screen.
+/// The maximum number of classes in a drawn confusion matrix.
 pub const DRAWN_CLASSES: usize = 2000;
 
-/// What a report tells.
+/// The content of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
-    /// What was trained on what, such as `resnet18 on flower_5`.
+    /// Network and data set, such as `resnet18 on flower_5`.
     pub title: &'a str,
     /// The record of each epoch; none if the network was only evaluated.
     pub records: &'a [EpochRecord],
-    /// How good the network is.
+    /// The metrics of the network.
     pub evaluation: &'a Evaluation,
-    /// The pictures of which it was wrong and most sure, worst first.
+    /// The most confident wrong predictions, worst first.
     pub most_wrong: &'a [WrongPicture],
-    /// Where it looks for each class, if that was surveyed.
+    /// The survey, if there is one.
     pub survey: Option<&'a Survey>,
 }
 
-/// A picture that was taken for something else.
+/// A picture with a wrong prediction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrongPicture {
     /// Its file.
     pub path: PathBuf,
-    /// Name of its class.
+    /// Name of its true class.
     pub class: String,
-    /// Name of the class that it was taken for.
+    /// Name of the predicted class.
     pub predicted: String,
     /// Probability of the predicted class, 0…1.
     pub probability: f64,
-    /// Its maps, relative to the folder of the report.
+    /// The figure of its maps, relative to the folder of the report.
     pub figure: Option<PathBuf>,
 }
 
 impl Report<'_> {
     /// Writes `curves.png` (if there are records), `confusion.png` (if there are at most
     /// [`DRAWN_CLASSES`]), `confusion.csv`, `per_class.csv`, `calibration.png`, `mean_maps.png` and `survey.json`
-    /// (if there is a survey) and `report.md` into `folder`, which appears whole or not at all; a report that was in it is gone
-    /// then.
+    /// (if there is a survey) and `report.md` into `folder`. The folder appears complete or not at all, and replaces
+    /// an earlier report.
     ///
     /// # Errors
-    /// [`Error::Occupied`] if the folder holds anything but a report, [`Error::Save`], naming the
-    /// file.
+    /// [`Error::Occupied`] if the folder contains other files, [`Error::Save`] with the file.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
         let results = begin(folder)?;
         self.write_into(&results)?;
         results.publish()
     }
 
-    /// The same into a folder that holds the maps already.
+    /// As [`Report::write`], into a folder that already has the maps.
     pub(super) fn write_into(&self, results: &ResultFolder) -> Result<(), Error> {
         let save = |name: &str, bytes: &[u8]| -> Result<(), Error> {
             results.write(Path::new(name), bytes)?;
@@ -106,13 +105,13 @@ impl Report<'_> {
     }
 }
 
-/// The mean maps of all classes.
+/// The file of the mean maps.
 const MEAN_MAPS: &str = "mean_maps.png";
 
 /// The page of a report.
 const PAGE: &str = "report.md";
 
-/// The folder of maps in that of a report.
+/// The folder of maps in the report.
 pub(super) const MAPS: &str = "most_wrong";
 
 /// Begins the folder of a report.
@@ -120,7 +119,7 @@ pub(super) fn begin(folder: &Path) -> Result<ResultFolder, Error> {
     ResultFolder::of(folder, foreign_to_report)
 }
 
-/// Makes sure that a report can be written into this folder.
+/// Checks that a report can be written into this folder.
 ///
 /// # Errors
 /// As [`Report::write`].
@@ -128,7 +127,7 @@ pub fn check_folder(folder: &Path) -> Result<(), Error> {
     begin(folder).map(drop)
 }
 
-/// A file that is no part of a report. A folder without a page is none.
+/// A file that is not part of a report. A folder without a page is not a report.
 fn foreign_to_report(folder: &Path) -> io::Result<Option<PathBuf>> {
     const STEMS: [&str; 7] = [
         "curves",
@@ -140,7 +139,7 @@ fn foreign_to_report(folder: &Path) -> io::Result<Option<PathBuf>> {
         "report",
     ];
     let has_page = folder.join(PAGE).is_file();
-    stranger(folder, &|name| {
+    foreign_file(folder, &|name| {
         let stem = name.file_stem().and_then(|stem| stem.to_str());
         let is_map = name.parent() == Some(Path::new(MAPS));
         has_page && (is_map || stem.is_some_and(|stem| STEMS.contains(&stem)))
@@ -149,7 +148,7 @@ fn foreign_to_report(folder: &Path) -> io::Result<Option<PathBuf>> {
 
 /// A share in percent, with one decimal.
 fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
+    dvm_image::fixed_percent(share, 1)
 }
 
 #[cfg(test)]
@@ -159,8 +158,8 @@ pub(super) mod tests {
     use dvm_train::metrics::Bootstrap;
     use std::fs;
 
-    /// Six pictures of three classes, whose names are not kind: two of the first are found, one is
-    /// taken for the second; both of the second are found; the only one of the third is not.
+    /// Six pictures of three classes, whose names need escaping. First class: two right, one predicted as the second.
+    /// Second class: both right. Third class: one picture, wrong.
     pub fn evaluation() -> Evaluation {
         let labels = [0, 0, 0, 1, 1, 2];
         let found = [0, 0, 1, 1, 1, 0];
@@ -216,7 +215,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn all_files_are_written_and_whole() {
+    fn all_files_are_written() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("run/report");
         let evaluation = evaluation();
@@ -249,7 +248,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_evaluation_without_a_training_has_no_curves() {
+    fn an_evaluation_without_training_has_no_curves() {
         let folder = tempfile::tempdir().unwrap();
         let evaluation = evaluation();
         let report = Report {
@@ -262,11 +261,11 @@ pub(super) mod tests {
         report.write(folder.path()).unwrap();
         assert!(!folder.path().join("curves.png").exists());
         assert!(!report.markdown().contains("curves.png"));
-        assert!(!report.markdown().contains("Most wrong"));
+        assert!(!report.markdown().contains("Most confident mistakes"));
     }
 
     #[test]
-    fn a_report_replaces_another_and_nothing_else() {
+    fn a_report_replaces_only_a_report() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("report");
         let evaluation = evaluation();
@@ -292,7 +291,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_named() {
+    fn a_folder_that_cannot_be_created_is_an_error_with_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let taken = folder.path().join("taken");
         fs::write(&taken, "").unwrap();

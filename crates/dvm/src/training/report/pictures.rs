@@ -1,4 +1,4 @@
-//! The drawings of a report.
+//! The figures of a report.
 
 use dvm_render::{
     LineChart, Page, ReliabilityBin, Series, confusion_matrix, line_charts, reliability,
@@ -7,7 +7,7 @@ use dvm_train::{EpochRecord, Evaluation};
 
 use super::percent;
 
-/// Loss, accuracy and learning rate of the epochs, the best one marked.
+/// Loss, accuracy and learning rate of the epochs; the best epoch is marked.
 pub fn curves_page(title: &str, records: &[EpochRecord]) -> Page {
     let best = records.iter().rfind(|record| record.best);
     let series = |name: &str, value: &dyn Fn(&EpochRecord) -> Option<f64>| Series {
@@ -56,7 +56,7 @@ pub fn curves_page(title: &str, records: &[EpochRecord]) -> Page {
     line_charts(Some(title), &charts)
 }
 
-/// What was taken for what.
+/// The confusion matrix.
 pub fn confusion_page(evaluation: &Evaluation) -> Page {
     let names: Vec<String> = evaluation.classes.iter().map(|c| c.name.clone()).collect();
     let (right, all) = (percent(evaluation.accuracy), evaluation.pictures);
@@ -65,7 +65,7 @@ pub fn confusion_page(evaluation: &Evaluation) -> Page {
     confusion_matrix(&title, &names, evaluation.confusion.counts())
 }
 
-/// How far confidence can be trusted.
+/// The reliability diagram.
 pub fn calibration_page(evaluation: &Evaluation) -> Page {
     let calibration = &evaluation.calibration;
     let count = calibration.bins.len() as f64;
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn curves_without_validation_are_drawn() {
+    fn curves_are_drawn_without_validation() {
         let mut records = records();
         for record in &mut records {
             (record.val_loss, record.val_accuracy, record.best) = (None, None, false);

@@ -2,8 +2,8 @@
 
 use dvm_train::Evaluation;
 
-/// A row for each class with the counts of what it was taken for; the first row and the first
-/// column hold the names.
+/// The confusion matrix: a row for each true class, a column for each predicted class. The first row and the first
+/// column are the names.
 pub fn confusion_csv(evaluation: &Evaluation) -> String {
     let names = || evaluation.classes.iter().map(|class| class.name.clone());
     let mut csv = row(std::iter::once("true class \\ predicted".into()).chain(names()));
@@ -13,8 +13,8 @@ pub fn confusion_csv(evaluation: &Evaluation) -> String {
     csv
 }
 
-/// A row for each class: its pictures, those taken for it, precision, recall and F1 (0…1); what is
-/// not defined is left empty.
+/// A row for each class: its pictures, its predictions, precision, recall and F1 (0 … 1). Undefined values are
+/// empty.
 pub fn per_class_csv(evaluation: &Evaluation) -> String {
     let head = [
         "class",
@@ -40,13 +40,13 @@ pub fn per_class_csv(evaluation: &Evaluation) -> String {
     csv
 }
 
-/// A row of a table, its cells in quotes where they need them.
+/// A row of a table, with cells in quotes if necessary.
 pub(crate) fn row(cells: impl Iterator<Item = String>) -> String {
     let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
     cells.join(",") + "\r\n"
 }
 
-/// A cell in quotes where it needs them.
+/// A cell, in quotes if necessary.
 fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_classes_and_columns_what_they_were_taken_for() {
+    fn rows_are_true_classes_and_columns_are_predictions() {
         let expected = "true class \\ predicted,\"daisy, \"\"white\"\"\",a|b <i>,rose\r\n\
                         \"daisy, \"\"white\"\"\",2,1,0\r\n\
                         a|b <i>,0,2,0\r\n\
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_that_are_not_defined_are_empty() {
+    fn undefined_scores_are_empty() {
         let csv = per_class_csv(&evaluation());
         let rows: Vec<_> = csv.split("\r\n").collect();
         assert_eq!(rows[0], "class,pictures,predicted,precision,recall,f1");

@@ -1,5 +1,4 @@
-//! What TensorBoard is shown of a run besides curves: where the network looks, epoch by epoch, and
-//! what it takes for what.
+//! Pictures of a run for TensorBoard: maps and the confusion matrix of each epoch.
 
 use dvm_data::{Dataset, Sample, Split};
 use dvm_engine::Network;
@@ -12,17 +11,17 @@ use dvm_zoo::Pretrained;
 use super::report::confusion_page;
 use crate::{Caption, ClassChoice, Classifier, Error, Explain};
 
-/// Hands on what happens, and draws pictures of validation samples each few epochs.
-pub(super) struct Watching<'a> {
+/// Passes on events, and draws maps of validation samples every few epochs.
+pub(super) struct EpochMaps<'a> {
     pub config: &'a Config,
     pub data: &'a Dataset,
-    /// The network as training began: its form, classes and preprocessing.
+    /// The network at the start: its architecture, classes and preprocessing.
     pub begun: &'a Pretrained,
     pub tell: &'a mut dyn FnMut(&TrainingEvent),
     pub stops: &'a dyn Fn() -> bool,
 }
 
-impl Watcher for Watching<'_> {
+impl Watcher for EpochMaps<'_> {
     fn event(&mut self, event: &TrainingEvent) {
         (self.tell)(event);
     }
@@ -50,7 +49,9 @@ impl Watcher for Watching<'_> {
         for (done, sample) in followed.into_iter().enumerate() {
             self.drawn(done, total);
             if (self.stops)() {
-                let left = TrainingEvent::Message("stopped before all maps were drawn".into());
+                let left = TrainingEvent::Message(
+                    "stopped before all maps of the epoch were drawn".into(),
+                );
                 (self.tell)(&left);
                 return Ok(());
             }
@@ -62,9 +63,11 @@ impl Watcher for Watching<'_> {
                 .to_string_lossy();
             match looked_at(&classifier, sample, class) {
                 Ok(picture) => show(events, &format!("{class}/{name}"), epoch, &picture)?,
-                // A picture that cannot be drawn is no reason to end a training.
+                // Training continues without a map that cannot be drawn.
                 Err(error) => {
-                    (self.tell)(&TrainingEvent::Message(format!("not drawn: {error}")));
+                    (self.tell)(&TrainingEvent::Message(format!(
+                        "a map was not drawn: {error}"
+                    )));
                 }
             }
         }
@@ -77,7 +80,7 @@ impl Watcher for Watching<'_> {
     }
 }
 
-impl Watching<'_> {
+impl EpochMaps<'_> {
     fn drawn(&mut self, done: usize, total: usize) {
         (self.tell)(&TrainingEvent::Phase {
             phase: Phase::Maps,
@@ -104,7 +107,7 @@ impl Watching<'_> {
     }
 }
 
-/// Validation pictures that are looked at each time: of one class after the other.
+/// The validation pictures whose maps are drawn, taken from all classes in turn.
 fn followed(data: &Dataset, count: usize) -> Vec<&Sample> {
     let samples = data.samples(Split::Val);
     let of = |class| samples.iter().filter(move |sample| sample.class == class);
@@ -118,7 +121,7 @@ fn followed(data: &Dataset, count: usize) -> Vec<&Sample> {
     followed
 }
 
-/// Overlays of the usual methods for the class that the picture is of.
+/// Overlays of the default methods for the true class.
 fn looked_at(classifier: &Classifier, sample: &Sample, class: &str) -> Result<Picture, Error> {
     let picture = dvm_image::read_as(&sample.path, &classifier.reading())?;
     let mut options = Explain::fitting(classifier.preprocess().crop);

@@ -1,4 +1,4 @@
-//! All pictures of a survey: which ones, their maps by class, and what the classes show.
+//! Making a survey: choosing pictures, making their maps, and summarising each class.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +7,17 @@ use serde_json::json;
 
 use super::clusters::{Clusters, MOST_CLUSTERS, MOST_IN_GRAPH};
 use super::confirm::{TESTED, Tests};
-use super::findings::{FEWEST, Finding, LEAST_EFFECT, MANY_TIMES, Others, Suspicion, suspicions};
+use super::findings::{
+    FEWEST, Finding, LEAST_EFFECT, MANY_TIMES, OtherMaps, SuspiciousPlace, suspicions,
+};
 use super::maps::cells;
 use super::mean_maps::{Sums, energies, mean_cells};
-use super::pass::{is_of_picture, observe, tell_failed};
+use super::picture_map::{is_of_picture, map_picture, tell_failed};
 use super::{
-    ClassSurvey, ClusterSurvey, GRID, OUTLIER, Place, Settings, Survey, SurveyEvent, SurveyOptions,
-    SurveyPicture, SurveyedClass, SurveyedPicture, outliers,
+    ClassSurvey, ClusterSurvey, GRID, OUTLIER, Place, Survey, SurveyEvent, SurveyOptions,
+    SurveyPicture, SurveySettings, SurveyedClass, SurveyedPicture, outliers,
 };
-use crate::{Classifier, Error, Prediction, Source};
+use crate::{Classifier, Error, Prediction, Source, with_causes};
 
 pub(super) fn survey(
     classifier: &Classifier,
@@ -26,14 +28,14 @@ pub(super) fn survey(
 ) -> Result<Survey, Error> {
     let labelled = given.iter().all(|picture| picture.label.is_some());
     if given.is_empty() {
-        return Err(Error::Usage("there is no picture to survey".into()));
+        return Err(Error::Usage("there are no pictures to survey".into()));
     }
     if options.about == SurveyedClass::True && !labelled {
         return Err(Error::Usage(
-            "the true class cannot be explained: it is not known of every picture".into(),
+            "the true class cannot be explained, because it is not known for every picture".into(),
         ));
     }
-    let mut gathered = Gathered {
+    let mut state = SurveyState {
         classifier,
         given,
         options,
@@ -45,16 +47,16 @@ pub(super) fn survey(
         failed: Vec::new(),
         warnings: BTreeSet::new(),
     };
-    gathered.look_at_all(tell)?;
-    gathered.pictures.sort_by_key(|picture| picture.position);
-    let classes = gathered.classes();
-    let findings = gathered.findings(tell)?;
-    gathered.mark(&findings);
-    Ok(gathered.survey(classes, findings))
+    state.make_maps(tell)?;
+    state.pictures.sort_by_key(|picture| picture.position);
+    let classes = state.classes();
+    let findings = state.findings(tell)?;
+    state.mark(&findings);
+    Ok(state.survey(classes, findings))
 }
 
-/// What is known so far.
-struct Gathered<'a> {
+/// The survey while it is made.
+struct SurveyState<'a> {
     classifier: &'a Classifier,
     given: &'a [SurveyPicture],
     options: &'a SurveyOptions,
@@ -67,9 +69,9 @@ struct Gathered<'a> {
     warnings: BTreeSet<String>,
 }
 
-impl Gathered<'_> {
-    /// Positions of the pictures that are looked at, in that order: with labels those that the limit leaves of
-    /// each class; without, all in a random order, in which those beyond the limit are found out.
+impl SurveyState<'_> {
+    /// Positions of the pictures in the order of their maps. With labels, at most the limit of each class; without
+    /// labels, all in random order, because the classes are not known before the prediction.
     fn order(&mut self) -> Vec<usize> {
         let all = self.given.len();
         let Some(limit) = self.options.limit else {
@@ -99,7 +101,7 @@ impl Gathered<'_> {
         order
     }
 
-    fn look_at_all(&mut self, tell: &mut dyn FnMut(SurveyEvent)) -> Result<(), Error> {
+    fn make_maps(&mut self, tell: &mut dyn FnMut(SurveyEvent)) -> Result<(), Error> {
         let order = self.order();
         let (options, named, labelled) = (self.options, self.named, self.labelled);
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
@@ -124,7 +126,8 @@ impl Gathered<'_> {
                     _ => predicted,
                 })
             };
-            let observed = match observe(self.classifier, &options.explain, source, &mut choose) {
+            let observed = match map_picture(self.classifier, &options.explain, source, &mut choose)
+            {
                 Ok(Some(observed)) => observed,
                 Ok(None) => {
                     self.beyond_limit += 1;
@@ -132,7 +135,8 @@ impl Gathered<'_> {
                 }
                 Err(error) if is_of_picture(&error) => {
                     tell_failed(tell, source, &error);
-                    self.failed.push((source.path().into(), error.to_string()));
+                    self.failed
+                        .push((source.path().into(), with_causes(error.to_string(), &error)));
                     first_error.get_or_insert(error);
                     continue;
                 }
@@ -165,7 +169,7 @@ impl Gathered<'_> {
                 at_finding: None,
                 is_for_wrong_reason: false,
             });
-            // That single maps are empty is counted.
+            // Empty maps are counted, not reported one by one.
             let of_map = |warning: &String| warning.starts_with("the map is zero");
             let warnings = observed.warnings.into_iter();
             self.warnings
@@ -182,7 +186,7 @@ impl Gathered<'_> {
         }
     }
 
-    /// Positions in `pictures` of the maps that count for a class and say something for it.
+    /// Positions in `pictures` of the maps of a class with positive relevance.
     fn maps_of(&self, class: usize) -> Vec<usize> {
         let is_of =
             |picture: &SurveyedPicture| picture.counts_for == class && picture.cells.is_some();
@@ -195,7 +199,7 @@ impl Gathered<'_> {
         self.pictures[index]
             .cells
             .as_deref()
-            .expect("it was asked for")
+            .expect("only maps with cells are used")
     }
 
     /// The sum of all maps.
@@ -216,7 +220,7 @@ impl Gathered<'_> {
         total
     }
 
-    /// Finds clusters and outliers, and sums up each class.
+    /// Finds clusters and outliers, and summarises each class.
     fn classes(&mut self) -> Vec<ClassSurvey> {
         let counted: BTreeSet<usize> = self.pictures.iter().map(|p| p.counts_for).collect();
         let seed = self.options.seed;
@@ -273,11 +277,11 @@ impl Gathered<'_> {
         classes
     }
 
-    /// Searches suspicious places of every class, and tests them.
+    /// Finds suspicious places of each class and tests them.
     fn findings(&self, tell: &mut dyn FnMut(SurveyEvent)) -> Result<Vec<Finding>, Error> {
         let counted: BTreeSet<usize> = self.pictures.iter().map(|p| p.counts_for).collect();
         let total = self.total();
-        let mut found: Vec<(Suspicion, (usize, usize))> = Vec::new();
+        let mut found: Vec<(SuspiciousPlace, (usize, usize))> = Vec::new();
         for &class in &counted {
             let own: Vec<&[f32]> = self
                 .maps_of(class)
@@ -291,7 +295,7 @@ impl Gathered<'_> {
                     .filter_map(|p| Some(place.of(p.cells.as_deref()?)))
                     .collect()
             };
-            let others = Others {
+            let others = OtherMaps {
                 count,
                 mean: &mean,
                 shares: &shares,
@@ -329,16 +333,16 @@ impl Gathered<'_> {
 
     fn tested(
         &self,
-        suspicion: &Suspicion,
+        suspicion: &SuspiciousPlace,
         step: &mut dyn FnMut(),
-    ) -> Result<(super::Tested, Option<super::Tested>), Error> {
+    ) -> Result<(super::PlaceEffect, Option<super::PlaceEffect>), Error> {
         let tests = Tests {
             classifier: self.classifier,
             explain: &self.options.explain,
             seed: self.options.seed,
         };
         let class = suspicion.class;
-        // The class that the maps explain, of which the probability counts.
+        // The class that the maps explain, whose probability is tested.
         let asked = self.named.unwrap_or(class);
         let some = |what: &str, indices: Vec<usize>| -> Vec<&Source> {
             let name = format!("{what} {}", self.classifier.classes()[class]);
@@ -366,7 +370,7 @@ impl Gathered<'_> {
         Ok((covered, pasted))
     }
 
-    /// Marks the pictures that look at the place of a confirmed finding.
+    /// Marks the pictures in which the network looks at the place of a confirmed finding.
     fn mark(&mut self, findings: &[Finding]) {
         for picture in &mut self.pictures {
             let Some(cells) = &picture.cells else {
@@ -398,7 +402,7 @@ impl Gathered<'_> {
         warnings.extend(self.warnings);
         if self.beyond_limit > 0 {
             warnings.push(format!(
-                "of the pictures {} were surveyed, drawn at random: at most {} of each class; {} were left out",
+                "{} pictures were chosen at random, at most {} of each class; {} were left out",
                 self.pictures.len(),
                 options.limit.unwrap_or_default(),
                 self.beyond_limit
@@ -409,7 +413,7 @@ impl Gathered<'_> {
             .filter(|class| class.in_graph < class.pictures - class.empty)
         {
             warnings.push(format!(
-                "clusters of `{}` are those of {} maps drawn at random; every other map joined the cluster of \
+                "clusters of `{}` were made from {} maps chosen at random; every other map joined the cluster of \
                  the nearest one",
                 class.name, class.in_graph
             ));
@@ -426,7 +430,7 @@ impl Gathered<'_> {
             }),
             method: entry.name,
             parameters: method.parameters(),
-            settings: Settings {
+            settings: SurveySettings {
                 about: match &options.about {
                     SurveyedClass::Predicted => "predicted".into(),
                     SurveyedClass::True => "true".into(),
@@ -435,7 +439,7 @@ impl Gathered<'_> {
                 limit: options.limit,
                 seed: options.seed,
                 grid: GRID,
-                normalisation: "what speaks for the class, divided by its sum: every picture counts the same",
+                normalisation: "positive relevance divided by its sum, so that every picture counts the same",
                 outlier: OUTLIER,
                 most_clusters: MOST_CLUSTERS,
                 most_in_graph: MOST_IN_GRAPH,
@@ -462,7 +466,7 @@ struct Total {
 }
 
 impl Total {
-    /// How many other maps there are than these, and their mean; zero if there are none.
+    /// The number and the mean of all other maps; zeros if there are none.
     fn without(&self, maps: &[&[f32]]) -> (usize, Vec<f32>) {
         let count = self.count - maps.len();
         let of_cell = |(cell, sum): (usize, &f64)| {
@@ -473,7 +477,7 @@ impl Total {
     }
 }
 
-/// `most` of `count` positions, drawn by the seed, ascending; all, if there are no more.
+/// `most` of `count` positions, chosen at random by the seed, ascending; all if there are no more.
 fn drawn(name: &str, count: usize, most: usize, seed: u64) -> Vec<usize> {
     if count <= most {
         return (0..count).collect();

@@ -1,4 +1,4 @@
-//! One picture through the network: its answer, and the map of a class.
+//! The prediction and the map of one picture.
 
 use dvm_attribution::metrics::Candidate;
 use dvm_attribution::{Subject, Target};
@@ -7,29 +7,29 @@ use dvm_image::Picture;
 use super::SurveyEvent;
 use crate::{Classifier, Error, Explain, Prediction, Source};
 
-/// What one picture has shown.
-pub(super) struct Observed {
+/// A picture with its prediction and map.
+pub(super) struct MappedPicture {
     pub prediction: Prediction,
     /// The class that the map explains.
     pub explained: usize,
-    /// How relevant each pixel of the crop is for it, `[H, W]`.
+    /// The relevance of each pixel of the crop, `[H, W]`.
     pub relevance: Vec<f32>,
-    /// What the network saw.
+    /// The crop.
     pub crop: Picture,
-    /// What a reader of the map must know.
+    /// Warnings about the map.
     pub warnings: Vec<String>,
 }
 
-/// Makes the map of one picture; `None` if `choose`, told what the network says, wants none.
+/// Makes the map of one picture for the class that `choose` returns; `None` if it returns none.
 ///
 /// # Errors
 /// Those of [`Classifier::explain`].
-pub(super) fn observe(
+pub(super) fn map_picture(
     classifier: &Classifier,
     explain: &Explain,
     source: &Source,
     choose: &mut dyn FnMut(&Prediction) -> Option<usize>,
-) -> Result<Option<Observed>, Error> {
+) -> Result<Option<MappedPicture>, Error> {
     let picture = source.read(&classifier.reading())?;
     let input = classifier.prepare(picture)?;
     classifier.allow(&input)?;
@@ -41,7 +41,7 @@ pub(super) fn observe(
     let subject = Subject::new(classifier.network(), &input, classifier.preprocess())
         .with_memory(explain.memory)
         .incremental(explain.incremental);
-    subject.expect(method.walks());
+    subject.expect_walks(method.walks());
     let numbers = subject
         .numbers()
         .map_err(|error| classifier.failed(error))?;
@@ -53,7 +53,7 @@ pub(super) fn observe(
     let mut maps = method.attribute(&subject, &targets).map_err(failed)?;
     let attribution = maps.swap_remove(0);
     let candidate = Candidate::new(&subject, &attribution).map_err(failed)?;
-    Ok(Some(Observed {
+    Ok(Some(MappedPicture {
         prediction,
         explained,
         relevance: candidate.relevance().to_vec(),
@@ -62,7 +62,7 @@ pub(super) fn observe(
     }))
 }
 
-/// Whether an error is about one picture, so that the others can still be surveyed.
+/// Whether an error is about one picture only, so that the others can be surveyed.
 pub(crate) fn is_of_picture(error: &Error) -> bool {
     matches!(
         error,
@@ -70,7 +70,7 @@ pub(crate) fn is_of_picture(error: &Error) -> bool {
     )
 }
 
-/// Tells that a picture is left out.
+/// Reports that a picture is left out.
 pub(super) fn tell_failed(tell: &mut dyn FnMut(SurveyEvent), source: &Source, error: &Error) {
     tell(SurveyEvent::Failed { source, error });
 }

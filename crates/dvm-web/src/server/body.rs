@@ -1,4 +1,4 @@
-//! Bodies of requests: received whole, within bounds of size and time.
+//! Receiving the bodies of requests, with limits of size and time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,47 +14,47 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Limits, Problem, Server};
 
-/// Bytes of all bodies that are held at the time.
+/// Bytes of all bodies that are in memory.
 #[derive(Default)]
 pub struct Bodies {
     held: AtomicUsize,
 }
 
-/// Bytes that a request holds; given back when it is answered.
-struct Held<'a> {
+/// Bytes of one request's body, subtracted when it is dropped.
+struct BodyBytes<'a> {
     bodies: &'a Bodies,
     bytes: usize,
 }
 
-impl Held<'_> {
+impl BodyBytes<'_> {
     fn more(&mut self, bytes: usize, limits: &Limits) -> Result<(), Problem> {
         let before = self.bodies.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
         if before + bytes <= limits.bodies {
             return Ok(());
         }
-        let message = "too many large requests are being received; ask again later";
+        let message = "the server is receiving too many large requests; try again later";
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, message);
         Err(problem.after(Duration::from_secs(2)))
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for BodyBytes<'_> {
     fn drop(&mut self) {
         self.bodies.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
-/// Receives the body before the request is looked at.
+/// Receives the whole body before the request is handled.
 pub async fn receive(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING)
         && encoding != "identity"
     {
-        let message = "bodies are not decompressed; send them as they are";
+        let message = "compressed bodies are not supported; send the body without compression";
         return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_response();
     }
-    let mut held = Held {
+    let mut held = BodyBytes {
         bodies: &server.bodies,
         bytes: 0,
     };
@@ -64,12 +64,13 @@ pub async fn receive(State(server): State<Arc<Server>>, request: Request, next: 
     }
 }
 
-async fn whole(mut body: Body, held: &mut Held<'_>, limits: &Limits) -> Result<Bytes, Problem> {
+async fn whole(
+    mut body: Body,
+    held: &mut BodyBytes<'_>,
+    limits: &Limits,
+) -> Result<Bytes, Problem> {
     let too_large = || {
-        let message = format!(
-            "the body is larger than {} bytes, the most that is taken",
-            limits.body
-        );
+        let message = format!("the body is too large; the limit is {} bytes", limits.body);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
     if body.is_end_stream() {
@@ -86,13 +87,15 @@ async fn whole(mut body: Body, held: &mut Held<'_>, limits: &Limits) -> Result<B
         let deadline = start + limits.patience + Duration::from_secs_f64(seconds);
         let frame = timeout_at(deadline, body.frame()).await;
         let frame = frame.map_err(|_elapsed| {
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly")
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "the body arrives too slowly")
         })?;
         let Some(frame) = frame else {
             return Ok(all.into());
         };
         let frame = frame.map_err(|error| {
-            Problem::request(format!("the body ends before it should: {error}"))
+            Problem::request(format!(
+                "the connection broke while the body was sent: {error}"
+            ))
         })?;
         let Ok(data) = frame.into_data() else {
             continue;

@@ -1,11 +1,11 @@
-//! What both protocols ask: a network, a method, a class, pictures or numbers.
+//! The parts of requests in both protocols: network, method, class, pictures or numbers.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dvm::methods::{self, Entry};
+use dvm::methods::{self, MethodEntry};
 use dvm::{CUT_OFF, ClassChoice, Classifier, Explain, Explanation, Input, Prediction, Source};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -16,19 +16,19 @@ use crate::server::{Problem, Server, Ticket};
 
 /// A network, or a method that explains it: `resnet18` or `resnet18:grad-cam`.
 pub struct Model {
-    /// As it was asked for.
+    /// The name in the request.
     pub name: String,
     /// The network.
     pub classifier: Arc<Classifier>,
     /// The method.
-    pub method: Option<&'static Entry>,
+    pub method: Option<&'static MethodEntry>,
 }
 
 impl Model {
     /// The model of this name.
     ///
     /// # Errors
-    /// 404 for a network or a method that is not there.
+    /// 404 for an unknown network or method.
     pub fn find(server: &Server, name: &str) -> Result<Self, Problem> {
         let (network, method) = match name.split_once(':') {
             Some((network, method)) => (network, Some(method)),
@@ -41,14 +41,14 @@ impl Model {
         })
     }
 
-    /// `[C, H, W]` of what the network takes.
+    /// The shape of the network's input, `[C, H, W]`.
     pub fn input(&self) -> [usize; 3] {
         let preprocess = self.classifier.preprocess();
         let (height, width) = preprocess.crop;
         [preprocess.channels.count(), height, width]
     }
 
-    /// The numbers that a client gives of one picture, as the network takes them.
+    /// The input of one picture from numbers as the network expects them.
     ///
     /// # Errors
     /// 400 for another shape, and for NaN and infinity.
@@ -56,11 +56,11 @@ impl Model {
         let expected = self.input();
         if shape != expected {
             return Err(Problem::request(format!(
-                "the network takes {expected:?} numbers (channels, rows, columns), and these are {shape:?}"
+                "the network expects numbers of shape {expected:?} (channels, rows, columns), but got {shape:?}"
             )));
         }
         if values.iter().any(|value| !value.is_finite()) {
-            return Err(Problem::request("a number is NaN or infinite"));
+            return Err(Problem::request("the numbers contain NaN or infinity"));
         }
         let [_, height, width] = expected;
         Ok(self.classifier.preprocess().input_of(values, height, width))
@@ -69,7 +69,7 @@ impl Model {
     /// Reads and prepares a picture file.
     ///
     /// # Errors
-    /// 400 for what is no picture, or a too large one.
+    /// 400 for a file that is not a picture, or is too large.
     pub fn read(&self, server: &Server, file: Vec<u8>) -> Result<Input, Problem> {
         let source = Source::Bytes {
             name: "the picture".into(),
@@ -79,7 +79,7 @@ impl Model {
         Ok(self.classifier.prepare(picture)?)
     }
 
-    /// What the network says of a picture.
+    /// Classifies a picture.
     ///
     /// # Errors
     /// As [`Classifier::classify`].
@@ -90,7 +90,7 @@ impl Model {
         Ok(prediction)
     }
 
-    /// What a reader of the prediction must know.
+    /// The warnings about a prediction.
     pub fn warnings(&self, input: &Input, prediction: &Prediction) -> Vec<String> {
         let original = input.original();
         let cut_off = (!original.is_whole()).then(|| CUT_OFF.to_owned());
@@ -104,12 +104,12 @@ impl Model {
 /// The method of this name.
 ///
 /// # Errors
-/// 404, with the names that come near.
-pub fn find_method(name: &str) -> Result<&'static Entry, Problem> {
+/// 404 with similar names.
+pub fn find_method(name: &str) -> Result<&'static MethodEntry, Problem> {
     methods::find(name).ok_or_else(|| {
         let near = dvm::nearest(name, methods::ALL.iter().map(|entry| entry.name));
         let hint = match &near[..] {
-            [] => "the metadata of /v2 and /api/info list all".to_owned(),
+            [] => "/v2 and /api/info list all methods".to_owned(),
             near => format!("did you mean `{}`?", near.join("`, `")),
         };
         let name = shortened(name);
@@ -117,23 +117,27 @@ pub fn find_method(name: &str) -> Result<&'static Entry, Problem> {
     })
 }
 
-/// What is to be explained, and how.
+/// What to explain, and with which options.
 #[derive(Debug, Default)]
 pub struct Question {
-    /// The class; the most probable one if none is given.
+    /// The class. Default: the most probable class.
     pub class: Option<ClassName>,
-    /// The class that it is explained against.
+    /// The class to explain against.
     pub against: Option<ClassName>,
     /// Options of the method.
     pub options: BTreeMap<String, String>,
 }
 
 impl Question {
-    /// The question to the engine.
+    /// The settings for the engine.
     ///
     /// # Errors
-    /// 400 for options that the method does not take, or that are not taken over a network.
-    pub fn explain(&self, server: &Server, method: &'static Entry) -> Result<Explain, Problem> {
+    /// 400 for options that the method does not have, or that requests cannot use.
+    pub fn explain(
+        &self,
+        server: &Server,
+        method: &'static MethodEntry,
+    ) -> Result<Explain, Problem> {
         let settings = options::settings(&self.options)?;
         let mut explain = Explain::with_settings(method.name, &settings)?;
         let class = self.class.as_ref();
@@ -151,7 +155,7 @@ impl Question {
 pub fn explain(
     (server, model): (&Server, &Model),
     input: Input,
-    (method, explain): (&'static Entry, &Explain),
+    (method, explain): (&'static MethodEntry, &Explain),
     ticket: &Ticket,
 ) -> Result<Explanation, Problem> {
     let start = Instant::now();
@@ -166,12 +170,12 @@ pub fn explain(
         .explain_input(input, explain, &progress, keep);
     server.metrics.worked(method.name, start.elapsed());
     explained?;
-    explanation.ok_or_else(|| Problem::internal("the method made no map"))
+    explanation.ok_or_else(|| Problem::internal("the method did not make a map"))
 }
 
-/// A class by name or by index.
+/// A class by name or index.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a class must be a name or an index from 0")]
 pub enum ClassName {
     /// Its index.
     Index(usize),
@@ -180,7 +184,7 @@ pub enum ClassName {
 }
 
 impl ClassName {
-    /// The class that is meant.
+    /// The class.
     ///
     /// # Errors
     /// 400 for all classes at once.
@@ -191,16 +195,19 @@ impl ClassName {
         };
         match choice {
             ClassChoice::All => Err(Problem::request(
-                "one class is explained at a time; ask for each that you want",
+                "a request explains one class; send a request for each class",
             )),
             choice => Ok(choice),
         }
     }
 }
 
-/// A value that is neither a list nor an object.
+/// A value that is not a list or an object.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a parameter must be text, a number, true or false"
+)]
 pub enum Scalar {
     /// `true` or `false`.
     Flag(bool),
@@ -208,7 +215,7 @@ pub enum Scalar {
     Whole(i64),
     /// Another number.
     Number(f64),
-    /// A text.
+    /// Text.
     Text(String),
 }
 
@@ -224,23 +231,25 @@ impl fmt::Display for Scalar {
 }
 
 impl Scalar {
-    /// The class that is meant.
+    /// The class.
     ///
     /// # Errors
-    /// 400 for what is neither a name nor an index.
+    /// 400 for a value that is not a name or an index.
     pub fn class(self) -> Result<ClassName, Problem> {
         match self {
             Self::Whole(index) if index >= 0 => Ok(ClassName::Index(index as usize)),
             Self::Text(name) => Ok(ClassName::Name(name)),
-            other => Err(Problem::request(format!("`{other}` is no class"))),
+            other => Err(Problem::request(format!(
+                "`{other}` is not a class; use a name or an index from 0"
+            ))),
         }
     }
 }
 
-/// Most values of an object.
+/// The maximum number of values.
 const MOST: usize = 64;
 
-/// An object of scalars, of which there are not too many.
+/// An object of scalars, of limited size.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scalars(pub BTreeMap<String, Scalar>);
 
@@ -258,7 +267,7 @@ impl<'de> Visitor<'de> for ScalarsVisitor {
         while let Some((name, value)) = map.next_entry::<String, Scalar>()? {
             if all.len() == MOST {
                 return Err(Error::custom(format!(
-                    "there are more than {MOST} parameters"
+                    "there are too many parameters; the limit is {MOST}"
                 )));
             }
             if all.insert(name, value).is_some() {
