@@ -181,7 +181,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let file = Path::new(classifier.weights_file());
     let file = file.file_name().unwrap_or_default();
     let title = format!("{} on {}", file.display(), folder.display());
-    let mut entries = Entries::new(writer.as_mut());
+    let mut entries = ReportEntries::new(writer.as_mut());
     let mut wrong = |_, picture: &mut _, explanation: &_| entries.add(picture, explanation);
     let mut drawn = |done, all| progress.update("maps", done, all);
     let survey = match &arguments.out {
@@ -245,13 +245,13 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Explained pictures of a report.
-pub struct Entries<'a> {
+pub struct ReportEntries<'a> {
     pub writer: Option<&'a mut Writer>,
     /// Number of pictures added.
     pub shown: usize,
 }
 
-impl<'a> Entries<'a> {
+impl<'a> ReportEntries<'a> {
     pub fn new(writer: Option<&'a mut Writer>) -> Self {
         Self { writer, shown: 0 }
     }

@@ -16,7 +16,7 @@ use dvm::{Caption, ClassChoice, Classifier, Explain, Settings};
 use dvm_web::report::{self as sections, Kind, MOST_SHOWN, Writer};
 use dvm_web::view::Warning;
 
-use crate::evaluate::Entries;
+use crate::evaluate::ReportEntries;
 use crate::failure::{Failure, in_words_about};
 use crate::html_report::{self, ReportOption};
 use crate::images::{self, Image};
@@ -211,7 +211,7 @@ impl Arguments {
         done: &dyn Fn(usize, usize),
     ) -> Result<String, Failure> {
         let notable = sections::notable_pictures(survey);
-        let mut entries = Entries::new(Some(&mut writer));
+        let mut entries = ReportEntries::new(Some(&mut writer));
         let all = notable.len().min(MOST_SHOWN);
         for (index, (surveyed, why)) in notable.iter().take(all).enumerate() {
             done(index, all);

@@ -15,7 +15,7 @@ use dvm_web::report::{self as sections, Head, Kind};
 use dvm_web::view::Warning;
 use serde::Serialize;
 
-use crate::evaluate::{Entries, name_skipped, sections_of};
+use crate::evaluate::{ReportEntries, name_skipped, sections_of};
 use crate::failure::{Failure, cannot_write};
 use crate::html_report::{self, ReportOption};
 use crate::interruption;
@@ -171,7 +171,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         true => arguments.report.begin(0)?,
         false => None,
     };
-    let mut entries = Entries::new(writer.as_mut());
+    let mut entries = ReportEntries::new(writer.as_mut());
     let reported = match &outcome {
         Ok(outcome) if finished => {
             let mut wrong = |_, picture: &mut _, explanation: &_| entries.add(picture, explanation);
