@@ -108,7 +108,7 @@ impl Placement {
 
     /// Converts a rectangle (rows, columns) of the original to the crop, clipped; empty if it was
     /// cropped away.
-    pub fn crop_rectangle(&self, rows: Range<f64>, columns: Range<f64>) -> Rectangle {
+    pub fn crop_rectangle(&self, rows: Range<f64>, columns: Range<f64>) -> PixelRanges {
         let start = self.crop_from_original((rows.start, columns.start));
         let end = self.crop_from_original((rows.end, columns.end));
         clipped(start, end, self.crop)
@@ -116,7 +116,7 @@ impl Placement {
 
     /// Converts a rectangle (rows, columns) of the crop to the original, clipped; empty if it is in
     /// the padding.
-    pub fn original_rectangle(&self, rows: Range<f64>, columns: Range<f64>) -> Rectangle {
+    pub fn original_rectangle(&self, rows: Range<f64>, columns: Range<f64>) -> PixelRanges {
         let start = self.original_from_crop((rows.start, columns.start));
         let end = self.original_from_crop((rows.end, columns.end));
         clipped(start, end, self.original)
@@ -125,7 +125,7 @@ impl Placement {
 
 impl Placement {
     /// The part of the original that is in the crop.
-    pub fn shown(&self) -> Rectangle {
+    pub fn shown(&self) -> PixelRanges {
         self.original_rectangle(0.0..self.crop.0 as f64, 0.0..self.crop.1 as f64)
     }
 
@@ -152,9 +152,9 @@ impl Placement {
 }
 
 /// Rows and columns, in continuous pixel coordinates.
-pub type Rectangle = (Range<f64>, Range<f64>);
+pub type PixelRanges = (Range<f64>, Range<f64>);
 
-fn clipped(start: (f64, f64), end: (f64, f64), size: (usize, usize)) -> Rectangle {
+fn clipped(start: (f64, f64), end: (f64, f64), size: (usize, usize)) -> PixelRanges {
     let (height, width) = (size.0 as f64, size.1 as f64);
     (
         start.0.clamp(0.0, height)..end.0.clamp(0.0, height),

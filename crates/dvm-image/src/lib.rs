@@ -36,7 +36,7 @@ pub use endings::{ENDINGS, is_named_as_picture};
 pub use file::write_atomic;
 pub use folder::{StagedFolder, clear_unfinished, discard_unfinished};
 pub use heatmap::{Grid, HeatMap};
-pub use input::{Input, Placement, Rectangle};
+pub use input::{Input, PixelRanges, Placement};
 pub use jpeg::encode_jpeg;
 pub use limits::Limits;
 pub use npy::{NpyFile, encode_npy, parse_npy};

@@ -2,17 +2,13 @@
 
 use crate::axes::Range;
 use crate::canvas::Area;
+use crate::chart_grid::chart_grid;
 use crate::line_chart::COLOURS;
 use crate::page::Page;
 use crate::panel::{INK, LABEL, LINE, SOFT, TICK, TICK_GAP};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 use crate::ticks::{Clipped, Tick, decades, ticks};
 
-const MARGIN: usize = 36;
-const GAP: usize = 56;
-const HEADING: f32 = 29.0;
-const HEADING_ROOM: usize = 62;
-const HEADING_BASELINE: usize = 25;
 const TITLE: f32 = 23.0;
 const TITLE_GAP: usize = 16;
 /// Width of the axis.
@@ -21,7 +17,6 @@ const WIDTH: usize = 460;
 const PITCH: usize = 36;
 /// The maximum width of a name.
 const NAME: f32 = 280.0;
-const CHARTS_PER_ROW: usize = 3;
 const TICK_DISTANCE: usize = 70;
 const NAME_GAP: usize = 12;
 const GRID: [u8; 3] = [232, 232, 232];
@@ -88,31 +83,16 @@ pub struct DotChart {
 /// assert!(dot_charts(None, &[chart]).width() > 460);
 /// ```
 pub fn dot_charts(heading: Option<&str>, charts: &[DotChart]) -> Page {
-    let laid: Vec<Laid> = charts.iter().map(Laid::new).collect();
+    let laid: Vec<ChartLayout> = charts.iter().map(ChartLayout::new).collect();
     let left = laid.iter().map(|chart| chart.left).max().unwrap_or(0);
     let right = laid.iter().map(|chart| chart.right).max().unwrap_or(0);
     let rows = charts.iter().map(|chart| chart.dots.len()).max();
     let high = above() + PITCH * rows.unwrap_or(0).max(1) + below();
-    let wide = left + WIDTH + right;
-
-    let columns = charts.len().clamp(1, CHARTS_PER_ROW);
-    let lines = charts.len().div_ceil(CHARTS_PER_ROW);
-    let first = MARGIN + if heading.is_some() { HEADING_ROOM } else { 0 };
-    let width = columns * (wide + GAP) - GAP + 2 * MARGIN;
-    let height = first + (lines * (high + GAP)).saturating_sub(GAP) + MARGIN;
-    let mut page = Page::new(height, width);
-    if let Some(heading) = heading {
-        page.set_title(heading.into());
-        let words = text::fitted(heading, HEADING, (width - 2 * MARGIN) as f32);
-        let at = (width / 2, MARGIN + HEADING_BASELINE);
-        let (anchor, direction) = (Anchor::Middle, Direction::Across);
-        page.write(&words, HEADING, at, anchor, direction, INK);
-    }
-    for (index, chart) in laid.iter().enumerate() {
-        let x = MARGIN + (index % CHARTS_PER_ROW) * (wide + GAP) + left;
-        let y = first + (index / CHARTS_PER_ROW) * (high + GAP) + above();
-        chart.draw(&mut page, y, x);
-    }
+    let size = (left + WIDTH + right, high);
+    let mut page = chart_grid(heading, charts.len(), size, |page, index, at| {
+        laid[index].draw(page, at.0 + above(), at.1 + left);
+    });
+    page.set_title(heading.unwrap_or_default().into());
     page
 }
 
@@ -126,7 +106,7 @@ fn below() -> usize {
 }
 
 /// A chart with its layout.
-struct Laid<'a> {
+struct ChartLayout<'a> {
     chart: &'a DotChart,
     names: Vec<String>,
     axis: Axis,
@@ -179,7 +159,7 @@ impl Axis {
     }
 }
 
-impl<'a> Laid<'a> {
+impl<'a> ChartLayout<'a> {
     fn new(chart: &'a DotChart) -> Self {
         let axis = Axis::of(chart);
         let names: Vec<String> = chart

@@ -2,7 +2,7 @@
 
 use crate::Panel;
 use crate::page::Page;
-use crate::panel::{INK, LABEL, Measured, SOFT};
+use crate::panel::{INK, LABEL, PanelLayout, SOFT};
 use crate::text::{self, Anchor, Direction};
 
 /// The margin of the page.
@@ -113,7 +113,7 @@ pub fn figure(heading: Option<Heading>, panels: &[Panel]) -> Page {
     let height = drawn_height(tallest.unwrap_or(1));
     let panels: Vec<_> = panels
         .iter()
-        .map(|panel| Measured::new(panel, height))
+        .map(|panel| PanelLayout::new(panel, height))
         .collect();
     let table = Table::new(&panels);
 
@@ -164,7 +164,7 @@ fn drawn_height(rows: usize) -> usize {
 
 /// Panels in rows and columns; the pictures of a column are aligned.
 struct Table<'a> {
-    rows: Vec<&'a [Measured<'a>]>,
+    rows: Vec<&'a [PanelLayout<'a>]>,
     columns: Vec<Column>,
 }
 
@@ -184,7 +184,7 @@ impl Column {
 
 impl<'a> Table<'a> {
     /// The smallest number of rows that fits the page, evenly filled.
-    fn new(panels: &'a [Measured<'a>]) -> Self {
+    fn new(panels: &'a [PanelLayout<'a>]) -> Self {
         let mut row_count = panels.len().div_ceil(PANELS_PER_ROW).max(1);
         loop {
             let per_row = panels.len().div_ceil(row_count).max(1);
@@ -196,7 +196,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn with(panels: &'a [Measured<'a>], per_row: usize) -> Self {
+    fn with(panels: &'a [PanelLayout<'a>], per_row: usize) -> Self {
         let rows: Vec<_> = panels.chunks(per_row).collect();
         let mut columns = vec![Column::default(); per_row.min(panels.len())];
         for row in &rows {
@@ -234,15 +234,15 @@ impl<'a> Table<'a> {
     }
 }
 
-fn above(row: &[Measured]) -> usize {
-    if row.iter().any(Measured::has_title) {
-        Measured::ABOVE
+fn above(row: &[PanelLayout]) -> usize {
+    if row.iter().any(PanelLayout::has_title) {
+        PanelLayout::ABOVE
     } else {
         0
     }
 }
 
-fn row_height(row: &[Measured]) -> usize {
+fn row_height(row: &[PanelLayout]) -> usize {
     let tallest = row.iter().map(|panel| panel.height + panel.below()).max();
     above(row) + tallest.unwrap_or(0)
 }
@@ -295,7 +295,7 @@ mod tests {
             (9, vec![3, 3, 3]),
         ] {
             let panels = vec![panel(20, 20); count];
-            let panels: Vec<_> = panels.iter().map(|p| Measured::new(p, 400)).collect();
+            let panels: Vec<_> = panels.iter().map(|p| PanelLayout::new(p, 400)).collect();
             let lengths: Vec<_> = Table::new(&panels).rows.iter().map(|r| r.len()).collect();
             assert_eq!(lengths, rows);
         }

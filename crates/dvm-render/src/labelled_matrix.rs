@@ -59,9 +59,9 @@ pub struct LabelledMatrix {
 /// assert!(labelled_matrices(&[matrix]).height() > 128);
 /// ```
 pub fn labelled_matrices(matrices: &[LabelledMatrix]) -> Page {
-    let laid: Vec<Laid> = matrices.iter().map(Laid::new).collect();
+    let laid: Vec<MatrixLayout> = matrices.iter().map(MatrixLayout::new).collect();
     let width: usize = laid.iter().map(|matrix| matrix.width() + GAP).sum();
-    let height = laid.iter().map(Laid::height).max().unwrap_or(0);
+    let height = laid.iter().map(MatrixLayout::height).max().unwrap_or(0);
     let mut page = Page::new(height + 2 * MARGIN, width.saturating_sub(GAP) + 2 * MARGIN);
     let mut left = MARGIN;
     for matrix in &laid {
@@ -71,7 +71,7 @@ pub fn labelled_matrices(matrices: &[LabelledMatrix]) -> Page {
     page
 }
 
-struct Laid<'a> {
+struct MatrixLayout<'a> {
     matrix: &'a LabelledMatrix,
     scale: Scale,
     cell: usize,
@@ -82,7 +82,7 @@ struct Laid<'a> {
     longest: usize,
 }
 
-impl<'a> Laid<'a> {
+impl<'a> MatrixLayout<'a> {
     fn new(matrix: &'a LabelledMatrix) -> Self {
         let count = matrix.names.len();
         assert_eq!(matrix.values.len(), count, "a row for each name");
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn rows_and_columns_keep_their_order() {
         let matrix = matrix(vec![vec![Some(1.0), Some(-1.0)], vec![None, Some(0.0)]]);
-        let laid = Laid::new(&matrix);
+        let laid = MatrixLayout::new(&matrix);
         let mut page = Page::new(200, 200);
         let area = Area {
             left: 10,

@@ -34,13 +34,13 @@
 mod axes;
 mod bar_chart;
 mod canvas;
+mod chart_grid;
 mod colour_bar;
 mod colour_map;
 mod confusion_matrix;
 mod contact_sheet;
 mod diagram;
 mod dot_chart;
-mod facts;
 mod figure;
 mod heat;
 mod labelled_matrix;
@@ -54,6 +54,7 @@ mod scale;
 mod stroke;
 mod text;
 mod ticks;
+mod value_summary;
 mod xml;
 
 pub use bar_chart::{Bar, bar_chart};

@@ -2,18 +2,13 @@
 
 use crate::axes::{Axes, Range};
 use crate::canvas::Area;
+use crate::chart_grid::chart_grid;
 use crate::page::Page;
 use crate::panel::{INK, LABEL, SOFT};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 
-const MARGIN: usize = 36;
-const GAP: usize = 56;
-const HEADING: f32 = 29.0;
-const HEADING_ROOM: usize = 62;
-const HEADING_BASELINE: usize = 25;
 /// Width and height of the plot area.
 const PLOT: (usize, usize) = (640, 400);
-const CHARTS_PER_ROW: usize = 3;
 
 const THICKNESS: f32 = 3.0;
 /// Points of shorter curves are marked.
@@ -84,26 +79,10 @@ pub fn line_charts(heading: Option<&str>, charts: &[LineChart]) -> Page {
     let below = axes.iter().map(Axes::below).max().unwrap_or(0);
     let above = Axes::ABOVE + LEGEND;
 
-    let columns = charts.len().clamp(1, CHARTS_PER_ROW);
-    let rows = charts.len().div_ceil(CHARTS_PER_ROW);
-    let (wide, high) = (left + PLOT.0 + right, above + PLOT.1 + below);
-    let first = MARGIN + if heading.is_some() { HEADING_ROOM } else { 0 };
-    let width = columns * (wide + GAP) - GAP + 2 * MARGIN;
-    let height = first + (rows * (high + GAP)).saturating_sub(GAP) + MARGIN;
-    let mut page = Page::new(height, width);
-
-    if let Some(heading) = heading {
-        let words = text::fitted(heading, HEADING, (width - 2 * MARGIN) as f32);
-        let at = (width / 2, MARGIN + HEADING_BASELINE);
-        let (anchor, direction) = (Anchor::Middle, Direction::Across);
-        page.write(&words, HEADING, at, anchor, direction, INK);
-    }
-    for (i, (chart, axes)) in charts.iter().zip(&axes).enumerate() {
-        let x = MARGIN + (i % CHARTS_PER_ROW) * (wide + GAP) + left;
-        let y = first + (i / CHARTS_PER_ROW) * (high + GAP) + above;
-        chart.draw(&mut page, axes, y, x);
-    }
-    page
+    let size = (left + PLOT.0 + right, above + PLOT.1 + below);
+    chart_grid(heading, charts.len(), size, |page, index, at| {
+        charts[index].draw(page, &axes[index], at.0 + above, at.1 + left);
+    })
 }
 
 impl LineChart {

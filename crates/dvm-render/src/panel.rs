@@ -70,7 +70,7 @@ pub struct Region {
 }
 
 /// A panel with its layout.
-pub(crate) struct Measured<'a> {
+pub(crate) struct PanelLayout<'a> {
     panel: &'a Panel,
     /// Rows and columns of the picture as drawn.
     pub height: usize,
@@ -84,7 +84,7 @@ pub(crate) struct Measured<'a> {
     step: usize,
 }
 
-impl<'a> Measured<'a> {
+impl<'a> PanelLayout<'a> {
     /// Measures `panel` with its picture `height` pixels high.
     pub fn new(panel: &'a Panel, height: usize) -> Self {
         let (rows, columns) = axes(panel);
@@ -318,7 +318,7 @@ mod tests {
                 pixel_axes: (rows, columns),
                 region: None,
             };
-            assert_eq!(Measured::new(&panel, 448).step, step);
+            assert_eq!(PanelLayout::new(&panel, 448).step, step);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Scales: from values to colours.
 
 use crate::ColourMap;
-use crate::facts::{Facts, percentile_of};
 use crate::ticks::{self, Tick};
+use crate::value_summary::{ValueSummary, percentile_of};
 
 /// The colour of values that are NaN or infinite; no colour map contains it.
 pub const NOT_FINITE: [u8; 3] = [150, 150, 150];
@@ -37,7 +37,7 @@ pub struct Scale {
     high: f32,
     map: ColourMap,
     neutral: Neutral,
-    facts: Facts,
+    facts: ValueSummary,
 }
 
 impl Scale {
@@ -46,7 +46,7 @@ impl Scale {
     /// the largest value is used; if no value is greater than 0, the scale is the
     /// [`range`](Self::range) of the values.
     pub fn sequential(values: &[f32], map: ColourMap, percentile: f32) -> Self {
-        let facts = Facts::of(values);
+        let facts = ValueSummary::of(values);
         if facts.max <= 0.0 && facts.min < 0.0 {
             return Self::range(values, map);
         }
@@ -63,7 +63,7 @@ impl Scale {
     /// As [`diverging`](Self::diverging), up to the `percentile` (0..=100) of the magnitudes, or to
     /// the largest if that percentile is 0.
     pub fn diverging_clipped(values: &[f32], map: ColourMap, percentile: f32) -> Self {
-        let facts = Facts::of(values);
+        let facts = ValueSummary::of(values);
         let clip = percentile_of(values.iter().map(|v| v.abs()), percentile);
         let reach = if clip > 0.0 {
             clip
@@ -75,7 +75,7 @@ impl Scale {
 
     /// For raw values such as probabilities: from the smallest to the largest finite value.
     pub fn range(values: &[f32], map: ColourMap) -> Self {
-        let facts = Facts::of(values);
+        let facts = ValueSummary::of(values);
         Self::new(facts.min, facts.max, map, Neutral::Low, facts)
     }
 
@@ -93,7 +93,7 @@ impl Scale {
         } else {
             Neutral::Low
         };
-        Self::new(low, high, map, neutral, Facts::of(values))
+        Self::new(low, high, map, neutral, ValueSummary::of(values))
     }
 
     /// Sets the neutral position.
@@ -101,7 +101,7 @@ impl Scale {
         Self { neutral, ..self }
     }
 
-    fn new(low: f32, high: f32, map: ColourMap, neutral: Neutral, facts: Facts) -> Self {
+    fn new(low: f32, high: f32, map: ColourMap, neutral: Neutral, facts: ValueSummary) -> Self {
         Self {
             low,
             high,
@@ -187,7 +187,7 @@ impl Scale {
 
     /// A note if the map is all zero or constant, or has values that are not finite.
     pub fn note(&self) -> Option<String> {
-        let Facts {
+        let ValueSummary {
             count,
             not_finite,
             min,

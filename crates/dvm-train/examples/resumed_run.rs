@@ -1,5 +1,5 @@
-//! Writes the event files of a run that was killed in the middle of a record and went on later, with
-//! the metrics and the config to compare them with:
+//! Writes the event files of a run that was killed in the middle of a record and resumed later,
+//! with the metrics and the config to compare with:
 //!
 //! ```text
 //! cargo run -p dvm-train --example resumed_run -- RUN
@@ -11,7 +11,7 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use dvm_image::{Picture, encode_png};
-use dvm_train::tensorboard::{Events, Names};
+use dvm_train::tensorboard::{Events, TagNames};
 use dvm_train::{EpochRecord, StepRecord};
 
 const CONFIG: &str = "model = \"resnet18\"\nepochs = 6\n\n[schedule]\nname = \"cosine\"\n";
@@ -19,7 +19,7 @@ const CONFIG: &str = "model = \"resnet18\"\nepochs = 6\n\n[schedule]\nname = \"c
 fn main() -> Result<(), Box<dyn Error>> {
     let run = std::env::args()
         .nth(1)
-        .ok_or("say where the run is to be written")?;
+        .ok_or("usage: resumed_run RUN_FOLDER")?;
     let run = Path::new(&run);
 
     let mut events = Events::create(run, None)?;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         write(&mut events, &record(epoch, 0.5))?;
     }
     events.flush()?;
-    // The process is killed while it writes: of the last record, the checksum is missing.
+    // The process is killed while it writes: the last record has no checksum.
     let path = events.path().to_owned();
     drop(events);
     let length = fs::metadata(&path)?.len();
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Only two epochs were saved, so the third is trained again.
     let mut events = Events::create(run, Some(3))?;
-    // The start takes back all steps from the third on, and those of two epochs still hold.
+    // The start event discards all steps from the third on; those of two epochs are still valid.
     for step in 3..=10 {
         events.step(1e9, &step_record(step, 0.5))?;
     }
@@ -103,7 +103,7 @@ fn record(epoch: usize, loss: f64) -> EpochRecord {
 
 fn write(events: &mut Events, record: &EpochRecord) -> Result<(), Box<dyn Error>> {
     let (step, time) = (record.epoch as u64, 1e9 + record.epoch as f64);
-    events.epoch(Names::Dvm, time, record)?;
+    events.epoch(TagNames::Dvm, time, record)?;
     let png = encode_png(&Picture::filled(20, 30, [40 * record.epoch as u8; 3]));
     events.image("maps/grey", step, time, &png, 30, 20)?;
     Ok(())

@@ -1,11 +1,11 @@
-//! Gradients of several batches as if they were one.
+//! Gradient accumulation.
 
 use std::collections::BTreeMap;
 
 use dvm_engine::{Gradients, Tensor};
 
-/// The mean of the gradients of so many batches, each a mean itself: a step of a batch as many times
-/// as large, where all are of one size and no batch-norm looks at them.
+/// The mean of the gradients of several batches. A step with it equals a step with one large batch,
+/// if all batches have the same size and the network has no batch normalisation.
 #[derive(Default)]
 pub struct Accumulation {
     sums: BTreeMap<usize, Tensor>,
@@ -13,7 +13,7 @@ pub struct Accumulation {
 }
 
 impl Accumulation {
-    /// Nothing yet.
+    /// No batches yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -23,8 +23,8 @@ impl Accumulation {
         self.batches
     }
 
-    /// Adds the gradients that a backward walk found for the parameters of these indices; the walk's
-    /// own are given up, so that those of a single batch need no copy.
+    /// Adds the gradients of the parameters with these indices. It takes them over, so a single
+    /// batch needs no copy.
     pub fn add(&mut self, gradients: Gradients, parameters: impl Iterator<Item = usize>) {
         let found = parameters.filter_map(|i| Some((i, gradients.parameter(i)?.clone())));
         self.add_tensors(found);
@@ -46,7 +46,7 @@ impl Accumulation {
         }
     }
 
-    /// The mean over the batches added, by index of the parameter; nothing is left behind.
+    /// Returns the mean over the added batches, by index of the parameter, and starts again.
     pub fn take(&mut self) -> BTreeMap<usize, Tensor> {
         let mut sums = std::mem::take(&mut self.sums);
         if self.batches > 1 {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_gone() {
+    fn taking_the_mean_starts_again() {
         let mut all = Accumulation::new();
         all.add_tensors(gradients(&[(0, 1.0)]));
         all.take();

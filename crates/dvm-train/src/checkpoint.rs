@@ -1,4 +1,4 @@
-//! All that a run must remember to go on as if it had never stopped.
+//! The state of a run, saved so that it can be resumed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,32 +11,32 @@ use serde_json::Value;
 use crate::Error;
 use crate::progress::EpochRecord;
 
-/// What the names of tensors begin with that are no weights of the network.
+/// The prefix of tensors that are not weights of the network.
 pub const PREFIX: &str = "dvm.training.";
 
-/// The key of [`Position`] among the metadata.
+/// The metadata key of [`Position`].
 const POSITION_KEY: &str = "dvm.training";
 
-/// Where a run is, and what it remembers besides tensors.
+/// The state of a run, except for tensors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
-    /// Epochs done.
+    /// Completed epochs.
     pub epoch: u64,
-    /// Batches of the next epoch that are done.
+    /// Completed batches of the current epoch.
     pub batch: usize,
     /// Steps of the optimiser.
     pub step: u64,
-    /// What the batches that are done add up to.
+    /// Sums over these batches.
     pub running: Running,
     /// The best epoch so far.
     pub best: Option<EpochRecord>,
-    /// What the schedule remembers.
+    /// State of the schedule.
     pub schedule: Value,
-    /// What early stopping remembers.
+    /// State of early stopping.
     pub stopping: Value,
     /// Updates of the moving average.
     pub averaged: u64,
-    /// The number of epochs that was planned when patience ended the training before.
+    /// The planned number of epochs when early stopping ended the training.
     #[serde(default)]
     pub ended_at: Option<u64>,
     /// SHA-256 of the list of training and validation pictures, with their classes.
@@ -46,29 +46,29 @@ pub struct Position {
 /// Sums over the batches of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Running {
-    /// Of the losses, each batch's mean times its pictures.
+    /// Sum of the losses of all pictures.
     pub loss: f64,
-    /// Of the shares of the target whose class was found.
+    /// Number of correct pictures; mixed pictures count partly.
     pub found: f64,
-    /// Pictures.
+    /// Number of pictures.
     pub pictures: usize,
     /// Learning rate of the last step.
     #[serde(default)]
     pub learning_rate: f64,
 }
 
-/// A run at the end of a step: weights, what goes with them, and where it is.
+/// The state of a run after a step.
 pub struct Checkpoint {
-    /// Where the run is.
+    /// Counters and small state.
     pub position: Position,
     /// Values of all parameters, by name.
     pub weights: BTreeMap<String, Tensor>,
-    /// Slots of the optimiser and moving averages, by name.
+    /// State of the optimiser and moving averages, by name.
     pub state: BTreeMap<String, Tensor>,
 }
 
 impl Checkpoint {
-    /// The bytes of a `.safetensors` file. `metadata` says what network it is.
+    /// The bytes of a `.safetensors` file. `metadata` describes the network.
     pub fn to_bytes(&self, metadata: &BTreeMap<String, String>) -> Vec<u8> {
         let mut metadata = metadata.clone();
         let position = serde_json::to_string(&self.position);
@@ -85,7 +85,7 @@ impl Checkpoint {
     /// Reads what [`Checkpoint::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] for a file that is no checkpoint of a run.
+    /// [`Error::Checkpoint`] if the file is not a checkpoint of a run.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let refuse = |detail: String| Error::Checkpoint {
             path: path.into(),
@@ -93,12 +93,10 @@ impl Checkpoint {
         };
         let weights = Weights::read(path).map_err(|error| refuse(error.to_string()))?;
         let position = weights.metadata().get(POSITION_KEY).ok_or_else(|| {
-            refuse(
-                "holds a network, but not the state of a run; only `last.safetensors` does".into(),
-            )
+            refuse("has weights, but not the state of a run; use `last.safetensors`".into())
         })?;
         let position = serde_json::from_str(position)
-            .map_err(|error| refuse(format!("says no position that can be read: {error}")))?;
+            .map_err(|error| refuse(format!("the state of the run cannot be read: {error}")))?;
         let (state, weights) = weights.split_off(PREFIX);
         let tensor = |array: &Array| Tensor::from_nchw(&array.shape, &array.values);
         Ok(Self {
@@ -114,7 +112,7 @@ impl Checkpoint {
         })
     }
 
-    /// The weights as those of this graph.
+    /// This graph with the weights of the checkpoint.
     ///
     /// # Errors
     /// [`Error::State`] if one is missing or has another shape.
@@ -136,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_is_read_as_it_was_written_to_the_last_bit() {
+    fn a_checkpoint_is_read_back_bit_for_bit() {
         let position = Position {
             epoch: 3,
             batch: 17,
@@ -168,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_without_a_run_is_no_checkpoint() {
+    fn a_weight_file_without_the_state_of_a_run_is_an_error() {
         let tensor = Tensor::zeros(&[1]);
         let bytes = to_safetensors([("x".to_owned(), &tensor)], &BTreeMap::new());
         let folder = tempfile::tempdir().unwrap();

@@ -1,16 +1,14 @@
-//! Gradients that are not to grow beyond all bounds.
+//! Gradient clipping.
 
 use std::collections::BTreeMap;
 
 use dvm_engine::Tensor;
 use rayon::prelude::*;
 
-/// Scales all gradients by one factor so that their L2 norm together is `largest` at most, as
-/// PyTorch's `clip_grad_norm_` (arXiv 1211.5063), and returns the norm that they had. `largest` is
-/// above 0. The norm is not finite if a gradient is not; the gradients are then of no use, and stay
-/// as they are.
-///
-/// The keys may be anything, such as indices of parameters: the norm is summed in their order.
+/// Scales all gradients by one factor so that their total L2 norm is at most `largest`, as
+/// PyTorch's `clip_grad_norm_` (arXiv 1211.5063). Returns the norm before. `largest` must be
+/// greater than 0. If a gradient is not finite, the norm is not finite and the gradients do not
+/// change. The norm is summed in the order of the keys, such as parameter indices.
 pub fn clip_gradient_norm<K: Ord + Sync>(gradients: &mut BTreeMap<K, Tensor>, largest: f64) -> f64 {
     let norm = gradient_norm(gradients);
     let factor = largest / (norm + 1e-6);
@@ -20,12 +18,12 @@ pub fn clip_gradient_norm<K: Ord + Sync>(gradients: &mut BTreeMap<K, Tensor>, la
     norm
 }
 
-/// The L2 norm of all gradients together, in f64; the same bits on any number of threads.
+/// The total L2 norm of all gradients, in f64. It does not depend on the number of threads.
 pub fn gradient_norm<K: Ord>(gradients: &BTreeMap<K, Tensor>) -> f64 {
     gradients.values().map(sum_of_squares).sum::<f64>().sqrt()
 }
 
-/// Values that one thread sums at a time; the sum's order follows from it.
+/// Values that one thread sums at a time. It fixes the order of summation.
 const PART: usize = 1 << 14;
 
 fn sum_of_squares(gradient: &Tensor) -> f64 {
@@ -67,14 +65,14 @@ mod tests {
     }
 
     #[test]
-    fn small_gradients_stay() {
+    fn small_gradients_do_not_change() {
         let mut all = gradients(&[&[3.0], &[0.0, 4.0]]);
         assert_eq!(clip_gradient_norm(&mut all, 5.1), 5.0);
         assert_eq!(all, gradients(&[&[3.0], &[0.0, 4.0]]));
     }
 
     #[test]
-    fn a_norm_that_is_no_number_is_told_and_changes_nothing() {
+    fn a_norm_that_is_not_finite_is_returned_and_changes_nothing() {
         let mut all = gradients(&[&[1.0, f32::NAN]]);
         assert!(clip_gradient_norm(&mut all, 0.1).is_nan());
         assert_eq!(all[&0].data()[0], 1.0);

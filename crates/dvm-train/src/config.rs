@@ -1,4 +1,4 @@
-//! All that shapes a training, as a configuration file and the command line say it.
+//! The training configuration: presets, configuration files and single values.
 
 use std::path::PathBuf;
 
@@ -8,112 +8,95 @@ use dvm_image::{Limits, Preprocess, Range};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::tensorboard::Names;
+use crate::class_weights::ClassWeights;
+use crate::presets::PRESETS;
+use crate::tensorboard::TagNames;
+use crate::toml_error::in_words;
 use crate::{Criterion, Error, Normalisation, Settings, optimisers, schedules};
 
-/// All that shapes a training but the number of threads and where results go: the same
-/// configuration, data and program give the same weights.
+/// Everything that affects the result of a training: the same configuration, data and version of
+/// dvm give the same weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The folder of pictures, as `dvm prepare` leaves it.
+    /// The data set folder, as `dvm prepare` writes it.
     pub data: PathBuf,
-    /// Name of the architecture.
+    /// The architecture.
     pub model: String,
-    /// Where weights begin: `pretrained`, `none`, or a weight file.
+    /// The initial weights: `pretrained`, `none`, or a weight file.
     pub weights: String,
-    /// Which layers learn.
-    pub train: Part,
-    /// How often every training picture is seen.
+    /// Which layers are trained.
+    pub train: TrainedLayers,
+    /// Number of epochs.
     pub epochs: u64,
-    /// Epochs that were done when the schedule began: above 0 only where a run was given more
-    /// epochs later, and the schedule depends on their number.
+    /// Epochs completed before the schedule starts. Greater than 0 only if a run was extended and
+    /// its schedule depends on the number of epochs.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub schedule_from: u64,
     /// Pictures per forward pass.
     pub batch: usize,
     /// Forward passes per step of the optimiser.
     pub accumulate: usize,
-    /// Where all random numbers begin.
+    /// The seed of all random numbers.
     pub seed: u64,
-    /// Share of the target that is spread over all classes, 0 … 1 (arXiv 1512.00567).
+    /// Label smoothing, 0 … 1 (arXiv 1512.00567).
     pub label_smoothing: f32,
-    /// How much the classes count.
+    /// Class weights in the loss.
     pub class_weights: ClassWeights,
-    /// Largest norm of all gradients together; 0 for no limit.
+    /// Maximum norm of all gradients; 0 for no limit.
     pub clip: f64,
     /// Decay of the moving average of weights, 0 … 1; 0 for none.
     pub ema: f64,
     /// Alpha of mixup (arXiv 1710.09412); 0 for none.
     pub mixup: f64,
-    /// What makes an epoch the best: `accuracy`, `balanced_accuracy` or `loss` of validation.
+    /// How the best epoch is chosen: by `accuracy`, `balanced_accuracy` or `loss` on the validation
+    /// split.
     pub best_by: String,
-    /// Epochs without a better validation after which training stops; 0 for never.
+    /// Early stopping: epochs without improvement before training stops; 0 for never.
     pub patience: u64,
     /// What happens when a picture cannot be read.
     pub on_broken: OnBroken,
-    /// Which values of picture files become black and white, if not those that the weights were
-    /// trained with.
+    /// Which pixel values become black and white; `None` for the range of the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<Range>,
-    /// Most pixels of a picture, if not those of [`Limits::default`].
+    /// Maximum pixels of a picture; `None` for [`Limits::default`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_pixels: Option<u64>,
-    /// How pictures are prepared, if not as the architecture's published weights want it.
+    /// The preprocessing; `None` for that of the architecture's published weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<Preprocess>,
-    /// Rows and columns of the random crops that are trained on, if not those that are used: a
-    /// network that learns from smaller ones learns faster, and sees things as large as in use, where
-    /// random crops enlarge them (arXiv 1906.06423). 0 for those that are used.
+    /// Rows and columns of the random crops during training; 0 for the crop of the preprocessing.
+    /// Smaller crops train faster, and show objects at the size that they have later, because
+    /// random crops enlarge them (arXiv 1906.06423).
     pub train_side: usize,
     /// The optimiser.
     pub optimiser: OptimiserChoice,
     /// The schedule of the learning rate.
     pub schedule: Choice,
-    /// How training pictures are changed at random.
+    /// Augmentation of training pictures.
     pub augment: Augment,
-    /// What TensorBoard is told.
+    /// What is logged to TensorBoard.
     pub tensorboard: TensorBoard,
 }
 
-/// Which layers learn.
+/// Which layers are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// All of them.
+pub enum TrainedLayers {
+    /// All layers.
     All,
     /// The last layer only.
     Head,
-    /// The layers at the coarsest resolution, and the last one.
+    /// The layers at the lowest resolution, and the last layer.
     LastStage,
-}
-
-/// How much the classes count in the loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ClassWeights {
-    /// `none`: each picture the same; `balanced`: each class the same.
-    Named(Balance),
-    /// A weight for each class, in the order of the classes.
-    Each(Vec<f32>),
-}
-
-/// A rule for class weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Balance {
-    /// Each picture counts the same.
-    None,
-    /// Each class counts the same: pictures / (classes · pictures of the class).
-    Balanced,
 }
 
 /// An optimiser by name, with its learning rate and options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OptimiserChoice {
-    /// Its name in [`optimisers::ALL`].
+    /// A name in [`optimisers::ALL`].
     pub name: String,
-    /// The learning rate; the optimiser's own default if none is given.
+    /// The learning rate; `None` for the optimiser's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// Its options.
@@ -121,7 +104,7 @@ pub struct OptimiserChoice {
     pub options: Settings,
 }
 
-/// An entry of a registry by name, with its options.
+/// A schedule by name, with its options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// Its name.
@@ -131,45 +114,17 @@ pub struct Choice {
     pub options: Settings,
 }
 
-/// What TensorBoard is told.
+/// What is logged to TensorBoard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TensorBoard {
-    /// Names of the scalars.
-    pub names: Names,
-    /// Epochs from one set of pictures to the next; 0 for no pictures.
+    /// TagNames of the scalars.
+    pub names: TagNames,
+    /// Pictures are logged every so many epochs; 0 for never.
     pub images_every: u64,
-    /// How many validation pictures are followed.
+    /// Number of validation pictures to log.
     pub images: usize,
 }
-
-/// A set of values to begin with, by name.
-pub struct Preset {
-    /// Its name.
-    pub name: &'static str,
-    /// What it is, in one sentence.
-    pub summary: &'static str,
-    text: &'static str,
-}
-
-/// All presets; the first holds the defaults, and the others say what they have otherwise.
-pub static PRESETS: &[Preset] = &[
-    Preset {
-        name: "fine-tune",
-        summary: "the default: a pretrained network, all layers, SGD in one cycle",
-        text: include_str!("presets/fine-tune.toml"),
-    },
-    Preset {
-        name: "from-scratch",
-        summary: "a network that knows nothing: higher learning rate, more epochs, wider crops",
-        text: include_str!("presets/from-scratch.toml"),
-    },
-    Preset {
-        name: "seed",
-        summary: "as the scripts that this program grew from: Adam, a tenth every 30 epochs",
-        text: include_str!("presets/seed.toml"),
-    },
-];
 
 impl Config {
     /// The configuration for a network with batch normalisation: [`Config::resolve_for`] with
@@ -185,15 +140,16 @@ impl Config {
         Self::resolve_for(preset, file, values, Normalisation::Batch)
     }
 
-    /// The configuration of a preset (the first, if none is named), then a file's, then single
-    /// values as (`optimiser.learning_rate`, `0.02`). Each overrides what comes earlier. A preset may
-    /// have other values for networks without batch normalisation. Another optimiser or schedule
-    /// than before comes without the options of the one before. Where only the last layer learns,
-    /// pictures are not augmented unless the file or a value says how.
+    /// Merges a preset (by default the first), a configuration file and single values such as
+    /// (`optimiser.learning_rate`, `0.02`); each overrides the ones before. A preset may have other
+    /// values for networks without batch normalisation. Another optimiser or schedule discards the
+    /// options of the one before. If only the last layer is trained, there is no augmentation
+    /// unless the file or a value sets it.
     ///
     /// # Errors
-    /// [`Error::Config`] for what is not TOML, not known or missing; [`Error::Unknown`],
-    /// [`Error::UnknownOption`], [`Error::OptionValue`] for values that make no sense.
+    /// [`Error::Config`] for invalid TOML, unknown or missing keys and invalid values;
+    /// [`Error::Unknown`], [`Error::UnknownOption`], [`Error::OptionValue`] for the optimiser and
+    /// the schedule.
     pub fn resolve_for(
         preset: Option<&str>,
         file: Option<&str>,
@@ -209,9 +165,11 @@ impl Config {
         let asked =
             augments(&given) || file.is_some_and(|text| parse(text).is_ok_and(|t| augments(&t)));
         merge(&mut table, given);
-        let mut config: Self = table.try_into().map_err(wrong)?;
-        if config.train == Part::Head && !asked {
-            // Features of pictures that stay the same are computed once.
+        let mut config: Self = table
+            .try_into()
+            .map_err(|error| Error::Config(in_words(&error)))?;
+        if config.train == TrainedLayers::Head && !asked {
+            // Without augmentation the features of all pictures are computed only once.
             config.augment = Augment::none();
         }
         if config.optimiser.learning_rate.is_none() {
@@ -226,11 +184,11 @@ impl Config {
         config.checked()
     }
 
-    /// The model that a preset, a file and values name together, and the crop of pictures if they say
-    /// one: what must be known before [`Config::resolve_for`].
+    /// The model and the crop, if set, of a preset, a file and values. Both are needed before
+    /// [`Config::resolve_for`].
     ///
     /// # Errors
-    /// [`Error::Config`] for what is not TOML, [`Error::Unknown`] for another preset.
+    /// [`Error::Config`] for invalid TOML, [`Error::Unknown`] for an unknown preset.
     pub fn model_of(
         preset: Option<&str>,
         file: Option<&str>,
@@ -246,11 +204,13 @@ impl Config {
         let crop = crop.and_then(|crop| crop.clone().try_into().ok());
         match table.get("model") {
             Some(Value::String(model)) => Ok((model.clone(), crop)),
-            _ => Err(Error::Config("`model` is a name or a file".into())),
+            _ => Err(Error::Config(
+                "`model` must be the name of an architecture or a file".into(),
+            )),
         }
     }
 
-    /// The configuration that a run keeps: every value said.
+    /// The configuration with all values, as a run folder keeps it.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("numbers and words can be written")
     }
@@ -260,11 +220,11 @@ impl Config {
     /// # Errors
     /// As [`Config::resolve`].
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let config: Self = toml::from_str(text).map_err(wrong)?;
+        let config: Self = toml::from_str(text).map_err(|error| Error::Config(in_words(&error)))?;
         config.checked()
     }
 
-    /// The learning rate that the schedule takes its shares of.
+    /// The base learning rate, which the schedule scales.
     pub fn learning_rate(&self) -> f64 {
         self.optimiser.learning_rate.unwrap_or_else(|| {
             let entry = optimisers::find(&self.optimiser.name);
@@ -272,7 +232,7 @@ impl Config {
         })
     }
 
-    /// How training pictures are loaded, for networks that are used with this preprocessing.
+    /// How training pictures are loaded, for this preprocessing.
     pub fn loading(&self, preprocess: &Preprocess) -> LoaderOptions {
         let mut preprocess = preprocess.clone();
         if self.train_side > 0 {
@@ -286,24 +246,23 @@ impl Config {
         }
     }
 
-    /// What picture files may ask for.
+    /// Limits for picture files.
     pub fn limits(&self) -> Limits {
         self.max_pixels.map_or_else(Limits::default, Limits::up_to)
     }
 
-    /// Whether maps of validation pictures are drawn for TensorBoard after this epoch, from 1: after
-    /// the first, the last, and each few between.
+    /// Whether maps of validation pictures are logged to TensorBoard after this epoch (from 1).
     pub fn draws_maps(&self, epoch: u64) -> bool {
         let every = self.tensorboard.images_every;
         every > 0 && (epoch.is_multiple_of(every) || epoch == 1 || epoch == self.epochs)
     }
 
-    /// What makes an epoch the best.
+    /// How the best epoch is chosen.
     pub fn criterion(&self) -> Criterion {
         Criterion::find(&self.best_by).expect("it was checked")
     }
 
-    /// The same with every option of optimiser and schedule said, if all values make sense.
+    /// Checks all values and fills in the options of optimiser and schedule.
     fn checked(mut self) -> Result<Self, Error> {
         let optimiser = optimisers::find(&self.optimiser.name)?;
         self.optimiser.options = optimiser
@@ -315,49 +274,56 @@ impl Config {
         self.schedule.options = schedule.schedule(&self.schedule.options)?.1;
         let refuse = |detail: &str| Err(Error::Config(detail.into()));
         if self.data.as_os_str().is_empty() {
-            return refuse("`data` is missing: name the folder of pictures");
+            return refuse("`data` is missing: set it to the data set folder");
         }
         if self.epochs == 0 || self.batch == 0 || self.accumulate == 0 {
-            return refuse("`epochs`, `batch` and `accumulate` are 1 or more");
+            return refuse("`epochs`, `batch` and `accumulate` must be at least 1");
         }
         if self.schedule_from >= self.epochs {
-            return refuse("`schedule_from` is less than `epochs`");
+            return refuse("`schedule_from` must be less than `epochs`");
         }
-        if self.batch == 1 && self.train == Part::All {
-            return refuse("`batch` is 1, but batch normalisation needs two pictures or more");
+        if self.batch == 1 && self.train == TrainedLayers::All {
+            return refuse("`batch` is 1, but batch normalisation needs at least 2 pictures");
         }
         if Criterion::find(&self.best_by).is_none() {
             let words = Criterion::WORDS.join("`, `");
-            return refuse(&format!("`best_by` is one of `{words}`"));
+            return refuse(&format!(
+                "`best_by` must be one of `{words}`, but is `{}`",
+                self.best_by
+            ));
         }
         if self.train_side > 0 && self.augment.random_resized_crop.is_none() {
             return refuse(
-                "`train_side` is of random resized crops; turn those on, or leave it out",
+                "`train_side` needs random resized crops: turn on `augment.random_resized_crop`, \
+                 or remove `train_side`",
             );
         }
         if self.train_side > Preprocess::MAX_SIDE {
             let most = Preprocess::MAX_SIDE;
-            return refuse(&format!("`train_side` is {most} or less"));
+            return refuse(&format!(
+                "`train_side` must be at most {most}, but is {}",
+                self.train_side
+            ));
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
-            return refuse("`label_smoothing` is from 0 to below 1");
+            return refuse("`label_smoothing` must be at least 0 and less than 1");
         }
         if !(0.0..1.0).contains(&self.ema) {
-            return refuse("`ema` is from 0 to below 1");
+            return refuse("`ema` must be at least 0 and less than 1");
         }
         if !(self.clip >= 0.0 && self.clip.is_finite()) {
-            return refuse("`clip` is 0 (no limit) or more");
+            return refuse("`clip` must be at least 0 (0 for no limit)");
         }
         if !(self.mixup >= 0.0 && self.mixup.is_finite()) {
-            return refuse("`mixup` is 0 (none) or more");
+            return refuse("`mixup` must be at least 0 (0 for none)");
         }
         if !self.learning_rate().is_finite() || self.learning_rate() <= 0.0 {
-            return refuse("`optimiser.learning_rate` is above 0");
+            return refuse("`optimiser.learning_rate` must be greater than 0");
         }
         if let ClassWeights::Each(weights) = &self.class_weights
             && weights.iter().any(|w| !w.is_finite() || *w < 0.0)
         {
-            return refuse("`class_weights` are numbers, none below 0");
+            return refuse("`class_weights` must be numbers of at least 0");
         }
         self.augment
             .validate()
@@ -371,20 +337,15 @@ impl Config {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Where and what, on one line: the lines between draw the place in the file.
-fn wrong(error: toml::de::Error) -> Error {
-    let text = error.to_string();
-    let mut lines = text.trim_end().lines();
-    let (place, what) = (lines.next().unwrap_or_default(), lines.next_back());
-    Error::Config(what.map_or(place.into(), |what| format!("{place}: {what}")))
-}
-
-/// The values of a preset for such a network, and of a file over them.
+/// The values of a preset for such a network, overridden by a file.
 fn under(
     preset: Option<&str>,
     file: Option<&str>,
@@ -405,7 +366,7 @@ fn under(
         })?;
         if preset.name != PRESETS[0].name {
             let mut text = parse(preset.text)?;
-            // A preset's learning rate belongs to its own optimiser.
+            // The learning rates in `networks` are for the optimiser of the same preset.
             networks = text.remove("networks");
             merge(&mut table, text);
         }
@@ -422,13 +383,14 @@ fn under(
 }
 
 fn parse(text: &str) -> Result<Table, Error> {
-    text.parse().map_err(wrong)
+    text.parse()
+        .map_err(|error| Error::Config(in_words(&error)))
 }
 
-/// Tables in which another name means that nothing else of the table before holds.
+/// Tables that are replaced as a whole if their name changes.
 const CHOICES: [&str; 2] = ["optimiser", "schedule"];
 
-/// Lays `over` over `table`.
+/// Overrides the values of `table` with those of `over`.
 fn merge(table: &mut Table, over: Table) {
     for (key, value) in over {
         match (table.get_mut(&key), value) {
@@ -447,7 +409,7 @@ fn merge(table: &mut Table, over: Table) {
     }
 }
 
-/// Sets the value at a path of names with dots between them.
+/// Sets the value of a dotted key.
 fn set(table: &mut Table, path: &str, value: Value) -> Result<(), Error> {
     let Some((first, rest)) = path.split_once('.') else {
         table.insert(path.into(), value);
@@ -459,12 +421,12 @@ fn set(table: &mut Table, path: &str, value: Value) -> Result<(), Error> {
     match below {
         Value::Table(below) => set(below, rest, value),
         _ => Err(Error::Config(format!(
-            "`{first}` has a value, so `{path}` cannot be set"
+            "`{path}` cannot be set, because `{first}` is not a table"
         ))),
     }
 }
 
-/// What TOML makes of a value on the command line; a word needs no quotes there.
+/// A single value as TOML; a word needs no quotes.
 fn value_of(text: &str) -> Value {
     let line = format!("value = {text}");
     match line.parse::<Table>() {
@@ -476,6 +438,7 @@ fn value_of(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Balance;
 
     fn resolve(values: &[(&str, &str)]) -> Result<Config, Error> {
         let mut all = vec![("data".to_owned(), "flowers".to_owned())];
@@ -484,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn every_preset_makes_sense_and_what_a_run_keeps_reads_as_the_same() {
+    fn every_preset_is_valid_and_read_back_as_written() {
         for preset in PRESETS {
             let data = [("data".to_owned(), "flowers".to_owned())];
             let config = Config::resolve(Some(preset.name), None, &data).unwrap();
@@ -493,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn single_values_go_before_the_file_and_the_file_before_the_preset() {
+    fn single_values_override_the_file_and_the_file_overrides_the_preset() {
         let file = "data = \"a\"\nepochs = 3\nbatch = 7\n";
         let values = [("epochs".to_owned(), "4".to_owned())];
         let config = Config::resolve(Some("seed"), Some(file), &values).unwrap();
@@ -502,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn another_optimiser_comes_without_the_options_of_the_one_before() {
+    fn another_optimiser_discards_the_options_of_the_one_before() {
         let before = resolve(&[]).unwrap();
         assert_eq!(before.optimiser.name, "sgd");
         let after = resolve(&[("optimiser.name", "rmsprop")]).unwrap();
@@ -513,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_without_batch_normalisation_have_other_defaults_that_values_override() {
+    fn networks_without_batch_normalisation_have_other_defaults() {
         let resolve = |normalisation, values: &[(&str, &str)]| {
             let mut all = vec![("data".to_owned(), "flowers".to_owned())];
             all.extend(values.iter().map(|&(k, v)| (k.into(), v.into())));
@@ -550,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_for_the_last_layer_are_augmented_only_where_it_is_said() {
+    fn training_the_last_layer_has_no_augmentation_by_default() {
         let head = resolve(&[("train", "head")]).unwrap();
         assert_eq!(head.augment, Augment::none());
         let asked = resolve(&[("train", "head"), ("augment.vertical_flip", "true")]).unwrap();
@@ -559,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_numbers_and_words_are_taken_as_they_are_typed() {
+    fn lists_numbers_and_words_need_no_quotes() {
         let config = resolve(&[
             ("augment.random_resized_crop.scale", "[0.5, 1]"),
             ("class_weights", "balanced"),
@@ -573,15 +536,31 @@ mod tests {
         );
         assert_eq!(config.class_weights, ClassWeights::Named(Balance::Balanced));
         assert_eq!(config.learning_rate(), 1e-3);
-        assert_eq!(config.train, Part::LastStage);
+        assert_eq!(config.train, TrainedLayers::LastStage);
     }
 
     #[test]
-    fn what_is_unknown_or_makes_no_sense_is_refused_by_name() {
+    fn unknown_keys_and_invalid_values_are_errors_that_name_the_key() {
         for (key, value, expected) in [
             ("epoch", "3", "epoch"),
             ("epochs", "0", "`epochs`"),
-            ("optimiser.name", "sdg", "there is no optimiser `sdg`"),
+            ("optimiser.name", "sdg", "unknown optimiser `sdg`"),
+            (
+                "class_weights",
+                "inverse",
+                "`class_weights`: must be `none`, `balanced` or a list with one number per class, \
+                 but is the text \"inverse\"",
+            ),
+            (
+                "batch",
+                "many",
+                "`batch`: must be a whole number, but is the text \"many\"",
+            ),
+            (
+                "optimiser.momentum",
+                "[0.9]",
+                "must be true, false, a number or a word, but is a list",
+            ),
             ("optimiser.momentun", "0.5", "momentun"),
             ("schedule.name", "cosinus", "cosinus"),
             ("label_smoothing", "1", "label_smoothing"),

@@ -1,4 +1,4 @@
-//! An average of the weights over the last steps, which generalises better than the last ones.
+//! Exponential moving average of the weights.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,8 @@ use rayon::prelude::*;
 
 use crate::Error;
 
-/// The exponential moving average of all parameters (arXiv 1703.01780), running statistics
-/// of batch-norms among them, as timm's `ModelEmaV3` does: a network with averaged weights needs
-/// averaged statistics.
+/// The exponential moving average of all parameters (arXiv 1703.01780), including the running
+/// statistics of batch normalisation, as timm's `ModelEmaV3`.
 ///
 /// After every optimiser step, `average ← average + (1 − decay) · (value − average)`.
 pub struct Ema {
@@ -19,15 +18,13 @@ pub struct Ema {
     values: Vec<Tensor>,
 }
 
-/// Prefix of the names of averages.
+/// Prefix of the names in a checkpoint.
 const PREFIX: &str = "ema";
 
 impl Ema {
-    /// Begins with the values of `graph`.
-    ///
-    /// With `warm_up` the decay of update t, counted from 0, is `1 − (1 + t)^(−2/3)`, at most `decay`:
-    /// an average of few steps forgets the first weights, as timm's with its default gamma and power.
-    /// Without, `decay` holds from the first update on.
+    /// Starts with the values of `graph`. With `warm_up` the decay of update t, from 0, is `1 − (1
+    /// + t)^(−2/3)`, at most `decay`, as timm's with its default gamma and power. So the initial
+    /// weights lose influence early. Without it, `decay` applies from the first update on.
     ///
     /// # Panics
     /// If `decay` is not from 0 to 1.
@@ -46,7 +43,7 @@ impl Ema {
         &self.values
     }
 
-    /// Updates made.
+    /// Number of updates.
     pub fn updates(&self) -> u64 {
         self.updates
     }
@@ -59,10 +56,10 @@ impl Ema {
         (1.0 - 1.0 / (root * root)).min(self.decay)
     }
 
-    /// Takes the values after a step into the average.
+    /// Updates the average with the values after a step.
     ///
     /// # Panics
-    /// If `graph` is not the one that the average began with.
+    /// If `graph` has other parameters than the first one.
     pub fn update(&mut self, graph: &Graph) {
         assert_eq!(self.values.len(), graph.values().len(), "another network");
         let share = (1.0 - self.decay_now()) as f32;
@@ -80,8 +77,8 @@ impl Ema {
         self.updates += 1;
     }
 
-    /// What a checkpoint must keep besides [`Ema::updates`]: tensors `ema.<parameter>`. Cheap: they
-    /// are shared until the next update.
+    /// The tensors `ema.<parameter>` for a checkpoint, which also needs [`Ema::updates`]. Cheap:
+    /// they are shared until the next update.
     pub fn state(&self, graph: &Graph) -> BTreeMap<String, Tensor> {
         let named = graph.parameters().iter().zip(&self.values);
         named
@@ -89,11 +86,11 @@ impl Ema {
             .collect()
     }
 
-    /// Goes on from what was kept.
+    /// Restores a saved state.
     ///
     /// # Errors
-    /// [`Error::State`] if a parameter's average is missing or has another shape, or one belongs to
-    /// no parameter; nothing is changed then.
+    /// [`Error::State`] if the average of a parameter is missing or has another shape, or if the
+    /// network does not have a parameter. Nothing is changed then.
     pub fn restore(
         &mut self,
         graph: &Graph,
@@ -112,7 +109,7 @@ impl Ema {
                 .ok_or_else(|| refuse(format!("`{name}` is missing")))?;
             if value.shape() != parameter.shape {
                 return Err(refuse(format!(
-                    "`{name}` is {:?}, the parameter {:?}; was the network changed?",
+                    "`{name}` has the shape {:?}, but the parameter has {:?}; was the network changed?",
                     value.shape(),
                     parameter.shape
                 )));
@@ -162,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn statistics_are_averaged_like_weights() {
+    fn running_statistics_are_averaged_too() {
         let mut graph = network();
         set_all(&mut graph, 0.0);
         let mut ema = Ema::new(&graph, 0.9, false);
@@ -174,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_up_begins_with_the_weights_of_the_first_step() {
+    fn with_a_warm_up_the_first_average_is_the_first_weights() {
         let mut graph = network();
         let mut ema = Ema::new(&graph, 0.5, true);
         set_all(&mut graph, 1.0);
@@ -186,13 +183,13 @@ mod tests {
         let decay = 1.0 - 2f64.powf(-2.0 / 3.0);
         let second = 1.0 * decay + 2.0 * (1.0 - decay);
         assert_all(&ema, second);
-        // 1 − 3^(−2/3) = 0.52 is more than the decay that was set.
+        // 1 − 3^(−2/3) = 0.52 is greater than the given decay.
         ema.update(&graph);
         assert_all(&ema, (second + 2.0) / 2.0);
     }
 
     #[test]
-    fn an_average_restored_goes_on_to_the_same_bits() {
+    fn a_restored_average_continues_with_the_same_bits() {
         let mut graph = network();
         let mut whole = Ema::new(&graph, 0.9, true);
         set_all(&mut graph, 0.3);
@@ -208,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_another_network_is_refused() {
+    fn the_state_of_another_network_is_an_error() {
         let graph = network();
         let mut ema = Ema::new(&graph, 0.9, false);
         let state = ema.state(&graph);
@@ -224,7 +221,7 @@ mod tests {
         let shape = refused(&|s| {
             s.insert("ema.fc.bias".into(), Tensor::zeros(&[3]));
         });
-        assert!(shape.contains("`ema.fc.bias` is [3]"), "{shape}");
+        assert!(shape.contains("`ema.fc.bias` has the shape [3]"), "{shape}");
         let other = refused(&|s| {
             s.insert("ema.conv.bias".into(), Tensor::zeros(&[3]));
         });

@@ -1,4 +1,4 @@
-//! What can go wrong in training.
+//! Errors of training.
 
 use std::fmt::Write as _;
 use std::io;
@@ -6,62 +6,62 @@ use std::path::{Path, PathBuf};
 
 use crate::Advice;
 
-/// An error of training. Each says what to do about it.
+/// An error of training.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A registry has nothing of this name.
-    #[error("there is no {kind} `{name}`; there are {known}")]
+    /// An unknown name.
+    #[error("unknown {kind} `{name}`; choose one of {known}")]
     Unknown {
-        /// What was asked for, such as `optimiser`.
+        /// What it names, such as `optimiser`.
         kind: &'static str,
-        /// The name asked for.
+        /// The unknown name.
         name: String,
-        /// The names there are.
+        /// The known names.
         known: String,
     },
-    /// An option that the chosen entry does not have.
-    #[error("{owner} has no option `{option}`; it has {known}")]
+    /// An unknown option.
+    #[error("{owner} has no option `{option}`; its options are: {known}")]
     UnknownOption {
         /// Whose option, such as `optimiser sgd`.
         owner: String,
-        /// The option given.
+        /// The unknown option.
         option: String,
-        /// The options there are.
+        /// The known options.
         known: String,
     },
-    /// A value that an option does not take.
-    #[error("`{option}` of {owner} does not take {value}: it takes {expected}")]
+    /// An invalid value of an option.
+    #[error("invalid value `{value}` for `{option}` of {owner}: it must be {expected}")]
     OptionValue {
         /// Whose option, such as `optimiser sgd`.
         owner: String,
         /// The option.
         option: String,
-        /// The value given.
+        /// The invalid value.
         value: String,
-        /// What it takes.
+        /// Which values are valid.
         expected: String,
     },
-    /// Logits and what they should be do not fit.
-    #[error("the loss of logits {logits:?}: {detail}")]
+    /// The loss cannot be computed for these logits and targets.
+    #[error("the loss of logits of shape {logits:?}: {detail}")]
     Loss {
         /// Shape of the logits.
         logits: Vec<usize>,
-        /// What does not fit.
+        /// What is wrong.
         detail: String,
     },
-    /// A saved state does not belong to this network or these settings.
+    /// A saved state belongs to another network or other settings.
     #[error("the saved state of the {owner} does not fit: {detail}")]
     State {
         /// Whose state, such as `optimiser`.
         owner: &'static str,
-        /// What does not fit, and what to do.
+        /// What does not match.
         detail: String,
     },
-    /// Logits and labels that cannot be compared.
+    /// An evaluation is not possible.
     #[error("evaluation: {0}")]
     Evaluation(String),
-    /// The configuration makes no sense.
+    /// The configuration is invalid.
     #[error("configuration: {0}")]
     Config(String),
     /// The folder of a run cannot be used.
@@ -69,15 +69,24 @@ pub enum Error {
     Run {
         /// The folder.
         folder: PathBuf,
-        /// What is wrong and what to do.
+        /// What is wrong, and what to do.
         detail: String,
     },
-    /// A file is no checkpoint of a run, or not of this one.
+    /// The folder of a new run has a run with weights already.
+    #[error(
+        "{}: the folder has a run already; resume it, replace it, or choose another folder",
+        folder.display()
+    )]
+    RunExists {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file is not a checkpoint of this run.
     #[error("{}: {detail}", path.display())]
     Checkpoint {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         detail: String,
     },
     /// A file of a run cannot be read or written.
@@ -85,45 +94,45 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The loss or the weights are no numbers any more.
+    /// The loss or the weights are not finite.
     #[error(
-        "training diverged: {what} became {value} in epoch {epoch}, step {step}, at a learning rate \
-         of {learning_rate}. Train again and {advice}. What was saved before is untouched"
+        "training diverged: {what} became {value} in epoch {epoch}, step {step}, with a learning \
+         rate of {learning_rate}. Train again and {advice}. Files that were saved before are unchanged"
     )]
     NotFinite {
-        /// What: `the loss`, `the validation loss` or `the weights`.
+        /// `the loss`, `the validation loss` or `the weights`.
         what: &'static str,
-        /// What it became.
+        /// NaN or infinity.
         value: f64,
         /// From 1.
         epoch: u64,
-        /// Step of the epoch, from 1.
+        /// The step of the epoch, from 1.
         step: usize,
-        /// Learning rate of that step.
+        /// The learning rate of that step.
         learning_rate: f64,
         /// What to change.
         advice: Advice,
     },
-    /// Pictures that cannot be read.
+    /// Some pictures cannot be read.
     #[error("{}", broken(folder, pictures))]
     Broken {
         /// The data set.
         folder: PathBuf,
-        /// What is wrong with each; the message names the file.
+        /// One message per picture, with the file.
         pictures: Vec<String>,
     },
-    /// The pictures cannot be read.
+    /// The data set cannot be read.
     #[error(transparent)]
     Data(#[from] dvm_data::Error),
-    /// The network cannot be walked.
+    /// The network cannot be computed.
     #[error(transparent)]
     Engine(#[from] dvm_engine::Error),
 }
 
-/// Broken pictures that an error names.
+/// Most pictures that an error names.
 const NAMED: usize = 10;
 
 fn broken(folder: &Path, pictures: &[String]) -> String {
@@ -137,7 +146,7 @@ fn broken(folder: &Path, pictures: &[String]) -> String {
     if pictures.len() > NAMED {
         let _ = write!(words, "; and {} more", pictures.len() - NAMED);
     }
-    words += ". Repair or remove them, or leave them out (`on_broken = skip`)";
+    words += ". Repair or remove them, or skip them (`on_broken = skip`)";
     words
 }
 

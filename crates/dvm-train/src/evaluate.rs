@@ -1,30 +1,30 @@
-//! What a network says of labelled pictures.
+//! The logits of labelled pictures.
 
 use dvm_data::Batch;
 use dvm_engine::{Network, Tensor};
 
 use crate::Error;
 
-/// What a network says of labelled pictures, in the order in which they came.
+/// The logits of labelled pictures, in the order of the batches.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answers {
+pub struct LabelledLogits {
     /// Logits, `[N, K]`, row-major.
     pub logits: Vec<f32>,
     /// The class of each picture.
     pub classes: Vec<usize>,
-    /// The position of each picture among the samples.
+    /// The index of each picture among the samples.
     pub samples: Vec<usize>,
-    /// Positions of pictures that could not be read, and why; the message names the file.
+    /// The index of each picture that could not be read, with a message that names the file.
     pub skipped: Vec<(usize, String)>,
 }
 
-impl Answers {
+impl LabelledLogits {
     /// Number of pictures.
     pub fn len(&self) -> usize {
         self.classes.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no pictures.
     pub fn is_empty(&self) -> bool {
         self.classes.is_empty()
     }
@@ -46,26 +46,26 @@ impl Answers {
     }
 }
 
-/// What `network` says of these batches. `done` is told the number of pictures after each.
+/// Computes the logits of these batches. `done` gets the number of pictures after each batch.
 ///
 /// # Errors
-/// [`Error::Data`] for pictures that cannot be read, [`Error::Engine`] for a network that cannot
-/// take them.
-pub fn answers(
+/// [`Error::Data`] if pictures cannot be read, [`Error::Engine`] if the network cannot compute
+/// them.
+pub fn labelled_logits(
     network: &Network,
     batches: impl Iterator<Item = Result<Batch, dvm_data::Error>>,
     mut done: impl FnMut(usize),
-) -> Result<Answers, Error> {
-    let mut answers = Answers::default();
+) -> Result<LabelledLogits, Error> {
+    let mut labelled_logits = LabelledLogits::default();
     for batch in batches {
         let batch = batch?;
-        answers.skipped.extend(batch.skipped);
+        labelled_logits.skipped.extend(batch.skipped);
         if !batch.classes.is_empty() {
             let pictures = Tensor::from_stored(&batch.shape, batch.values);
             let logits = network.fused().logits(&pictures)?;
-            answers.extend(&logits, &batch.classes, &batch.samples);
+            labelled_logits.extend(&logits, &batch.classes, &batch.samples);
         }
-        done(answers.len() + answers.skipped.len());
+        done(labelled_logits.len() + labelled_logits.skipped.len());
     }
-    Ok(answers)
+    Ok(labelled_logits)
 }

@@ -1,16 +1,14 @@
-//! Weights of a network that has learnt nothing yet.
+//! Random initial weights.
 
 use dvm_data::random;
 use dvm_engine::{Initialisation, Initialiser, Parameter, Role, Tensor};
 use rand_distr::{Distribution, Normal, Uniform};
 
-/// The first value of a parameter, drawn from a stream of its own that depends on `seed` and its name
-/// only: neither order nor other layers change it. `is_head` says whether the parameter is of the
-/// layer whose outputs are the classes.
-///
-/// Biases, class tokens and running means are 0; scales and running variances 1. Layer scales
-/// `[C, 1, 1]` are 1e-6 (arXiv 2201.03545), and what is added by position, `[1, T, D]` or `[P, heads]`, is
-/// normal of deviation 0.02, as in torchvision and timm.
+/// The initial value of a parameter. It depends only on `seed`, name and shape, not on other
+/// layers. `is_head` says whether the parameter belongs to the last layer. Biases, class tokens and
+/// running means are 0; scales and running variances are 1. Layer scales `[C, 1, 1]` are 1e-6
+/// (arXiv 2201.03545). Position embeddings, `[1, T, D]` or `[P, heads]`, are normal with standard
+/// deviation 0.02, as in torchvision and timm.
 pub fn fresh(
     parameter: &Parameter,
     initialisation: &Initialisation,
@@ -45,21 +43,21 @@ pub fn fresh(
     let mut values = vec![0.0; shape.iter().product()];
     match drawn_from(initialiser, shape) {
         Drawn::Normal(deviation) => {
-            let normal = Normal::new(0.0, deviation).expect("a deviation is finite");
+            let normal = Normal::new(0.0, deviation).expect("the deviation is finite");
             values.fill_with(|| normal.sample(&mut stream) as f32);
         }
         Drawn::Uniform(bound) => {
-            let uniform = Uniform::new_inclusive(-bound, bound).expect("a bound is finite");
+            let uniform = Uniform::new_inclusive(-bound, bound).expect("the bound is finite");
             values.fill_with(|| uniform.sample(&mut stream) as f32);
         }
     }
     Tensor::from_nchw(shape, &values)
 }
 
-/// Sets these streams apart from others of the same seed.
+/// Separates these random streams from others of the same seed.
 const STREAM: u64 = u64::from_be_bytes(*b"initial ");
 
-/// What is drawn, with its standard deviation or its bound.
+/// A distribution, with its standard deviation or its bound.
 enum Drawn {
     Normal(f64),
     Uniform(f64),

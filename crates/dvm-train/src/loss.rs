@@ -1,51 +1,51 @@
-//! What training minimises.
+//! The training loss.
 
 use dvm_engine::Tensor;
 
 use crate::Error;
 
-/// The cross-entropy of softmax probabilities with the targets, as PyTorch's `CrossEntropyLoss`
-/// with reduction `mean`.
+/// Cross-entropy of the softmax probabilities, as PyTorch's `CrossEntropyLoss` with reduction
+/// `mean`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CrossEntropy {
-    /// How much of every target is spread evenly over all classes, 0…1 (arXiv 1512.00567).
+    /// The share of every target that is distributed evenly over all classes, 0…1 (arXiv 1512.00567).
     pub label_smoothing: f32,
-    /// How much each class counts, above 0; all alike if `None`.
+    /// The weight of each class, greater than 0; `None` for equal weights.
     pub class_weights: Option<Vec<f32>>,
 }
 
-/// What the samples of a batch should be.
+/// The targets of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
-    /// The class of every sample. The mean is weighted: it is the sum of the samples' losses over
-    /// the sum of their classes' weights.
+    /// The class of every sample. The mean is weighted: the sum of the losses divided by the sum of
+    /// the class weights.
     Classes(Vec<usize>),
-    /// What every sample was mixed from. The mean is the sum over the number of samples, whatever
-    /// the classes' weights, as PyTorch's for targets that are probabilities.
+    /// Mixed samples. The mean is the sum of the losses divided by the number of samples, as
+    /// PyTorch's for targets that are probabilities.
     Mixtures(Vec<Mixture>),
 }
 
-/// A sample mixed from two (arXiv 1710.09412).
+/// The target of a sample mixed from two (arXiv 1710.09412).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mixture {
     /// Class of the first.
     pub first: usize,
     /// Class of the second.
     pub second: usize,
-    /// Share of the first, 0…1; the second has the rest.
+    /// Share of the first, 0…1.
     pub share: f32,
 }
 
 /// The loss of a batch.
 #[derive(Clone, Debug)]
 pub struct LossValue {
-    /// The sum over the samples, each times the weight of its class.
+    /// The sum of the weighted losses of the samples.
     pub sum: f64,
     /// The mean, see [`Targets`].
     pub mean: f64,
     /// The gradient of the mean with respect to the logits, `[N, K]`.
     pub gradient: Tensor,
-    /// The loss of every sample, times the weight of its class.
+    /// The weighted loss of every sample.
     pub per_sample: Vec<f32>,
 }
 
@@ -58,20 +58,20 @@ impl Targets {
         }
     }
 
-    /// Whether there is no sample.
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl CrossEntropy {
-    /// The loss of `logits` `[N, K]` and its gradient; computed in f64, so that logits of any finite
-    /// size have a finite loss.
+    /// The loss of `logits` `[N, K]` and its gradient, computed in f64: finite logits have a finite
+    /// loss.
     ///
     /// # Errors
-    /// [`Error::Loss`] if the logits are not `[N, K]` with a target each and a weight per class, a
-    /// class is not among the K, or settings are out of range. Logits that are not finite are no
-    /// error: the loss is then not finite either, and the caller knows the step to blame.
+    /// [`Error::Loss`] if the logits are not `[N, K]` with N targets and K weights, if a class is
+    /// not less than K, or if a setting is out of range. Logits that are not finite are not an
+    /// error here: the loss is then not finite either, and the caller knows the step.
     pub fn value_and_gradient(
         &self,
         logits: &Tensor,
@@ -120,7 +120,7 @@ impl CrossEntropy {
         })
     }
 
-    /// The number of classes, if all fits.
+    /// Checks the shapes and returns the number of classes.
     fn check(&self, logits: &Tensor, targets: &Targets) -> Result<usize, Error> {
         let refuse = |detail: String| {
             Err(Error::Loss {
@@ -129,10 +129,10 @@ impl CrossEntropy {
             })
         };
         let &[samples, classes] = logits.shape() else {
-            return refuse("logits are [samples, classes]".into());
+            return refuse("the shape must be [samples, classes]".into());
         };
         if samples == 0 || classes == 0 {
-            return refuse("there is nothing to take a mean of".into());
+            return refuse("there are no samples or no classes".into());
         }
         if targets.len() != samples {
             return refuse(format!("there are {} targets", targets.len()));
@@ -141,18 +141,21 @@ impl CrossEntropy {
             Targets::Classes(all) => all.iter().copied().find(|&class| class >= classes),
             Targets::Mixtures(all) => {
                 if let Some(mixture) = all.iter().find(|m| !(0.0..=1.0).contains(&m.share)) {
-                    return refuse(format!("a share of a mixture is {}", mixture.share));
+                    return refuse(format!(
+                        "the share of a mixture must be from 0 to 1, but is {}",
+                        mixture.share
+                    ));
                 }
                 let both = all.iter().flat_map(|m| [m.first, m.second]);
                 both.into_iter().find(|&class| class >= classes)
             }
         };
         if let Some(class) = beyond {
-            return refuse(format!("a target is class {class}, counted from 0"));
+            return refuse(format!("a target has the class index {class}"));
         }
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             return refuse(format!(
-                "label smoothing is from 0 to 1, not {}",
+                "label smoothing must be from 0 to 1, but is {}",
                 self.label_smoothing
             ));
         }
@@ -161,7 +164,9 @@ impl CrossEntropy {
                 return refuse(format!("there are {} class weights", weights.len()));
             }
             if let Some(weight) = weights.iter().find(|w| !(w.is_finite() && **w > 0.0)) {
-                return refuse(format!("class weights are above 0, one is {weight}"));
+                return refuse(format!(
+                    "class weights must be greater than 0, but one is {weight}"
+                ));
             }
         }
         Ok(classes)
@@ -191,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_not_numbers_have_a_loss_that_is_not() {
+    fn a_nan_logit_gives_a_nan_loss() {
         let logits = Tensor::from_stored(&[1, 2], vec![f32::NAN, 0.0]);
         let loss = CrossEntropy::default()
             .value_and_gradient(&logits, &Targets::Classes(vec![1]))
@@ -200,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn targets_and_weights_that_do_not_fit_are_errors() {
         let logits = Tensor::zeros(&[2, 3]);
         let refused = |loss: CrossEntropy, targets| {
             let error = loss.value_and_gradient(&logits, &targets).unwrap_err();
@@ -210,11 +215,11 @@ mod tests {
         let classes = |all: &[usize]| Targets::Classes(all.to_vec());
         assert_eq!(
             refused(plain.clone(), classes(&[0])),
-            "the loss of logits [2, 3]: there are 1 targets"
+            "the loss of logits of shape [2, 3]: there are 1 targets"
         );
         assert_eq!(
             refused(plain.clone(), classes(&[0, 3])),
-            "the loss of logits [2, 3]: a target is class 3, counted from 0"
+            "the loss of logits of shape [2, 3]: a target has the class index 3"
         );
         let half = |share| Mixture {
             first: 0,
@@ -222,7 +227,7 @@ mod tests {
             share,
         };
         let mixtures = Targets::Mixtures(vec![half(0.5), half(1.5)]);
-        assert!(refused(plain, mixtures).ends_with("a share of a mixture is 1.5"));
+        assert!(refused(plain, mixtures).ends_with("must be from 0 to 1, but is 1.5"));
         let smooth = CrossEntropy {
             label_smoothing: f32::NAN,
             class_weights: None,
@@ -233,6 +238,6 @@ mod tests {
             class_weights: Some(weights.to_vec()),
         };
         assert!(refused(weighted(&[1.0, 2.0]), classes(&[0, 1])).contains("2 class weights"));
-        assert!(refused(weighted(&[1.0, 0.0, 1.0]), classes(&[0, 1])).contains("above 0"));
+        assert!(refused(weighted(&[1.0, 0.0, 1.0]), classes(&[0, 1])).contains("greater than 0"));
     }
 }

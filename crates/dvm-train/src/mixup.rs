@@ -1,4 +1,4 @@
-//! Mixup: pictures that are a little of another one, and targets to match.
+//! Mixup: mixed pictures with mixed targets.
 
 use dvm_data::random;
 use rand_distr::{Beta, Distribution};
@@ -6,25 +6,26 @@ use rayon::prelude::*;
 
 use crate::{Error, Mixture, Targets};
 
-/// Mixes every picture of a batch with its counterpart from the other end of the batch, all by the
-/// same share, drawn from Beta(alpha, alpha) for each step: mixup (arXiv 1710.09412) as timm does it
-/// for whole batches.
+/// Mixup (arXiv 1710.09412) as timm does it for whole batches: every picture is mixed with its
+/// counterpart from the other end of the batch. The share is drawn from Beta(alpha, alpha) for each
+/// step.
 #[derive(Clone, Copy, Debug)]
 pub struct Mixup {
     shares: Beta<f64>,
 }
 
 impl Mixup {
-    /// Mixup of this `alpha`, above 0: near 0 mostly one picture of two, 1 every share alike.
+    /// Mixup with this `alpha`, which must be greater than 0. Small values mix little; with 1 all
+    /// shares are equally likely.
     ///
     /// # Errors
-    /// [`Error::OptionValue`] if it is not above 0.
+    /// [`Error::OptionValue`] if it is not greater than 0.
     pub fn new(alpha: f64) -> Result<Self, Error> {
         let refuse = || Error::OptionValue {
             owner: "mixup".into(),
             option: "alpha".into(),
             value: alpha.to_string(),
-            expected: "a number above 0".into(),
+            expected: "a number greater than 0".into(),
         };
         if !alpha.is_finite() {
             return Err(refuse());
@@ -33,7 +34,7 @@ impl Mixup {
         Ok(Self { shares })
     }
 
-    /// The share of a picture itself in this step, 0…1; the same for the same seed and step.
+    /// The share of the picture itself in this step, 0…1. It depends only on seed and step.
     pub fn share(&self, seed: u64, step: u64) -> f32 {
         let share = self
             .shares
@@ -41,17 +42,17 @@ impl Mixup {
         share.clamp(0.0, 1.0) as f32
     }
 
-    /// Mixes a batch in place and says what each picture then is. `values` are the pictures one after
-    /// the other, however each is stored.
+    /// Mixes a batch in place and returns its targets. `values` are the pictures one after the
+    /// other, in any layout.
     ///
     /// # Panics
-    /// If the values are not as many for every picture.
+    /// If `values` cannot be divided evenly among the pictures.
     pub fn mix(&self, values: &mut [f32], classes: &[usize], seed: u64, step: u64) -> Targets {
         mix(values, classes, self.share(seed, step))
     }
 }
 
-/// Sets these streams apart from others of the same seed.
+/// Separates these random streams from others of the same seed.
 const STREAM: u64 = u64::from_be_bytes(*b"mixup   ");
 
 fn mix(values: &mut [f32], classes: &[usize], share: f32) -> Targets {
@@ -59,7 +60,7 @@ fn mix(values: &mut [f32], classes: &[usize], share: f32) -> Targets {
     if count > 0 {
         assert_eq!(values.len() % count, 0, "pictures of different sizes");
         let picture = values.len() / count;
-        // The picture in the middle of an odd batch is its own counterpart and stays.
+        // The middle picture of an odd batch is its own counterpart.
         let (first, second) = values.split_at_mut(count / 2 * picture);
         if picture > 0 {
             let pairs = first.par_chunks_exact_mut(picture);
@@ -137,10 +138,13 @@ mod tests {
     }
 
     #[test]
-    fn an_alpha_that_is_no_such_number_is_refused() {
+    fn an_alpha_that_is_not_greater_than_zero_is_an_error() {
         for alpha in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let error = Mixup::new(alpha).unwrap_err().to_string();
-            assert!(error.ends_with("it takes a number above 0"), "{error}");
+            assert!(
+                error.ends_with("it must be a number greater than 0"),
+                "{error}"
+            );
         }
     }
 }

@@ -1,10 +1,9 @@
-//! What keeps the values of a network in range, which decides how fast it can learn.
+//! Which kind of normalisation a network has.
 
 use dvm_engine::Graph;
 
-/// What keeps the values of a network in range while its weights move. Defaults of training depend
-/// on it: a learning rate that is right with batch normalisation drives a network without it to
-/// chance or to NaN.
+/// The kind of normalisation of a network. Training defaults depend on it: a network without batch
+/// normalisation needs a lower learning rate, or it diverges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Normalisation {
     /// Batch normalisation: ResNet, EfficientNet, MobileNet and most others.
@@ -17,7 +16,7 @@ pub enum Normalisation {
 }
 
 impl Normalisation {
-    /// What this network has.
+    /// The kind of this network.
     pub fn of(graph: &Graph) -> Self {
         let has = |kind: &str| graph.nodes().iter().any(|node| node.op.kind() == kind);
         if has("batch_norm") {
@@ -29,7 +28,7 @@ impl Normalisation {
         }
     }
 
-    /// Its name among the `networks` of a preset.
+    /// The key under `networks` in a preset.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Batch => "batch",
@@ -38,8 +37,8 @@ impl Normalisation {
         }
     }
 
-    /// The share of an adaptive optimiser's default learning rate that such a network learns with:
-    /// Adam's steps are as long as the learning rate says, however small the gradients are.
+    /// Factor for the default learning rate of adaptive optimisers, whose step size does not shrink
+    /// with the gradients.
     pub(crate) fn adaptive_share(self) -> f64 {
         match self {
             Self::Batch => 1.0,
@@ -54,7 +53,7 @@ mod tests {
     use dvm_engine::Tensor;
 
     #[test]
-    fn networks_of_the_zoo_are_told_apart_by_their_layers() {
+    fn the_kind_follows_from_the_layers() {
         for (name, expected) in [
             ("squeezenet1_1", Normalisation::None),
             ("efficientnet_lite0", Normalisation::Batch),

@@ -1,14 +1,13 @@
-//! Options of optimisers and schedules, with errors that say whose they are.
+//! Options of optimisers and schedules.
 
 use dvm_options::{OptionSpec, Refused, Resolved, Settings};
 
 use crate::Error;
 
-/// Every option of these with its value, the defaults filled in. `owner` is whose they are, such as
-/// `optimiser sgd`.
+/// The options of `owner`, such as `optimiser sgd`, with defaults filled in.
 ///
 /// # Errors
-/// [`Error::UnknownOption`], or [`Error::OptionValue`] for what an option does not take.
+/// [`Error::UnknownOption`], [`Error::OptionValue`].
 pub(crate) fn resolve<'s>(
     owner: &str,
     specs: impl Iterator<Item = &'s OptionSpec> + Clone,
@@ -36,7 +35,7 @@ pub(crate) fn resolve<'s>(
     })
 }
 
-/// That the value of an option does not go with the others.
+/// The error for a value that contradicts other options.
 pub(crate) fn refuse(resolved: &Resolved, option: &str, expected: &str) -> Error {
     Error::OptionValue {
         owner: resolved.owner().into(),
@@ -59,7 +58,7 @@ mod tests {
     };
 
     #[test]
-    fn errors_say_whose_option_it_is() {
+    fn errors_name_the_owner_of_the_option() {
         let refused = |settings: Settings| {
             let specs = std::iter::once(&MOMENTUM);
             let specs: Vec<_> = specs.collect();
@@ -68,11 +67,12 @@ mod tests {
         };
         assert_eq!(
             refused(Settings::new().with("momentun", 0.5)),
-            "optimiser x has no option `momentun`; it has momentum"
+            "optimiser x has no option `momentun`; its options are: momentum"
         );
         assert_eq!(
             refused(Settings::new().with("momentum", 1)),
-            "`momentum` of optimiser x does not take 1: it takes a number from 0 to below 1"
+            "invalid value `1` for `momentum` of optimiser x: it must be a number of at least 0 \
+             and less than 1"
         );
     }
 }

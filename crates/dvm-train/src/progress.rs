@@ -1,4 +1,4 @@
-//! What a training run tells whoever watches it.
+//! Events and records of a run.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Trouble;
 
-/// Work of a run besides steps. All of it can take long.
+/// Work of a run besides training steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// All pictures are decoded once, to find broken ones.
@@ -27,11 +27,11 @@ pub enum Phase {
     ReportMaps,
 }
 
-/// Something that happened in a run, in the order in which it happens: `Started`, then phases, steps,
-/// epochs and messages, then `Finished` unless the run failed; phases of the report follow.
+/// An event of a run. The order is: `Started`; phases, steps, epochs and messages; `Finished`,
+/// unless the run failed; phases of the report.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrainingEvent {
-    /// The run begins or is resumed.
+    /// The run starts or is resumed.
     Started {
         /// Name of the architecture.
         model: String,
@@ -39,59 +39,59 @@ pub enum TrainingEvent {
         training: usize,
         /// Number of validation pictures.
         validation: usize,
-        /// The first epoch that will be trained, from 1: later where a run was resumed.
+        /// The first epoch to train, from 1; greater if the run is resumed.
         first_epoch: usize,
         /// The last epoch.
         epochs: usize,
         /// Records of the epochs before `first_epoch`.
         past: Vec<EpochRecord>,
-        /// Epochs to come in which maps are drawn for TensorBoard, from 1.
+        /// Remaining epochs in which maps are drawn for TensorBoard, from 1.
         map_epochs: Vec<usize>,
     },
-    /// So much of a phase is done.
+    /// Progress of a phase.
     Phase {
-        /// Which.
+        /// The phase.
         phase: Phase,
-        /// How much of it: pictures, or files for [`Phase::Saving`].
+        /// Completed pictures, or files for [`Phase::Saving`].
         done: usize,
-        /// How much there is.
+        /// Number of pictures or files.
         total: usize,
     },
-    /// The weights were moved once.
+    /// A training step was made.
     Step {
         /// From 1.
         epoch: usize,
         /// From 1, within the epoch.
         step: usize,
-        /// Steps of an epoch.
+        /// Steps per epoch.
         steps: usize,
         /// Loss of the step's pictures.
         loss: f64,
-        /// Share of the step's pictures whose class was found: 0 to 1.
+        /// Accuracy on the step's pictures, 0 to 1.
         accuracy: f64,
         /// Learning rate of the step.
         learning_rate: f64,
-        /// Training pictures in a second, lately.
+        /// Recent speed, in training pictures per second.
         images_per_second: f64,
     },
-    /// An epoch was trained and validated.
+    /// An epoch is completed.
     Epoch(EpochRecord),
-    /// Something to be said, in one line.
+    /// A message of one line.
     Message(String),
-    /// The training gets nowhere. Said once, until an epoch is better.
+    /// The training does not improve. Reported once, until an epoch is better.
     Trouble(Trouble),
-    /// The last epoch is over, or training was stopped in good order.
+    /// The last epoch is completed, or training was stopped.
     Finished {
-        /// The epoch whose weights were kept as the best, from 1; none if no epoch was finished.
+        /// The best epoch, from 1; `None` if no epoch was completed.
         best_epoch: Option<usize>,
-        /// Its accuracy on the validation pictures: 0 to 1.
+        /// Its validation accuracy, 0 to 1.
         best_accuracy: Option<f64>,
-        /// How long this process trained.
+        /// Training time of this process.
         duration: Duration,
     },
 }
 
-/// A step of the optimiser: a line of a run's `steps.jsonl`.
+/// The record of a training step: a line of `steps.jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// From 1, over all epochs.
@@ -102,25 +102,25 @@ pub struct StepRecord {
     pub learning_rate: f64,
 }
 
-/// What is known of an epoch when it is over: a line of a run's `metrics.jsonl`.
+/// The record of an epoch: a line of `metrics.jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// From 1.
     pub epoch: usize,
-    /// Mean loss over the training pictures, as augmented and while the weights moved.
+    /// Mean loss of the augmented training pictures, measured during training.
     pub train_loss: f64,
-    /// Share of the training pictures, as augmented, whose class was found: 0 to 1.
+    /// Accuracy on the augmented training pictures, 0 to 1.
     pub train_accuracy: f64,
-    /// Mean loss over the validation pictures; none without such pictures.
+    /// Mean loss of the validation pictures; `None` if there are none.
     pub val_loss: Option<f64>,
-    /// Share of the validation pictures whose class was found: 0 to 1.
+    /// Validation accuracy, 0 to 1.
     pub val_accuracy: Option<f64>,
     /// Learning rate of the epoch's last step.
     pub learning_rate: f64,
-    /// Seconds that the epoch took, validation included.
+    /// Duration in seconds, including validation.
     pub seconds: f64,
-    /// Training pictures in a second, validation left out.
+    /// Training pictures per second, without validation.
     pub images_per_second: f64,
-    /// Whether it was the best epoch until then.
+    /// Whether it was the best epoch so far.
     pub best: bool,
 }

@@ -1,4 +1,4 @@
-//! What is kept of a run, and where.
+//! The folder of a run and its files.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -12,42 +12,36 @@ use serde::de::DeserializeOwned;
 use crate::progress::{EpochRecord, StepRecord};
 use crate::{Config, Error};
 
-/// The folder of a run. As long as this value lives, no other process trains into it.
+/// The folder of a run, locked against other processes while this value exists.
 pub struct RunFolder {
     folder: PathBuf,
     _lock: File,
 }
 
-/// What becomes of a run that is in the folder of a new one.
+/// What happens if the folder of a new run has a run already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// It is kept, and there is no new run. A run that saved no weights is replaced all the same:
-    /// there is nothing to lose.
+    /// It is kept, and the new run is an error. A run without weights is replaced.
     Kept,
     /// It is replaced.
     Replaced,
 }
 
-/// What the names of files for TensorBoard begin with.
+/// The prefix of TensorBoard's event files.
 const EVENTS: &str = "events.out.tfevents.";
 
 impl RunFolder {
-    /// Makes the folder of a new run and writes its `config.toml`. Files that are not of a run stay.
+    /// Creates the folder of a new run and writes its `config.toml`. Other files in it are kept.
     ///
     /// # Errors
-    /// [`Error::Run`] if there is a run that is to be kept, or another process trains there;
-    /// [`Error::File`].
+    /// [`Error::RunExists`], [`Error::Run`] if another process trains there, [`Error::File`].
     pub fn create(folder: &Path, config: &Config, existing: Existing) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(Error::file(folder))?;
         let run = Self::locked(folder)?;
         if run.config_path().exists() {
             if existing == Existing::Kept && run.has_weights() {
-                return Err(Error::Run {
+                return Err(Error::RunExists {
                     folder: folder.into(),
-                    detail:
-                        "holds a run already; resume it by --resume, replace it by --overwrite, \
-                             or choose another folder by --out"
-                            .into(),
                 });
             }
             run.clear()?;
@@ -56,12 +50,12 @@ impl RunFolder {
         Ok(run)
     }
 
-    /// Whether a new run can have this folder without replacing weights.
+    /// Whether a new run can use this folder without replacing weights.
     pub fn is_free(folder: &Path) -> bool {
         let saved = ["best.safetensors", "last.safetensors"];
         let holds_run = folder.join("config.toml").exists();
         let saves = || saved.iter().any(|name| folder.join(name).exists());
-        // A run that has just begun has saved nothing either.
+        // A run that another process has just started has not saved weights either.
         let busy = || {
             let lock = File::open(folder.join(".lock"));
             lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)))
@@ -73,7 +67,7 @@ impl RunFolder {
         self.best_path().exists() || self.last_path().exists()
     }
 
-    /// Removes what a run left, its configuration last: without it there is no run.
+    /// Removes the files of a run, the configuration last.
     fn clear(&self) -> Result<(), Error> {
         let mut files = vec![
             self.last_path(),
@@ -105,16 +99,16 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Opens the folder of a run that is to go on, with its configuration.
+    /// Opens the folder of a run to resume it, and reads its configuration.
     ///
     /// # Errors
-    /// [`Error::Run`] if there is none, or another process trains there; [`Error::Config`].
+    /// [`Error::Run`] if there is no run or another process trains there; [`Error::Config`].
     pub fn open(folder: &Path) -> Result<(Self, Config), Error> {
         let path = folder.join("config.toml");
         let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::Run {
                 folder: folder.into(),
-                detail: "holds no run: it has no config.toml".into(),
+                detail: "not a run folder: there is no config.toml".into(),
             },
             _ => Error::File {
                 path: path.clone(),
@@ -128,14 +122,15 @@ impl RunFolder {
         let path = folder.join(".lock");
         let lock = OpenOptions::new().create(true).append(true).open(&path);
         let lock = lock.map_err(Error::file(&path))?;
-        // File systems without locks are let through: a lock is a help, not a promise.
+        // Some file systems have no locks; that is not an error.
         if let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
             return Err(Error::Run {
                 folder: folder.into(),
-                detail: "another process is training there; wait for it, or stop it".into(),
+                detail: "another process is training in this folder; wait for it, or stop it"
+                    .into(),
             });
         }
-        // What a process that was killed had not finished writing.
+        // Unfinished files of a killed process.
         for entry in fs::read_dir(folder).map_err(Error::file(folder))?.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
@@ -154,7 +149,7 @@ impl RunFolder {
         &self.folder
     }
 
-    /// The configuration with every value said.
+    /// The configuration with all values.
     pub fn config_path(&self) -> PathBuf {
         self.folder.join("config.toml")
     }
@@ -164,36 +159,36 @@ impl RunFolder {
         self.folder.join("best.safetensors")
     }
 
-    /// The checkpoint to go on from.
+    /// The checkpoint to resume from.
     pub fn last_path(&self) -> PathBuf {
         self.folder.join("last.safetensors")
     }
 
-    /// A line of JSON for each epoch.
+    /// The records of epochs, one JSON object per line.
     pub fn metrics_path(&self) -> PathBuf {
         self.folder.join("metrics.jsonl")
     }
 
-    /// A line of JSON for each step of the optimiser.
+    /// The records of steps, one JSON object per line.
     pub fn steps_path(&self) -> PathBuf {
         self.folder.join("steps.jsonl")
     }
 
-    /// Where pictures and tables about the run go.
+    /// The folder of the report.
     pub fn report_path(&self) -> PathBuf {
         self.folder.join("report")
     }
 
-    /// Writes a file whole or not at all.
+    /// Writes a file atomically.
     ///
     /// # Errors
-    /// [`Error::File`]: a full disk leaves what was there before.
+    /// [`Error::File`]; the old file is kept then.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         write_atomic(path, bytes).map_err(Error::file(path))
     }
 
-    /// The records of the first `epochs` epochs. Later ones, which a run that was killed wrote
-    /// after its last checkpoint, are taken out of the file, and so is half a line.
+    /// The records of the first `epochs` epochs. Later records, which a killed run wrote after its
+    /// last checkpoint, are removed from the file, and so is an incomplete line.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -204,8 +199,7 @@ impl RunFolder {
         self.kept(&self.metrics_path(), keep)
     }
 
-    /// The records of the first `steps` steps; later ones are taken out of the file like those of
-    /// epochs.
+    /// The records of the first `steps` steps; later ones are removed from the file.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -216,8 +210,8 @@ impl RunFolder {
         self.kept(&self.steps_path(), keep)
     }
 
-    /// The records of a file that `keep` holds for, told how many were kept before. All others are
-    /// taken out of the file.
+    /// The records of a file up to the first for which `keep` is false; the rest is removed from
+    /// the file.
     fn kept<T: Serialize + DeserializeOwned>(
         &self,
         path: &Path,
@@ -243,7 +237,7 @@ impl RunFolder {
         Ok(kept)
     }
 
-    /// Adds the record of an epoch.
+    /// Appends the record of an epoch.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -251,7 +245,7 @@ impl RunFolder {
         add(&self.metrics_path(), record)
     }
 
-    /// Adds the record of a step.
+    /// Appends the record of a step.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -295,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_run_in_the_same_folder_is_refused_and_the_first_can_go_on() {
+    fn a_second_process_in_the_same_folder_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
         fs::write(folder.path().join(".dvm-x.part"), b"half").unwrap();
@@ -307,13 +301,13 @@ mod tests {
         let taken = RunFolder::create(folder.path(), &config(), Existing::Kept)
             .err()
             .unwrap();
-        assert!(taken.to_string().contains("--resume"), "{taken}");
+        assert!(taken.to_string().contains("has a run already"), "{taken}");
         assert_eq!(RunFolder::open(folder.path()).unwrap().1, config());
         assert!(!folder.path().join(".dvm-x.part").exists());
     }
 
     #[test]
-    fn a_run_that_saved_no_weights_does_not_block_its_folder() {
+    fn a_run_without_weights_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
         run.add_record(&record(1)).unwrap();
@@ -329,28 +323,34 @@ mod tests {
     }
 
     #[test]
-    fn a_run_with_weights_is_replaced_only_where_that_is_said() {
+    fn a_run_with_weights_is_replaced_only_on_request() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
         fs::write(run.best_path(), b"weights").unwrap();
         fs::create_dir(run.report_path()).unwrap();
         drop(run);
         let taken = RunFolder::create(folder.path(), &config(), Existing::Kept);
-        assert!(taken.err().unwrap().to_string().contains("--overwrite"));
+        assert!(
+            taken
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("has a run already")
+        );
         assert!(folder.path().join("best.safetensors").exists());
         let run = RunFolder::create(folder.path(), &config(), Existing::Replaced).unwrap();
         assert!(!run.best_path().exists() && !run.report_path().exists());
     }
 
     #[test]
-    fn a_folder_without_a_run_cannot_be_resumed() {
+    fn resuming_a_folder_without_a_run_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let error = RunFolder::open(folder.path()).err().unwrap().to_string();
-        assert!(error.contains("holds no run"), "{error}");
+        assert!(error.contains("not a run folder"), "{error}");
     }
 
     #[test]
-    fn records_after_the_checkpoint_and_half_a_line_are_taken_out() {
+    fn records_after_the_checkpoint_and_an_incomplete_line_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
         for epoch in 1..=3 {

@@ -1,4 +1,4 @@
-//! Signs that a training goes wrong, and what helps.
+//! Detects trainings that do not improve, and suggests what to change.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use dvm_data::{Dataset, Split};
 
 use crate::{Config, EpochRecord};
 
-/// A training that gets nowhere, seen at the end of an epoch.
+/// A problem of a training, detected at the end of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trouble {
-    /// What was seen.
+    /// The problem.
     pub sign: Sign,
     /// The epoch, from 1.
     pub epoch: usize,
@@ -17,17 +17,17 @@ pub struct Trouble {
     pub advice: Advice,
 }
 
-/// What shows that a training goes wrong.
+/// The kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sign {
-    /// The network is no better than always naming the most frequent class.
+    /// The network is not better than always predicting the most frequent class.
     Chance {
-        /// Share of pictures whose class was found: 0 to 1.
+        /// Accuracy, 0 to 1.
         accuracy: f64,
-        /// Share of the most frequent class: 0 to 1.
+        /// Share of the most frequent class, 0 to 1.
         most_frequent: f64,
     },
-    /// The training loss grows.
+    /// The training loss increases.
     Diverging {
         /// Mean loss of the first epoch.
         first: f64,
@@ -36,20 +36,20 @@ pub enum Sign {
     },
 }
 
-/// Values to train with instead.
+/// Suggested values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Advice {
     /// A lower learning rate.
     pub learning_rate: f64,
-    /// A limit for the norm of gradients, where there is none or a wide one.
+    /// A limit for the norm of gradients, if there is none or it is large.
     pub clip: Option<f64>,
 }
 
 impl Advice {
-    /// A tenth of the learning rate, and gradients limited to norm 1 unless they are.
+    /// A tenth of the learning rate, and a gradient norm of at most 1.
     pub fn of(config: &Config) -> Self {
         let tenth = config.learning_rate() / 10.0;
-        // One digit is enough.
+        // Rounded to one digit.
         let power = 10_f64.powf(tenth.log10().floor());
         let text = format!("{:.0e}", (tenth / power).round() * power);
         Self {
@@ -59,16 +59,16 @@ impl Advice {
     }
 }
 
-/// What chance is for the pictures of a data set.
+/// The chance level of a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Chance {
-    /// Whether validation pictures are looked at; training pictures otherwise.
+    /// Whether it is for the validation pictures, not the training pictures.
     validates: bool,
-    /// Share of the most frequent class: 0 to 1.
+    /// Share of the most frequent class, 0 to 1.
     most_frequent: f64,
-    /// Accuracy that luck hardly reaches: two standard errors above that.
+    /// Accuracy that is better than chance: two standard errors above that share.
     lucky: f64,
-    /// Cross-entropy of naming each class with its own share.
+    /// Cross-entropy of predicting each class with its share.
     loss: f64,
 }
 
@@ -95,24 +95,24 @@ impl Chance {
         }
     }
 
-    /// Whether an epoch ended no better than chance.
+    /// Whether the result of an epoch is not better than chance.
     fn holds(&self, record: &EpochRecord) -> bool {
         match (self.validates, record.val_accuracy, record.val_loss) {
             (true, Some(accuracy), Some(loss)) => {
                 accuracy <= self.lucky && loss >= 0.98 * self.loss
             }
             (true, ..) => false,
-            // The loss of training pictures has label smoothing and class weights in it.
+            // The training loss includes label smoothing and class weights, so it cannot be compared.
             (false, ..) => record.train_accuracy <= self.lucky,
         }
     }
 
-    /// The sign that the last of these epochs shows, if it is one of trouble. A learning rate that
-    /// rises at first may need two epochs to get off the ground, so a single epoch at chance says
-    /// nothing unless it is the last of a short training.
+    /// The problem after the last of these epochs, if there is one. A schedule with warm-up may
+    /// need two epochs before it improves, so a single epoch at chance level is a problem only at
+    /// the end of a short training.
     pub fn sign(&self, records: &[EpochRecord], epochs: u64) -> Option<Sign> {
         let last = records.last()?;
-        // One class only: nothing can be better than chance.
+        // With a single class nothing can be better than chance.
         if self.most_frequent >= 1.0 {
             return None;
         }
@@ -147,14 +147,14 @@ impl fmt::Display for Sign {
                 most_frequent,
             } => write!(
                 f,
-                "the network is no better than chance: {:.1} % right, and the most frequent class \
-                 alone has {:.1} %",
+                "the network is not better than chance: its accuracy is {:.1} %, and the most \
+                 frequent class has {:.1} % of the pictures",
                 100.0 * accuracy,
                 100.0 * most_frequent
             ),
             Self::Diverging { first, loss } => write!(
                 f,
-                "training diverges: the loss was {first:.4} in the first epoch and is {loss:.4} now"
+                "the training diverges: the loss was {first:.4} in the first epoch and is {loss:.4} now"
             ),
         }
     }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_is_what_the_share_of_classes_gives() {
+    fn the_chance_level_follows_from_the_class_shares() {
         let even = Chance::of_counts(&[20; 5], true);
         assert!((even.loss - 5_f64.ln()).abs() < 1e-12);
         assert_eq!(even.most_frequent, 0.2);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_training_that_collapsed_is_at_chance_though_it_began_well() {
+    fn a_training_that_collapses_later_is_at_chance() {
         let chance = Chance::of_counts(&[20; 5], true);
         let mut records = vec![record(1, 1.7, 1.2, 0.62), record(2, 1.4, 1.1, 0.56)];
         assert_eq!(chance.sign(&records, 12), None);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_start_is_no_trouble_but_a_short_training_that_ends_there_is() {
+    fn a_slow_start_is_a_problem_only_if_the_training_ends_there() {
         let chance = Chance::of_counts(&[20; 5], true);
         let records = [record(1, 1.8, 2.5, 0.13), record(2, 1.7, 1.62, 0.2)];
         assert_eq!(chance.sign(&records, 12), None);
@@ -229,26 +229,27 @@ mod tests {
     }
 
     #[test]
-    fn the_most_frequent_class_is_chance_where_classes_are_uneven() {
+    fn with_uneven_classes_the_most_frequent_one_is_the_chance_level() {
         let chance = Chance::of_counts(&[90, 10], true);
         let stuck: Vec<_> = (1..4).map(|e| record(e, 0.33, 0.326, 0.9)).collect();
         assert!(chance.sign(&stuck, 9).is_some());
-        // The same accuracy with a lower loss has learnt something.
+        // The same accuracy with a lower loss is better than chance.
         let learns: Vec<_> = (1..4).map(|e| record(e, 0.2, 0.2, 0.9)).collect();
         assert_eq!(chance.sign(&learns, 9), None);
     }
 
     #[test]
-    fn a_loss_that_grows_is_told() {
+    fn an_increasing_loss_is_reported() {
         let chance = Chance::of_counts(&[20; 5], true);
         let records = [record(1, 1.7, 1.2, 0.6), record(2, 2.7, 1.2, 0.6)];
         let sign = chance.sign(&records, 9).unwrap();
-        let words = "training diverges: the loss was 1.7000 in the first epoch and is 2.7000 now";
+        let words =
+            "the training diverges: the loss was 1.7000 in the first epoch and is 2.7000 now";
         assert_eq!(sign.to_string(), words);
     }
 
     #[test]
-    fn advice_is_a_tenth_of_the_rate_and_a_limit_where_there_is_none() {
+    fn the_advice_is_a_tenth_of_the_learning_rate_and_clipping() {
         let data = ("data".to_owned(), "flowers".to_owned());
         let advice = |values: &[(&str, &str)]| {
             let mut all = vec![data.clone()];

@@ -1,32 +1,32 @@
-//! What an epoch's validation found, and which of two is better.
+//! The validation values of an epoch, and their comparison.
 
-/// What an epoch's validation found.
+/// The validation values of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Validation {
     /// Mean cross-entropy.
     pub loss: f64,
-    /// Share of pictures whose largest logit is their class's, 0…1.
+    /// Accuracy, 0…1.
     pub accuracy: f64,
-    /// Mean over the classes of the share of their pictures recognised, 0…1.
+    /// Balanced accuracy: the mean recall of the classes, 0…1.
     pub balanced_accuracy: f64,
 }
 
-/// What of a validation is to get better.
+/// The validation value that should improve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Criterion {
-    /// The loss: less is better.
+    /// The loss: lower is better.
     Loss,
     /// The accuracy.
     Accuracy,
-    /// The accuracy in which every class counts alike.
+    /// The balanced accuracy.
     BalancedAccuracy,
 }
 
 impl Criterion {
-    /// The words for them.
+    /// Their names.
     pub const WORDS: &[&str] = &["loss", "accuracy", "balanced_accuracy"];
 
-    /// The one of this word, if it is one of [`Criterion::WORDS`].
+    /// The criterion of this name.
     pub fn find(word: &str) -> Option<Self> {
         match word {
             "loss" => Some(Self::Loss),
@@ -36,12 +36,12 @@ impl Criterion {
         }
     }
 
-    /// The word for it.
+    /// The name.
     pub fn word(self) -> &'static str {
         Self::WORDS[self as usize]
     }
 
-    /// What it looks at.
+    /// The value of this criterion.
     pub fn value(self, validation: &Validation) -> f64 {
         match self {
             Self::Loss => validation.loss,
@@ -50,8 +50,8 @@ impl Criterion {
         }
     }
 
-    /// Whether `now` is better than `best` by more than this share of it. Any number is better than
-    /// none; what is not a number is never better.
+    /// Whether `now` is better than `best` by more than the share `threshold` of it. Any number is
+    /// better than no number; NaN is never better.
     pub fn is_better(self, now: f64, best: Option<f64>, threshold: f64) -> bool {
         match (self, best) {
             (_, None) => !now.is_nan(),
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_is_its_criterion() {
+    fn every_name_is_found() {
         for word in Criterion::WORDS {
             assert_eq!(Criterion::find(word).unwrap().word(), *word);
         }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_is_never_better() {
+    fn nan_is_never_better() {
         for criterion in [Criterion::Loss, Criterion::Accuracy] {
             assert!(!criterion.is_better(f64::NAN, None, 0.0));
             assert!(!criterion.is_better(f64::NAN, Some(0.5), 0.0));

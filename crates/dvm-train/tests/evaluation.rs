@@ -1,4 +1,4 @@
-//! Scores against those of scikit-learn.
+//! Scores, compared with scikit-learn.
 
 use dvm_engine::{Output, Tensor, seeded};
 use dvm_train::Evaluation;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 static EXPECTED: &str = include_str!("references/evaluation.json");
 
-/// The pictures that `references/training.py` describes, and what scikit-learn says of them.
+/// The pictures of `references/training.py`, and scikit-learn's scores for them.
 fn case() -> (Tensor, Vec<usize>, Vec<String>, Value) {
     let expected: Value = serde_json::from_str(EXPECTED).unwrap();
     let (count, kinds) = (300, 7);
@@ -37,7 +37,7 @@ fn assert_near(what: &str, found: f64, expected: &Value) {
 }
 
 #[test]
-fn scores_of_all_pictures_are_scikit_learns() {
+fn overall_scores_equal_scikit_learns() {
     let (found, expected) = evaluation();
     assert_eq!(found.pictures, 300);
     assert_near("accuracy", found.accuracy, &expected["accuracy"]);
@@ -59,7 +59,7 @@ fn scores_of_all_pictures_are_scikit_learns() {
 }
 
 #[test]
-fn scores_of_every_class_are_scikit_learns() {
+fn class_scores_equal_scikit_learns() {
     let (found, expected) = evaluation();
     for (index, class) in found.classes.iter().enumerate() {
         for (score, value) in [
@@ -80,7 +80,7 @@ fn scores_of_every_class_are_scikit_learns() {
 }
 
 #[test]
-fn intervals_lie_around_their_scores() {
+fn intervals_contain_their_scores() {
     let (logits, classes, names, _) = case();
     let bootstrap = Bootstrap::default();
     let found =
@@ -116,7 +116,7 @@ fn an_evaluation_is_written_and_read_as_json() {
 }
 
 #[test]
-fn names_that_do_not_fit_are_refused() {
+fn a_wrong_number_of_class_names_is_an_error() {
     let (logits, classes, names, _) = case();
     let error = Evaluation::new(&logits, &classes, Output::Logits, &names[1..], None).unwrap_err();
     assert_eq!(
@@ -126,7 +126,7 @@ fn names_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn means_over_classes_are_not_defined_where_one_class_alone_has_pictures() {
+fn means_over_classes_are_not_defined_for_a_single_class() {
     let names = ["a", "b", "c"].map(String::from);
     let of = |labels: &[usize]| {
         let rows = labels.iter().flat_map(|_| [2.0, 1.0, 0.0]).collect();
@@ -137,7 +137,7 @@ fn means_over_classes_are_not_defined_where_one_class_alone_has_pictures() {
     assert_eq!((one.balanced_accuracy, one.macro_f1), (None, None));
     assert_eq!(one.accuracy, 1.0);
     assert!(one.about_classes().unwrap().contains("one class, `a`"));
-    // Of `a` all are found, of `b` none.
+    // All of `a` are correct, none of `b`.
     let two = of(&[0, 0, 0, 1]);
     assert_eq!(two.balanced_accuracy, Some(0.5));
     assert!(two.about_classes().unwrap().contains("2 of 3 classes"));

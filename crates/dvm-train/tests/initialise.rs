@@ -1,4 +1,4 @@
-//! Fresh weights against those that torchvision and timm begin with.
+//! Random initial weights, compared with those of torchvision and timm.
 
 use dvm_engine::{Initialisation, Initialiser, Parameter, Role, Tensor};
 use dvm_train::fresh;
@@ -19,7 +19,7 @@ fn measure(value: &Tensor) -> (f64, f64) {
 }
 
 #[test]
-fn weights_spread_as_torchvisions_and_timms() {
+fn initial_weights_have_the_deviation_of_torchvision_and_timm() {
     for network in networks() {
         let architecture = dvm_zoo::find(network["model"].as_str().unwrap()).unwrap();
         let blueprint = (architecture.build)(10);
@@ -34,7 +34,8 @@ fn weights_spread_as_torchvisions_and_timms() {
                 assert_eq!(deviation, 0.0, "{name}");
                 continue;
             }
-            // Two samples of n values differ in their deviation by 1/√n on average; five times that.
+            // The deviations of two samples of n values differ by 1/√n on average; allow five times
+            // that.
             let near = 5.0 / (value.len() as f64).sqrt();
             let ratio = deviation / number(0);
             assert!((ratio - 1.0).abs() < near, "{name}: {ratio} times as wide");
@@ -46,7 +47,7 @@ fn weights_spread_as_torchvisions_and_timms() {
 }
 
 #[test]
-fn every_kind_of_spread_has_its_variance() {
+fn every_distribution_has_its_variance() {
     let fully_connected = |spread| Initialisation {
         convolutions: Initialiser::Normal(f64::MAX),
         linear: spread,
@@ -80,7 +81,7 @@ fn weight(name: &str) -> Parameter {
 }
 
 #[test]
-fn weights_depend_on_seed_and_name_only() {
+fn weights_depend_only_on_seed_and_name() {
     let initialisation = dvm_zoo::find("resnet18").unwrap().initialisation;
     let draw = |name: &str, seed| fresh(&weight(name), &initialisation, false, seed);
     assert_eq!(draw("fc1.weight", 1), draw("fc1.weight", 1));
@@ -89,7 +90,7 @@ fn weights_depend_on_seed_and_name_only() {
 }
 
 #[test]
-fn what_is_no_weight_changes_nothing() {
+fn biases_scales_and_statistics_start_neutral() {
     let architecture = dvm_zoo::find("resnet18").unwrap();
     let blueprint = (architecture.build)(10);
     for parameter in blueprint.parameters() {
@@ -104,7 +105,7 @@ fn what_is_no_weight_changes_nothing() {
 }
 
 #[test]
-fn layer_scales_begin_near_nothing_and_class_tokens_at_nothing() {
+fn layer_scales_start_near_zero_and_class_tokens_at_zero() {
     let begins = |architecture: &str, name: &str| {
         let architecture = dvm_zoo::find(architecture).unwrap();
         let blueprint = (architecture.build)(10);
@@ -121,7 +122,7 @@ fn layer_scales_begin_near_nothing_and_class_tokens_at_nothing() {
 }
 
 #[test]
-fn a_last_layer_may_begin_otherwise() {
+fn the_last_layer_can_have_another_distribution() {
     let initialisation = dvm_zoo::find("vgg11").unwrap().initialisation;
     let initialisation = initialisation.with_head(Initialiser::XavierUniform);
     let value = fresh(&weight("fc.weight"), &initialisation, true, 1);

@@ -1,4 +1,4 @@
-//! Training of ResNet18 against PyTorch's, step by step, from weights that follow from their names.
+//! Training of ResNet18, compared with PyTorch step by step, with weights derived from their names.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 static REFERENCE: &str = include_str!("references/parity.json");
 
-/// What losses and statistics may be off, relative to themselves.
+/// Relative tolerance for losses and running statistics.
 const TOLERANCE: f64 = 1e-3;
 
 fn cases() -> (Value, Vec<Value>) {
@@ -21,7 +21,7 @@ fn count(setting: &Value, key: &str) -> usize {
     setting[key].as_u64().unwrap() as usize
 }
 
-/// Pictures and classes as `parity_batch` in `references/training.py` makes them.
+/// The pictures and classes of `parity_batch` in `references/training.py`.
 fn batch(setting: &Value, index: usize) -> (Tensor, Targets) {
     let (pictures, size) = (count(setting, "pictures"), count(setting, "size"));
     let block = count(setting, "block");
@@ -49,7 +49,7 @@ fn batch(setting: &Value, index: usize) -> (Tensor, Targets) {
     )
 }
 
-/// Makes the steps of a case: losses, and the network after them.
+/// Trains the steps of a case. Returns the losses and the final network.
 fn train(setting: &Value, case: &Value) -> (Vec<f64>, Graph) {
     let architecture = dvm_zoo::find("resnet18").unwrap();
     let blueprint = (architecture.build)(count(setting, "classes"));
@@ -89,7 +89,7 @@ fn train(setting: &Value, case: &Value) -> (Vec<f64>, Graph) {
     (losses, graph)
 }
 
-/// Trains as the case of this number and compares losses and running statistics.
+/// Trains a case and compares losses and running statistics.
 fn assert_follows(number: usize, optimiser: &str) {
     let (setting, cases) = cases();
     let case = &cases[number];

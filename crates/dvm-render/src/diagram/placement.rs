@@ -7,14 +7,14 @@ use super::positions::middles;
 
 /// A rectangle in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rectangle {
+pub struct Bounds {
     pub left: f64,
     pub top: f64,
     pub width: f64,
     pub height: f64,
 }
 
-impl Rectangle {
+impl Bounds {
     pub fn bottom(&self) -> f64 {
         self.top + self.height
     }
@@ -35,11 +35,11 @@ pub struct Route {
 pub struct Placement {
     pub width: f64,
     pub height: f64,
-    pub boxes: Vec<Rectangle>,
+    pub boxes: Vec<Bounds>,
     /// In the order of [`Diagram::arrows`].
     pub routes: Vec<Route>,
     /// Band, whether it starts here, and its rectangle.
-    pub bands: Vec<(usize, bool, Rectangle)>,
+    pub bands: Vec<(usize, bool, Bounds)>,
 }
 
 /// Pixels around the drawing.
@@ -76,7 +76,7 @@ impl Placement {
             width: 0.0,
             height: 0.0,
             boxes: vec![
-                Rectangle {
+                Bounds {
                     left: 0.0,
                     top: 0.0,
                     width: 0.0,
@@ -128,7 +128,7 @@ impl Placement {
                 if let Item::Box(index) = *item {
                     let (width, height) = sizes[index];
                     let middle = middles[layer][at] + shift[layer];
-                    all.boxes[index] = Rectangle {
+                    all.boxes[index] = Bounds {
                         left: middle - width / 2.0,
                         top: rows[layer].0 + (table.heights[layer] - height) / 2.0,
                         width,
@@ -188,7 +188,7 @@ impl Placement {
         let Some((band, begin)) = band else { return };
         *top += INSET;
         let first = self.bands.iter().all(|&(other, ..)| other != band);
-        let rectangle = Rectangle {
+        let rectangle = Bounds {
             left,
             top: begin,
             width,

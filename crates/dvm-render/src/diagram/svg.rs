@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::placement::{MARGIN, Placement, Rectangle, Route};
+use super::placement::{Bounds, MARGIN, Placement, Route};
 use super::{Diagram, DiagramBox};
 use crate::text;
 use crate::xml::escaped;
@@ -155,7 +155,7 @@ fn header(out: &mut String, diagram: &Diagram) {
     let mut left = MARGIN;
     let top = MARGIN + 28.0;
     for (kind, name, width) in legend(diagram) {
-        let square = Rectangle {
+        let square = Bounds {
             left,
             top,
             width: 13.0,
@@ -176,10 +176,10 @@ fn header(out: &mut String, diagram: &Diagram) {
 }
 
 /// The name of a band, above its incoming arrows.
-fn named(out: &mut String, name: &str, band: usize, first: bool, place: &Rectangle) {
+fn named(out: &mut String, name: &str, band: usize, first: bool, place: &Bounds) {
     let more = if first { "" } else { " …" };
     let name = shortened(&format!("{name}{more}"), TEXT, place.width - 16.0);
-    let ground = Rectangle {
+    let ground = Bounds {
         left: place.left + 6.0,
         top: place.top + 4.0,
         width: length(&name, TEXT) + 8.0,
@@ -198,8 +198,8 @@ fn named(out: &mut String, name: &str, band: usize, first: bool, place: &Rectang
     );
 }
 
-fn rectangle(out: &mut String, place: &Rectangle, (fill, stroke): (&str, &str), round: f64) {
-    let Rectangle {
+fn rectangle(out: &mut String, place: &Bounds, (fill, stroke): (&str, &str), round: f64) {
+    let Bounds {
         left,
         top,
         width,
@@ -215,7 +215,7 @@ fn rectangle(out: &mut String, place: &Rectangle, (fill, stroke): (&str, &str), 
     );
 }
 
-fn drawn(out: &mut String, one: &DiagramBox, place: &Rectangle) {
+fn drawn(out: &mut String, one: &DiagramBox, place: &Bounds) {
     line(
         out,
         format_args!(

@@ -1,6 +1,6 @@
 //! In every diagram, boxes do not overlap, and arrows go around boxes.
 
-use super::placement::{Placement, Rectangle, Route};
+use super::placement::{Bounds, Placement, Route};
 use super::*;
 
 /// Random numbers from a seed.
@@ -66,17 +66,17 @@ fn blocks(count: usize) -> Diagram {
     }
 }
 
-impl Rectangle {
+impl Bounds {
     fn right(&self) -> f64 {
         self.left + self.width
     }
 }
 
-fn apart(a: &Rectangle, b: &Rectangle) -> bool {
+fn apart(a: &Bounds, b: &Bounds) -> bool {
     a.right() <= b.left || b.right() <= a.left || a.bottom() <= b.top || b.bottom() <= a.top
 }
 
-fn inside(placement: &Placement, place: &Rectangle) -> bool {
+fn inside(placement: &Placement, place: &Bounds) -> bool {
     place.left >= 0.0
         && place.top >= 0.0
         && place.right() <= placement.width
@@ -113,7 +113,7 @@ fn check(diagram: &Diagram) -> Placement {
         );
     }
     for (one, place) in diagram.boxes.iter().zip(&placement.boxes) {
-        let holds = |band: &Rectangle| {
+        let holds = |band: &Bounds| {
             band.left <= place.left
                 && band.top <= place.top
                 && place.right() <= band.right()
@@ -132,7 +132,7 @@ fn check(diagram: &Diagram) -> Placement {
 fn around(about: &str, placement: &Placement, route: &Route) {
     for two in route.points.windows(2) {
         let (a, b) = (two[0], two[1]);
-        let piece = Rectangle {
+        let piece = Bounds {
             left: a.0.min(b.0),
             top: a.1.min(b.1),
             width: (a.0 - b.0).abs(),
@@ -171,7 +171,7 @@ fn overlapping_bands_are_not_drawn() {
 #[test]
 fn a_trunk_is_straight_where_shortcuts_pass() {
     let placement = check(&blocks(31));
-    let middle = |place: &Rectangle| place.left + place.width / 2.0;
+    let middle = |place: &Bounds| place.left + place.width / 2.0;
     let mut columns: Vec<f64> = Vec::new();
     for place in &placement.boxes {
         match columns.last() {

@@ -19,11 +19,11 @@ pub struct Page {
     height: usize,
     width: usize,
     title: String,
-    marks: Vec<Mark>,
+    marks: Vec<DrawOp>,
 }
 
 /// A drawing operation. Later ones cover earlier ones.
-enum Mark {
+enum DrawOp {
     Fill {
         area: Area,
         colour: [u8; 3],
@@ -47,7 +47,7 @@ enum Mark {
     },
 }
 
-impl Mark {
+impl DrawOp {
     /// The same, moved down and to the right.
     fn moved(self, down: usize, right: usize) -> Self {
         let place = |area: Area| Area {
@@ -139,7 +139,7 @@ impl Page {
 
     /// Fills `area`.
     pub(crate) fn fill(&mut self, area: Area, colour: [u8; 3]) {
-        self.marks.push(Mark::Fill { area, colour });
+        self.marks.push(DrawOp::Fill { area, colour });
     }
 
     /// Draws a frame of `thickness` pixels just outside `area`.
@@ -151,13 +151,13 @@ impl Page {
 
     /// Draws `picture` scaled to `area`: each pixel is the mean of the area that it covers.
     pub(crate) fn paste(&mut self, picture: Picture, area: Area) {
-        self.marks.push(Mark::Picture { area, picture });
+        self.marks.push(DrawOp::Picture { area, picture });
     }
 
     /// Draws a line through `points` (column, row; the centre of pixel 0 is 0.5), `thickness`
     /// pixels wide, with round ends and joints.
     pub(crate) fn polyline(&mut self, points: &[(f32, f32)], thickness: f32, colour: [u8; 3]) {
-        self.marks.push(Mark::Stroke {
+        self.marks.push(DrawOp::Stroke {
             points: points.to_vec(),
             thickness,
             colour,
@@ -193,7 +193,7 @@ impl Page {
             Direction::Across => (x - shift, y),
             Direction::Upwards => (x, y + shift),
         };
-        self.marks.push(Mark::Text {
+        self.marks.push(DrawOp::Text {
             line,
             words: text::printable(words),
             at,
@@ -207,20 +207,20 @@ impl Page {
         let mut picture = Picture::filled(self.height, self.width, [255; 3]);
         for mark in &self.marks {
             match mark {
-                Mark::Fill { area, colour } => canvas::fill(&mut picture, *area, *colour),
-                Mark::Picture {
+                DrawOp::Fill { area, colour } => canvas::fill(&mut picture, *area, *colour),
+                DrawOp::Picture {
                     area,
                     picture: small,
                 } => {
                     let drawn = resampled(small, area.height, area.width);
                     canvas::paste(&mut picture, &drawn, area.top, area.left);
                 }
-                Mark::Stroke {
+                DrawOp::Stroke {
                     points,
                     thickness,
                     colour,
                 } => stroke::polyline(&mut picture, points, *thickness, *colour),
-                Mark::Text {
+                DrawOp::Text {
                     line,
                     at,
                     direction,

@@ -10,9 +10,9 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 use pdf_writer::types::{LineCapStyle, LineJoinStyle, SystemInfo, UnicodeCmap};
 use pdf_writer::{Content, Filter, Finish, Name, Pdf, Rect, Ref, Str, TextStr};
 
-use super::{Mark, Page, embedded};
+use super::{DrawOp, Page, embedded};
 use crate::canvas::Area;
-use crate::text::{Direction, Face, Glyph, Ink, Line, ink_of};
+use crate::text::{Direction, Face, Glyph, GlyphShape, Line, shape_of};
 
 /// Points per pixel: 144 pixels per inch.
 const SCALE: f32 = 0.5;
@@ -75,13 +75,13 @@ struct File {
     pictures: Vec<Ref>,
     /// Bitmap glyphs by font and glyph number: their index in `pictures`.
     pictographs: BTreeMap<(usize, u32), usize>,
-    letters: Vec<Letter>,
+    letters: Vec<PdfGlyph>,
     /// The index in `letters` of a glyph with its characters.
     places: BTreeMap<(usize, u32, String), usize>,
 }
 
 /// A glyph of a font in the file.
-struct Letter {
+struct PdfGlyph {
     outline: Vec<PathElement>,
     /// From the units of the font to those of the file.
     scale: f32,
@@ -108,9 +108,9 @@ impl File {
         Ref::new(self.last)
     }
 
-    fn draw(&mut self, content: &mut Content, mark: &Mark) {
+    fn draw(&mut self, content: &mut Content, mark: &DrawOp) {
         match mark {
-            Mark::Fill { area, colour } => {
+            DrawOp::Fill { area, colour } => {
                 set_fill(content, *colour);
                 content.rect(
                     area.left as f32,
@@ -120,11 +120,11 @@ impl File {
                 );
                 content.fill_nonzero();
             }
-            Mark::Picture { area, picture } => {
+            DrawOp::Picture { area, picture } => {
                 let index = self.write_picture(&embedded(picture, *area));
                 place_picture(content, index, *area);
             }
-            Mark::Stroke {
+            DrawOp::Stroke {
                 points,
                 thickness,
                 colour,
@@ -147,7 +147,7 @@ impl File {
                 }
                 content.stroke();
             }
-            Mark::Text {
+            DrawOp::Text {
                 line,
                 at,
                 direction,
@@ -173,8 +173,8 @@ impl File {
         });
         set_fill(content, colour);
         for glyph in &line.glyphs {
-            match ink_of(&glyph.face, glyph.id) {
-                Ink::Outline(outline) => {
+            match shape_of(&glyph.face, glyph.id) {
+                GlyphShape::Outline(outline) => {
                     let place = self.letter(glyph, outline, line.size);
                     content.begin_text();
                     let font = font_name(place / GLYPHS);
@@ -184,7 +184,7 @@ impl File {
                     content.show(Str(&[(place % GLYPHS) as u8]));
                     content.end_text();
                 }
-                Ink::Layers(layers) => {
+                GlyphShape::Layers(layers) => {
                     let scale = line.size / glyph.face.units;
                     for (outline, [red, green, blue, _]) in layers {
                         content.save_state();
@@ -195,7 +195,7 @@ impl File {
                         content.restore_state();
                     }
                 }
-                Ink::Picture(picture) => {
+                GlyphShape::Picture(picture) => {
                     let key = (glyph.face.id, glyph.id.to_u32());
                     let index = match self.pictographs.get(&key) {
                         Some(&index) => index,
@@ -229,7 +229,7 @@ impl File {
         let key = (id, glyph.id.to_u32(), glyph.text.clone());
         let letters = &mut self.letters;
         *self.places.entry(key).or_insert_with(|| {
-            letters.push(Letter {
+            letters.push(PdfGlyph {
                 outline,
                 scale: UNITS / units,
                 width: glyph.advance / size * UNITS,
@@ -315,7 +315,7 @@ impl File {
     }
 
     /// Writes the characters of each glyph of a font.
-    fn write_map(&mut self, reference: Ref, letters: &[Letter]) {
+    fn write_map(&mut self, reference: Ref, letters: &[PdfGlyph]) {
         let system = SystemInfo {
             registry: Str(b"Adobe"),
             ordering: Str(b"UCS"),
@@ -334,7 +334,7 @@ impl File {
     }
 }
 
-impl Letter {
+impl PdfGlyph {
     /// The drawing commands.
     fn drawing(&self) -> Vec<u8> {
         let mut content = Content::new();

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use dvm_image::encode_png;
 use harfrust::font::glyph::outline::PathElement;
 
-use super::{Mark, Page, embedded};
-use crate::text::{Direction, Ink, Line, ink_of};
+use super::{DrawOp, Page, embedded};
+use crate::text::{Direction, GlyphShape, Line, shape_of};
 use crate::xml::escaped;
 
 /// The SVG file.
@@ -47,11 +47,11 @@ impl Glyphs {
             return known.clone();
         }
         let name = format!("g{}", self.names.len());
-        let ink = ink_of(&glyph.face, glyph.id);
+        let ink = shape_of(&glyph.face, glyph.id);
         let drawn = match &ink {
             ink if ink.is_empty() => None,
-            Ink::Outline(outline) => Some(format!("<path d=\"{}\"/>", path(outline))),
-            Ink::Layers(layers) => Some(layers.iter().fold(String::new(), |mut all, layer| {
+            GlyphShape::Outline(outline) => Some(format!("<path d=\"{}\"/>", path(outline))),
+            GlyphShape::Layers(layers) => Some(layers.iter().fold(String::new(), |mut all, layer| {
                 let (outline, [red, green, blue, alpha]) = layer;
                 write(
                     &mut all,
@@ -63,7 +63,7 @@ impl Glyphs {
                 );
                 all
             })),
-            Ink::Picture(picture) => Some(format!(
+            GlyphShape::Picture(picture) => Some(format!(
                 "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" transform=\"scale(1,-1)\" \
                  preserveAspectRatio=\"none\" href=\"data:image/png;base64,{}\"/>",
                 number(picture.left),
@@ -90,9 +90,9 @@ fn write(out: &mut String, text: std::fmt::Arguments) {
         .expect("writing to a string does not fail");
 }
 
-fn draw(out: &mut String, mark: &Mark, glyphs: &mut Glyphs) {
+fn draw(out: &mut String, mark: &DrawOp, glyphs: &mut Glyphs) {
     match mark {
-        Mark::Fill { area, colour } => write(
+        DrawOp::Fill { area, colour } => write(
             out,
             format_args!(
                 "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"/>\n",
@@ -103,7 +103,7 @@ fn draw(out: &mut String, mark: &Mark, glyphs: &mut Glyphs) {
                 hexadecimal(*colour)
             ),
         ),
-        Mark::Picture { area, picture } => write(
+        DrawOp::Picture { area, picture } => write(
             out,
             format_args!(
                 "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" \
@@ -121,7 +121,7 @@ fn draw(out: &mut String, mark: &Mark, glyphs: &mut Glyphs) {
                 STANDARD.encode(encode_png(&embedded(picture, *area)))
             ),
         ),
-        Mark::Stroke {
+        DrawOp::Stroke {
             points,
             thickness,
             colour,
@@ -147,7 +147,7 @@ fn draw(out: &mut String, mark: &Mark, glyphs: &mut Glyphs) {
                 ),
             );
         }
-        Mark::Text {
+        DrawOp::Text {
             line,
             words,
             at,

@@ -61,10 +61,10 @@ pub(crate) fn embedded() -> &'static Face {
     &EMBEDDED
 }
 
-static OTHERS: LazyLock<Mutex<Others>> = LazyLock::new(|| Mutex::new(Others::new()));
+static OTHERS: LazyLock<Mutex<OtherFonts>> = LazyLock::new(|| Mutex::new(OtherFonts::new()));
 
 /// All other fonts.
-struct Others {
+struct OtherFonts {
     given: Vec<Face>,
     system: bool,
     installed: Option<Installed>,
@@ -119,7 +119,7 @@ pub(crate) fn other_for(cluster: &str, region: Region) -> Option<Face> {
     found
 }
 
-impl Others {
+impl OtherFonts {
     fn new() -> Self {
         Self {
             given: Vec::new(),
@@ -195,7 +195,7 @@ fn can_draw(face: &Face, cluster: &str) -> bool {
     let map = face.font.charmap();
     visible(cluster).filter(|c| !c.is_whitespace()).all(|c| {
         let glyph = map.map_unicode(c);
-        glyph.is_some_and(|glyph| !super::ink::of(face, glyph).is_empty())
+        glyph.is_some_and(|glyph| !super::glyph_shape::of(face, glyph).is_empty())
     })
 }
 

@@ -1,7 +1,7 @@
 //! Text layout and drawing.
 
 mod fonts;
-mod ink;
+mod glyph_shape;
 mod line;
 mod paint;
 mod script;
@@ -10,7 +10,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 pub(crate) use fonts::Face;
 pub use fonts::{FontError, add_font, without_installed_fonts};
-pub(crate) use ink::{Ink, of as ink_of};
+pub(crate) use glyph_shape::{GlyphShape, of as shape_of};
 pub(crate) use line::{Glyph, Line};
 pub(crate) use paint::paint;
 

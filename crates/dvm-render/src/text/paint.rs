@@ -4,7 +4,7 @@ use ab_glyph_rasterizer::{Point, Rasterizer, point};
 use dvm_image::Picture;
 use harfrust::font::glyph::outline::PathElement;
 
-use super::ink::{self, Ink, Pictograph};
+use super::glyph_shape::{self, BitmapGlyph, GlyphShape};
 use super::{Direction, Glyph, Line};
 use crate::canvas::blend;
 
@@ -27,9 +27,9 @@ pub(crate) fn paint(
     for glyph in &line.glyphs {
         let scale = line.size / glyph.face.units;
         let at = (glyph.x, -glyph.y);
-        match ink::of(&glyph.face, glyph.id) {
-            Ink::Outline(path) => fill(&path, scale, at, |x, y, c| put(x, y, c, colour)),
-            Ink::Layers(layers) => {
+        match glyph_shape::of(&glyph.face, glyph.id) {
+            GlyphShape::Outline(path) => fill(&path, scale, at, |x, y, c| put(x, y, c, colour)),
+            GlyphShape::Layers(layers) => {
                 for (path, [red, green, blue, alpha]) in layers {
                     let alpha = f32::from(alpha) / 255.0;
                     let colour = [red, green, blue];
@@ -38,7 +38,7 @@ pub(crate) fn paint(
                     });
                 }
             }
-            Ink::Picture(picture) => paste(&picture, glyph, scale, &mut put),
+            GlyphShape::Picture(picture) => paste(&picture, glyph, scale, &mut put),
         }
     }
 }
@@ -134,7 +134,7 @@ fn points(element: &PathElement) -> impl Iterator<Item = (f32, f32)> + use<> {
 
 /// Draws a bitmap glyph; each pixel is the mean of the area that it covers.
 fn paste(
-    picture: &Pictograph,
+    picture: &BitmapGlyph,
     glyph: &Glyph,
     scale: f32,
     put: &mut impl FnMut(i64, i64, f32, [u8; 3]),

@@ -1,15 +1,15 @@
-//! More epochs for a run.
+//! Extends a run by more epochs.
 
 use crate::checkpoint::Checkpoint;
 use crate::{Config, Error, RunFolder, schedules};
 
-/// Plans `epochs` epochs for the run in this folder, all of them together, and writes that down; the
-/// run can then be resumed. A schedule that depends on the number of epochs begins again and covers
-/// those that are left. Where patience ended the run, it waits for its patience again.
+/// Sets the total number of epochs of the run in this folder and saves the configuration. The run
+/// can then be resumed. A schedule that depends on the number of epochs starts again and covers the
+/// remaining ones. If early stopping ended the run, its patience starts again.
 ///
 /// # Errors
-/// [`Error::Run`] if so many epochs are done already, or patience ended the run and the number is the
-/// one that was planned; [`Error::Checkpoint`], [`Error::File`].
+/// [`Error::Run`] if that many epochs are completed already, or if early stopping ended the run and
+/// the number does not change; [`Error::Checkpoint`], [`Error::File`].
 pub fn extend(folder: &RunFolder, config: &mut Config, epochs: u64) -> Result<(), Error> {
     let refuse = |detail: String| Error::Run {
         folder: folder.path().into(),
@@ -23,7 +23,7 @@ pub fn extend(folder: &RunFolder, config: &mut Config, epochs: u64) -> Result<()
     let done = position.as_ref().map_or(0, |position| position.epoch);
     if epochs <= done {
         return Err(refuse(format!(
-            "has {done} epochs already, and the number of epochs is the new total: give {} or more",
+            "the run has {done} epochs already. The number of epochs is the new total: give at least {}",
             done + 1
         )));
     }
@@ -31,8 +31,8 @@ pub fn extend(folder: &RunFolder, config: &mut Config, epochs: u64) -> Result<()
         let ended = position.and_then(|position| position.ended_at);
         if ended == Some(epochs) {
             return Err(refuse(format!(
-                "ended after epoch {done} because no epoch was better for {}; to train further, give \
-                 another number of epochs than {epochs}",
+                "the run stopped early after epoch {done}: no improvement for {} epochs. To continue, \
+                 give another number of epochs than {epochs}",
                 config.patience
             )));
         }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_that_plans_ahead_begins_again_and_others_go_on() {
+    fn a_schedule_that_depends_on_the_number_of_epochs_starts_again() {
         for (schedule, from) in [("one_cycle", 5), ("cosine", 5), ("step", 0), ("plateau", 0)] {
             let (_home, folder, mut config) = run(schedule, at(5));
             extend(&folder, &mut config, 8).unwrap();
@@ -98,21 +98,21 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_has_not_begun_is_only_longer() {
+    fn a_run_without_a_completed_epoch_keeps_its_schedule() {
         let (_home, folder, mut config) = run("one_cycle", None);
         extend(&folder, &mut config, 8).unwrap();
         assert_eq!((config.epochs, config.schedule_from), (8, 0));
     }
 
     #[test]
-    fn fewer_epochs_than_are_done_are_refused() {
+    fn fewer_epochs_than_completed_are_an_error() {
         let (_home, folder, mut config) = run("one_cycle", at(5));
         for epochs in [1, 5] {
             let error = extend(&folder, &mut config, epochs)
                 .unwrap_err()
                 .to_string();
             assert!(
-                error.contains("5 epochs already") && error.contains("give 6"),
+                error.contains("5 epochs already") && error.contains("at least 6"),
                 "{error}"
             );
         }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_patience_ended_needs_another_number() {
+    fn a_run_that_stopped_early_needs_another_number_of_epochs() {
         let ended = Position {
             epoch: 2,
             ended_at: Some(5),
@@ -128,7 +128,7 @@ mod tests {
         };
         let (_home, folder, mut config) = run("constant", Some(ended));
         let error = extend(&folder, &mut config, 5).unwrap_err().to_string();
-        assert!(error.contains("ended after epoch 2"), "{error}");
+        assert!(error.contains("stopped early after epoch 2"), "{error}");
         extend(&folder, &mut config, 4).unwrap();
         assert_eq!(config.epochs, 4);
     }

@@ -1,4 +1,4 @@
-//! A network in the part that stays and the part that learns.
+//! A network, split into a frozen part and a trained part.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,50 +6,52 @@ use std::sync::Arc;
 use dvm_engine::passes::{cut, fuse_for_training, last_cut, without_auxiliaries};
 use dvm_engine::{Graph, Network, Parameter, Tensor};
 
-use crate::{Error, Part};
+use crate::{Error, TrainedLayers};
 
-/// A network of which a part learns. What comes before that part is computed as in use: its
-/// batch-norms keep their statistics, and nothing of it is remembered for a backward walk.
+/// A network of which a part is trained. The part before it is frozen: it runs in inference mode,
+/// and its activations are not kept.
 pub(super) struct Learner {
     whole: Graph,
-    /// The part that stays; none if everything learns.
+    /// The frozen part; `None` if all layers are trained.
     pub front: Option<Arc<Network>>,
-    /// The part that learns, in the form in which it is trained.
+    /// The trained part, fused for training.
     pub back: Graph,
-    /// The same in the form in which it is used.
+    /// The trained part, not fused.
     used: Graph,
-    /// Of each parameter of `back`, its place in `whole`.
+    /// For each parameter of `back`, its index in `whole`.
     places: Vec<usize>,
-    /// Whether each parameter of `back` learns: a last layer may have others around it.
+    /// Whether each parameter of `back` is trained: some layers around the last one may be frozen.
     learns: BTreeMap<String, bool>,
 }
 
 impl Learner {
-    /// Divides a network for inputs of this shape. `is_head` knows the parameters of the last layer.
+    /// Splits a network for inputs of this shape. `is_head` tells the parameters of the last layer.
     pub fn new(
         whole: Graph,
-        part: Part,
+        layers: TrainedLayers,
         is_head: impl Fn(&str) -> bool,
         input: &[usize],
     ) -> Result<Self, Error> {
-        // Auxiliary heads help the layers before them, so they learn where those do.
-        let learning = match part {
-            Part::All => whole.clone(),
-            Part::Head | Part::LastStage => without_auxiliaries(&whole),
+        // Auxiliary heads help the layers before them: they are trained only with those.
+        let learning = match layers {
+            TrainedLayers::All => whole.clone(),
+            TrainedLayers::Head | TrainedLayers::LastStage => without_auxiliaries(&whole),
         };
-        let at = match part {
-            Part::All => learning.input(),
-            Part::Head => last_cut(&learning, input, |parameter| is_head(&parameter.name))?,
-            Part::LastStage => learning.before_last_stage(input)?,
+        let at = match layers {
+            TrainedLayers::All => learning.input(),
+            TrainedLayers::Head => {
+                last_cut(&learning, input, |parameter| is_head(&parameter.name))?
+            }
+            TrainedLayers::LastStage => learning.before_last_stage(input)?,
         };
         let (front, back) = cut(&learning, at, input)?;
         let place = |parameter: &Parameter| {
             let mut all = whole.parameters().iter();
             let place = all.position(|other| other.name == parameter.name);
-            place.expect("it is a part of the whole")
+            place.expect("it is a parameter of the whole network")
         };
         let learns = |parameter: &Parameter| {
-            let learns = part != Part::Head || is_head(&parameter.name);
+            let learns = layers != TrainedLayers::Head || is_head(&parameter.name);
             (parameter.name.clone(), learns)
         };
         Ok(Self {
@@ -62,12 +64,12 @@ impl Learner {
         })
     }
 
-    /// Whether this parameter of the back learns.
+    /// Whether this parameter of `back` is trained.
     pub fn learns(&self, parameter: &Parameter) -> bool {
         self.learns[&parameter.name]
     }
 
-    /// The whole network as it is now, or with these values in place of those of the back.
+    /// The whole network with the current values of `back`, or with these.
     pub fn whole(&self, values: Option<&[Tensor]>) -> Result<Graph, Error> {
         let mut all = self.whole.values().to_vec();
         for (value, &place) in values
@@ -80,14 +82,14 @@ impl Learner {
         Ok(self.whole.with_values(|index, _| all[index].clone())?)
     }
 
-    /// The back in the form in which it is used, as it is now or with these values.
+    /// The trained part, not fused, with its current values or with these.
     pub fn back_with(&self, values: Option<&[Tensor]>) -> Result<Graph, Error> {
         let values = values.unwrap_or(self.back.values());
         Ok(self.used.with_values(|index, _| values[index].clone())?)
     }
 }
 
-/// What pictures become before they reach the part that learns.
+/// The input of the trained part for these pictures.
 pub(super) fn through(front: Option<&Network>, pictures: Tensor) -> Result<Tensor, Error> {
     Ok(match front {
         Some(front) => front.fused().logits(&pictures)?,
@@ -113,14 +115,14 @@ mod tests {
         seeded::graph(net.ending_at(x))
     }
 
-    fn learner(part: Part) -> Learner {
+    fn learner(layers: TrainedLayers) -> Learner {
         let is_head = |name: &str| name.starts_with("fc.");
-        Learner::new(network(), part, is_head, &[1, 3, 4, 4]).unwrap()
+        Learner::new(network(), layers, is_head, &[1, 3, 4, 4]).unwrap()
     }
 
     #[test]
-    fn only_the_last_layer_learns_though_another_lies_behind_the_dropout() {
-        let learner = learner(Part::Head);
+    fn only_the_last_layer_is_trained_though_the_cut_is_earlier() {
+        let learner = learner(TrainedLayers::Head);
         assert!(learner.front.is_some());
         let learns: Vec<&str> = learner
             .back
@@ -134,8 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_has_what_the_back_has_learnt_and_the_front_as_it_was() {
-        let mut learner = learner(Part::Head);
+    fn the_whole_network_has_the_trained_values_and_the_frozen_ones() {
+        let mut learner = learner(TrainedLayers::Head);
         learner.back.update(|_, parameter, values| {
             if parameter.name == "fc.bias" {
                 values.fill(7.0);
@@ -157,8 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_stays_behind_where_everything_learns() {
-        let learner = learner(Part::All);
+    fn there_is_no_frozen_part_if_all_layers_are_trained() {
+        let learner = learner(TrainedLayers::All);
         assert!(learner.front.is_none());
         assert_eq!(learner.back.parameters(), network().parameters());
         assert_eq!(learner.used.parameters(), learner.back.parameters());

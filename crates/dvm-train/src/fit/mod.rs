@@ -1,10 +1,10 @@
-//! The training loop: steps, epochs, validation, and what is saved when.
+//! The training loop: steps, epochs, validation and checkpoints.
 
 mod extend;
+mod inputs;
 mod learner;
 mod run;
 mod start;
-mod supply;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -20,36 +20,36 @@ use crate::{Config, Error, Evaluation, RunFolder, Trouble};
 
 pub use extend::extend;
 
-/// What is to be trained, on what, and where the run is kept.
+/// The inputs of a training.
 pub struct Task<'a> {
-    /// How.
+    /// The configuration.
     pub config: &'a Config,
-    /// The pictures.
+    /// The data set.
     pub data: &'a Dataset,
-    /// The network as training begins.
+    /// The initial network.
     pub network: &'a Graph,
-    /// Whether a parameter of this name is one of the last layer.
+    /// Whether a parameter of this name belongs to the last layer.
     pub is_head: &'a dyn Fn(&str) -> bool,
-    /// How pictures are prepared.
+    /// The preprocessing.
     pub preprocess: &'a Preprocess,
-    /// What the weight files of the run say of themselves.
+    /// Metadata for the weight files of the run.
     pub metadata: &'a BTreeMap<String, String>,
-    /// Where the run is kept.
+    /// The run folder.
     pub folder: &'a RunFolder,
-    /// Threads that decode pictures. They change nothing but the time.
+    /// Number of threads that decode pictures. Results do not depend on it.
     pub workers: usize,
-    /// Whether all pictures, of every split, are decoded before the first epoch, so that a broken one
-    /// does not end the training later. Not done where broken pictures are left out.
+    /// Whether to decode all pictures of all splits before the first epoch, so that a broken one
+    /// does not end the training later. Ignored if broken pictures are skipped.
     pub check: bool,
 }
 
-/// Whoever watches a run. Nothing that it does changes the run, but for an error.
+/// Receives the events of a run. It can stop the run, but not change its results.
 pub trait Watcher {
     /// Something happened.
     fn event(&mut self, event: &TrainingEvent);
 
-    /// An epoch was validated with this network, unless there are no validation pictures; `events`
-    /// is open for more than scalars.
+    /// An epoch is completed; `_evaluation` is `None` without validation pictures. More can be
+    /// written to `_events`.
     ///
     /// # Errors
     /// If the events cannot be written.
@@ -63,38 +63,38 @@ pub trait Watcher {
         Ok(())
     }
 
-    /// Whether the run is to stop as soon as it can be resumed: after the step at hand, or the
-    /// picture that is checked, validated or drawn.
+    /// Whether the run should stop. It stops after the current step, or the picture that is
+    /// checked, validated or drawn, and can be resumed.
     fn stops(&self) -> bool {
         false
     }
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// Whether it is done; if not, it was stopped and can go on.
+pub struct TrainingResult {
+    /// Whether the run is complete; if not, it was stopped and can be resumed.
     pub done: bool,
     /// The record of each epoch.
     pub records: Vec<EpochRecord>,
     /// The best epoch.
     pub best: Option<EpochRecord>,
-    /// What was wrong at the end, if anything.
+    /// A problem in the last epochs, if there is one.
     pub trouble: Option<Trouble>,
 }
 
-/// Trains until the configuration is done or the watcher stops it, from the checkpoint in the folder
-/// if there is one. A run that was interrupted anywhere and goes on ends with the same bytes in
-/// `best.safetensors` and `last.safetensors` as one that was not.
+/// Trains until all epochs are completed or the watcher stops it. If the folder has a checkpoint,
+/// it resumes from there. The files `best.safetensors` and `last.safetensors` of a resumed run are
+/// identical to those of an uninterrupted run.
 ///
 /// # Errors
-/// [`Error::Broken`], [`Error::NotFinite`], [`Error::Data`], [`Error::File`] and whatever a checkpoint of other data or
-/// another network leads to.
-pub fn fit(task: &Task, watcher: &mut dyn Watcher) -> Result<Outcome, Error> {
+/// [`Error::Broken`], [`Error::NotFinite`], [`Error::Data`], [`Error::File`], and
+/// [`Error::Checkpoint`] or [`Error::State`] for a checkpoint of other data or another network.
+pub fn fit(task: &Task, watcher: &mut dyn Watcher) -> Result<TrainingResult, Error> {
     match run::Run::start(task, watcher)? {
         Some(run) => run.finish(watcher),
         // Stopped before the first step.
-        None => Ok(Outcome {
+        None => Ok(TrainingResult {
             done: false,
             records: Vec::new(),
             best: None,

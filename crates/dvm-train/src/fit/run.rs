@@ -1,4 +1,4 @@
-//! Steps, epochs, validation, and what is saved when.
+//! Steps, epochs, validation and checkpoints.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use dvm_data::Batch;
 use dvm_engine::{Keep, Mode, Network, Request, Tensor, rules};
 
+use super::inputs::{InputBatch, Inputs};
 use super::learner::Learner;
-use super::supply::{Given, Supply};
-use super::{Outcome, Task, Watcher};
+use super::{Task, TrainingResult, Watcher};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::progress::{EpochRecord, Phase, StepRecord, TrainingEvent};
 use crate::tensorboard::{Events, now};
@@ -18,10 +18,10 @@ use crate::{
     Schedule, Targets, Trouble, clip_gradient_norm, schedules,
 };
 
-/// Time from one checkpoint in the middle of an epoch to the next.
+/// Time between checkpoints within an epoch.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
 
-/// A run under way.
+/// The state of a running training.
 pub(super) struct Run<'a> {
     pub(super) task: &'a Task<'a>,
     pub(super) learner: Learner,
@@ -32,20 +32,20 @@ pub(super) struct Run<'a> {
     pub(super) average: Option<Ema>,
     pub(super) mixup: Option<Mixup>,
     pub(super) stopping: EarlyStopping,
-    pub(super) training: Arc<Supply>,
-    pub(super) validation: Option<Supply>,
+    pub(super) training: Arc<Inputs>,
+    pub(super) validation: Option<Inputs>,
     pub(super) position: Position,
     pub(super) records: Vec<EpochRecord>,
     pub(super) events: Events,
     pub(super) saved: Instant,
     pub(super) chance: Chance,
-    /// Whether trouble was told, and no epoch was better since.
+    /// Whether the current problem has been reported.
     pub(super) troubled: bool,
 }
 
 impl<'a> Run<'a> {
-    /// Makes all steps that are left.
-    pub(super) fn finish(mut self, watcher: &mut dyn Watcher) -> Result<Outcome, Error> {
+    /// Trains all remaining epochs.
+    pub(super) fn finish(mut self, watcher: &mut dyn Watcher) -> Result<TrainingResult, Error> {
         let start = Instant::now();
         let config = self.task.config;
         let mut done = true;
@@ -61,7 +61,7 @@ impl<'a> Run<'a> {
             best_accuracy: best.and_then(|record| record.val_accuracy),
             duration: start.elapsed(),
         });
-        Ok(Outcome {
+        Ok(TrainingResult {
             done,
             best,
             trouble: self.trouble(),
@@ -69,7 +69,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The rest of an epoch; whether it was not stopped.
+    /// Trains the rest of an epoch. Returns false if it was stopped.
     fn epoch(&mut self, watcher: &mut dyn Watcher) -> Result<bool, Error> {
         let config = self.task.config;
         let start = Instant::now();
@@ -90,15 +90,15 @@ impl<'a> Run<'a> {
         let mut stopped = false;
         // Loss and pictures since the last step of the optimiser.
         let (mut step_loss, mut step_pictures) = (0.0, 0);
-        for given in training.epoch(number, first, front.as_deref(), &mix) {
-            let given = given?;
-            say_skipped(watcher, &given.skipped);
+        for batch in training.epoch(number, first, front.as_deref(), &mix) {
+            let batch = batch?;
+            say_skipped(watcher, &batch.skipped);
             self.position.batch += 1;
-            if !given.samples.is_empty() {
+            if !batch.samples.is_empty() {
                 let learning_rate = self.learning_rate();
                 self.position.running.learning_rate = learning_rate;
-                let (loss, found) = self.walk(&given)?;
-                let count = given.samples.len();
+                let (loss, found) = self.walk(&batch)?;
+                let count = batch.samples.len();
                 let running = &mut self.position.running;
                 running.loss += loss * count as f64;
                 running.found += found;
@@ -122,7 +122,7 @@ impl<'a> Run<'a> {
                 self.note_step(step_loss / step_pictures as f64)?;
                 (step_loss, step_pictures) = (0.0, 0);
             }
-            // A checkpoint holds no half of a step.
+            // Accumulated gradients are not saved, so a checkpoint needs a complete step.
             if self.position.batch < batches && self.accumulation.batches() == 0 {
                 stopped = watcher.stops();
                 if stopped || self.saved.elapsed() >= SAVE_EVERY {
@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
         let trained = start.elapsed().as_secs_f64();
         let network = Network::new(self.learner.whole(self.averages())?);
         let Some(evaluation) = self.validate(&network, watcher)? else {
-            // All steps of the epoch are done; what is left is to validate.
+            // All steps of the epoch are completed; only the validation is missing.
             self.save(watcher)?;
             return Ok(false);
         };
@@ -164,13 +164,13 @@ impl<'a> Run<'a> {
         record.best = true;
         let mut stop = false;
         if let Some(validation) = &validation {
-            let verdict = self.stopping.observe(validation);
-            (record.best, stop) = (verdict.best, verdict.stop);
+            let decision = self.stopping.observe(validation);
+            (record.best, stop) = (decision.best, decision.stop);
             self.schedule.observe(validation);
         }
         if record.best {
             self.write_best(&network)?;
-            // Times are not the same in two runs of the same bytes.
+            // Times differ between runs, and checkpoints must not.
             self.position.best = Some(EpochRecord {
                 seconds: 0.0,
                 images_per_second: 0.0,
@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
             .map_err(Error::file(self.task.folder.path()))?;
         drop(network);
         if stop {
-            // Before the checkpoint: a resumed run must not train further either.
+            // Set before the checkpoint: a resumed run must not continue either.
             self.position.ended_at = Some(config.epochs);
         }
         self.save(watcher)?;
@@ -193,14 +193,14 @@ impl<'a> Run<'a> {
         self.tell_trouble(watcher);
         if stop {
             watcher.event(&TrainingEvent::Message(format!(
-                "no better epoch for {}: training ends here",
+                "early stopping: no improvement for {} epochs",
                 config.patience
             )));
         }
         Ok(!watcher.stops() || stop || self.position.epoch == config.epochs)
     }
 
-    /// What is wrong after the last epoch, if anything.
+    /// The problem after the last epoch, if there is one.
     fn trouble(&self) -> Option<Trouble> {
         let config = self.task.config;
         let sign = self.chance.sign(&self.records, config.epochs)?;
@@ -219,7 +219,7 @@ impl<'a> Run<'a> {
         self.troubled = trouble.is_some();
     }
 
-    /// Refuses weights that no epoch can be validated with: before anything of them is saved.
+    /// An error if the validation loss or the weights are not finite, before they are saved.
     fn check_finite(&self, evaluation: Option<&Evaluation>) -> Result<(), Error> {
         let value = match evaluation {
             Some(evaluation) if !evaluation.loss.is_finite() => {
@@ -254,7 +254,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Values that are validated and kept in place of the last ones.
+    /// The averaged values, which are validated and saved instead of the last ones.
     pub(super) fn averages(&self) -> Option<&[Tensor]> {
         self.average.as_ref().map(Ema::values)
     }
@@ -263,7 +263,7 @@ impl<'a> Run<'a> {
         let config = self.task.config;
         let steps = self.training.batches().div_ceil(config.accumulate);
         let (steps, from) = (steps as u64, config.schedule_from);
-        let at = schedules::Position {
+        let at = schedules::SchedulePosition {
             step: self.position.step.saturating_sub(from * steps),
             steps: (config.epochs - from) * steps,
             epoch: self.position.epoch,
@@ -271,21 +271,21 @@ impl<'a> Run<'a> {
         config.learning_rate() * self.schedule.factor(at)
     }
 
-    /// Walks there and back; the mean loss, that of auxiliary heads added with their weights, and how
-    /// many pictures were found.
-    fn walk(&mut self, given: &Given) -> Result<(f64, f64), Error> {
+    /// One forward and backward pass. Returns the mean loss, including weighted auxiliary losses,
+    /// and the number of correct pictures.
+    fn walk(&mut self, batch: &InputBatch) -> Result<(f64, f64), Error> {
         let config = self.task.config;
         let walks =
             self.position.step * config.accumulate as u64 + self.accumulation.batches() as u64;
         let seed = config.seed ^ walks.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let graph = &self.learner.back;
-        let activations = graph.forward(&given.inputs, Mode::Training { seed }, Keep::Backward)?;
+        let activations = graph.forward(&batch.inputs, Mode::Training { seed }, Keep::Backward)?;
         let logits = activations.output().clone();
-        let mut value = self.loss.value_and_gradient(&logits, &given.targets)?;
+        let mut value = self.loss.value_and_gradient(&logits, &batch.targets)?;
         let mut seeds = vec![(graph.output(), value.gradient)];
         for &(head, weight) in graph.auxiliaries() {
             let logits = activations.get(head).expect("training keeps them");
-            let mut own = self.loss.value_and_gradient(logits, &given.targets)?;
+            let mut own = self.loss.value_and_gradient(logits, &batch.targets)?;
             value.mean += own.mean * f64::from(weight);
             let gradient = own.gradient.data_mut().iter_mut();
             gradient.for_each(|g| *g *= weight);
@@ -307,10 +307,10 @@ impl<'a> Run<'a> {
         for (index, value) in statistics {
             self.learner.back.set_value(index, value)?;
         }
-        Ok((value.mean, found(&logits, &given.targets)))
+        Ok((value.mean, found(&logits, &batch.targets)))
     }
 
-    /// Moves the weights once, against the gradients that were accumulated.
+    /// Updates the weights with the accumulated gradients.
     fn step(&mut self) {
         let learning_rate = self.position.running.learning_rate;
         let mut gradients = self.accumulation.take();
@@ -327,7 +327,7 @@ impl<'a> Run<'a> {
         self.position.step += 1;
     }
 
-    /// Writes down what an epoch measured.
+    /// Writes the record of an epoch.
     fn note(&mut self, record: &EpochRecord) -> Result<(), Error> {
         self.task.folder.add_record(record)?;
         self.records.push(*record);
@@ -338,7 +338,7 @@ impl<'a> Run<'a> {
             .map_err(Error::file(folder))
     }
 
-    /// Writes down a step of the optimiser.
+    /// Writes the record of a step.
     fn note_step(&mut self, loss: f64) -> Result<(), Error> {
         let record = StepRecord {
             step: self.position.step,
@@ -395,7 +395,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The shares of the targets whose class has the largest logit, summed.
+/// The number of pictures whose class has the largest logit; mixed pictures count partly.
 fn found(logits: &Tensor, targets: &Targets) -> f64 {
     let rows = logits.data().chunks_exact(logits.shape()[1]);
     let top = rows.map(|row| {
@@ -422,7 +422,7 @@ fn found(logits: &Tensor, targets: &Targets) -> f64 {
 
 pub(super) fn say_skipped(watcher: &mut dyn Watcher, skipped: &[(usize, String)]) {
     for (_, why) in skipped {
-        watcher.event(&TrainingEvent::Message(format!("left out: {why}")));
+        watcher.event(&TrainingEvent::Message(format!("skipped: {why}")));
     }
 }
 
@@ -432,7 +432,7 @@ mod tests {
     use crate::Mixture;
 
     #[test]
-    fn of_a_mixture_the_share_of_the_class_found_counts() {
+    fn mixed_pictures_count_by_their_share() {
         let logits = Tensor::from_stored(&[2, 3], vec![0.0, 2.0, 1.0, 5.0, 0.0, 0.0]);
         assert_eq!(found(&logits, &Targets::Classes(vec![1, 2])), 1.0);
         let mixture = |first, second| Mixture {

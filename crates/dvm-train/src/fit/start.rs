@@ -1,16 +1,17 @@
-//! What a run begins with.
+//! Starts or resumes a run.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use dvm_data::augment::Augment;
 use dvm_data::{Dataset, Loader, LoaderOptions, OnBroken, Sample, Split, broken};
+use dvm_engine::weights::hexadecimal;
 use dvm_image::Reading;
 use sha2::{Digest, Sha256};
 
+use super::inputs::Inputs;
 use super::learner::Learner;
 use super::run::{Run, say_skipped};
-use super::supply::Supply;
 use super::{Task, Watcher};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::progress::EpochRecord;
@@ -18,13 +19,13 @@ use crate::progress::{Phase, TrainingEvent};
 use crate::tensorboard::{Events, now};
 use crate::trouble::Chance;
 use crate::{
-    Accumulation, Balance, ClassWeights, CrossEntropy, EarlyStopping, Ema, Error, Mixup, Part,
-    optimisers, schedules,
+    Accumulation, Balance, ClassWeights, CrossEntropy, EarlyStopping, Ema, Error, Mixup,
+    TrainedLayers, optimisers, schedules,
 };
 
 impl<'a> Run<'a> {
-    /// A run from the checkpoint in its folder, or from the beginning; none if the watcher stops it
-    /// before the first step.
+    /// Starts a run, or resumes it from the checkpoint in its folder. Returns `None` if the watcher
+    /// stops it before the first step.
     pub(super) fn start(task: &'a Task, watcher: &mut dyn Watcher) -> Result<Option<Self>, Error> {
         let config = task.config;
         let last = task.folder.last_path();
@@ -52,7 +53,7 @@ impl<'a> Run<'a> {
                 return Err(Error::Checkpoint {
                     path: last,
                     detail: format!(
-                        "was trained on other pictures than there are now in {}",
+                        "the run was trained on other pictures than those that are now in {}",
                         task.data.folder.display()
                     ),
                 });
@@ -79,7 +80,7 @@ impl<'a> Run<'a> {
         if task.check && !begun && config.on_broken == OnBroken::Fail && !checked(task, watcher)? {
             return Ok(None);
         }
-        let Some((training, validation)) = supplies(task, &learner, !ended, watcher)? else {
+        let Some((training, validation)) = inputs(task, &learner, !ended, watcher)? else {
             return Ok(None);
         };
         Ok(Some(Self {
@@ -126,7 +127,7 @@ fn started(task: &Task, position: &Position, records: &[EpochRecord]) -> Trainin
     }
 }
 
-/// The event file of this process. A resumed run takes back what earlier ones hold after its
+/// The event file of this process. A resumed run discards the events of earlier files after its
 /// checkpoint.
 fn events(task: &Task, position: &Position) -> Result<Events, Error> {
     let config = task.config;
@@ -138,11 +139,11 @@ fn events(task: &Task, position: &Position) -> Result<Events, Error> {
         let mut events = Events::create(folder, start)?;
         let lines = config.to_toml();
         let text: String = lines.lines().map(|l| format!("    {l}\n")).collect();
-        // More epochs are a change of the configuration, but no other event is.
+        // The configuration changes only if the run was extended.
         if !resumed || config.schedule_from > 0 {
             events.text("config", config.schedule_from, now(), &text)?;
         }
-        // A start takes back steps by their number, and these still hold.
+        // A start event discards steps by their number; these are still valid.
         for step in steps
             .iter()
             .filter(|step| start.is_some_and(|start| step.step >= start))
@@ -154,7 +155,7 @@ fn events(task: &Task, position: &Position) -> Result<Events, Error> {
     written().map_err(Error::file(folder))
 }
 
-/// Whether all pictures could be looked at before the watcher stopped.
+/// Checks that all pictures can be decoded. Returns false if the watcher stopped it.
 fn checked(task: &Task, watcher: &mut dyn Watcher) -> Result<bool, Error> {
     let all = Split::ALL.map(|split| task.data.samples(split)).concat();
     let all: &[Sample] = &all;
@@ -181,14 +182,14 @@ fn checked(task: &Task, watcher: &mut dyn Watcher) -> Result<bool, Error> {
     }
 }
 
-/// Training and validation pictures, as features where they are the same in each epoch and `trains`
-/// says that there will be one. None if the watcher stopped it.
-fn supplies(
+/// Training and validation inputs: as features if they are the same in each epoch and `trains` is
+/// true. Returns `None` if the watcher stopped it.
+fn inputs(
     task: &Task,
     learner: &Learner,
     trains: bool,
     watcher: &mut dyn Watcher,
-) -> Result<Option<(Supply, Option<Supply>)>, Error> {
+) -> Result<Option<(Inputs, Option<Inputs>)>, Error> {
     let config = task.config;
     let layout = |detail: &str| dvm_data::Error::Layout {
         path: task.data.folder.clone(),
@@ -196,7 +197,7 @@ fn supplies(
     };
     let training = task.data.samples(Split::Train);
     if training.is_empty() {
-        return Err(layout("has no training pictures").into());
+        return Err(layout("the data set has no training pictures").into());
     }
     let same = config.augment == Augment::none() && config.mixup == 0.0;
     let loading = LoaderOptions {
@@ -217,13 +218,14 @@ fn supplies(
         }
     };
     let front = learner.front.as_deref();
-    let Some(front) = front.filter(|_| same && trains && config.train == Part::Head) else {
-        let validation = validation.map(Supply::Pictures);
-        return Ok(Some((Supply::Pictures(training), validation)));
+    let Some(front) = front.filter(|_| same && trains && config.train == TrainedLayers::Head)
+    else {
+        let validation = validation.map(Inputs::Pictures);
+        return Ok(Some((Inputs::Pictures(training), validation)));
     };
     let mut features = |loader: Loader, phase: Phase| {
         let total = loader.samples().len();
-        Supply::features(loader, front, |done, skipped| {
+        Inputs::features(loader, front, |done, skipped| {
             say_skipped(watcher, skipped);
             watcher.event(&TrainingEvent::Phase { phase, done, total });
             !watcher.stops()
@@ -242,7 +244,7 @@ fn supplies(
     Ok(Some((training, validation)))
 }
 
-/// What the loss counts each class with.
+/// The class weights of the loss.
 fn class_weights(choice: &ClassWeights, data: &Dataset) -> Result<Option<Vec<f32>>, Error> {
     let classes = data.classes.len();
     match choice {
@@ -259,14 +261,14 @@ fn class_weights(choice: &ClassWeights, data: &Dataset) -> Result<Option<Vec<f32
         }
         ClassWeights::Each(weights) if weights.len() == classes => Ok(Some(weights.clone())),
         ClassWeights::Each(weights) => Err(Error::Config(format!(
-            "`class_weights` has {} numbers, but there are {classes} classes: {}",
+            "`class_weights` has {} numbers, but the data set has {classes} classes: {}",
             weights.len(),
             data.classes.join(", ")
         ))),
     }
 }
 
-/// SHA-256 of which pictures there are and of which class, wherever the folder lies.
+/// SHA-256 of the list of pictures and their classes. It does not depend on the folder's path.
 fn digest(data: &Dataset) -> String {
     let mut digest = Sha256::new();
     for split in [Split::Train, Split::Val] {
@@ -277,6 +279,5 @@ fn digest(data: &Dataset) -> String {
             digest.update(line.as_bytes());
         }
     }
-    let bytes = digest.finalize();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&digest.finalize())
 }

@@ -6,23 +6,23 @@ use dvm_data::Batch;
 use dvm_engine::{Network, Output};
 
 use super::Watcher;
+use super::inputs::Inputs;
 use super::run::{Run, say_skipped};
-use super::supply::Supply;
 use crate::progress::{Phase, TrainingEvent};
-use crate::{Answers, Error, Evaluation, Targets, evaluate};
+use crate::{Error, Evaluation, LabelledLogits, Targets, evaluate};
 
 impl Run<'_> {
-    /// What the network makes of the validation pictures: none inside if there are no such pictures,
-    /// none at all if the watcher stopped it.
+    /// Evaluates the network on the validation pictures. The inner option is `None` if there are no
+    /// pictures, the outer one if the watcher stopped it.
     pub(super) fn validate(
         &self,
         network: &Network,
         watcher: &mut dyn Watcher,
     ) -> Result<Option<Option<Evaluation>>, Error> {
-        let Some(supply) = &self.validation else {
+        let Some(inputs) = &self.validation else {
             return Ok(Some(None));
         };
-        let total = supply.pictures();
+        let total = inputs.pictures();
         let watcher = RefCell::new(watcher);
         let stopped = Cell::new(false);
         let tell = |done: usize| {
@@ -35,41 +35,47 @@ impl Run<'_> {
             stopped.set(watcher.stops() && done < total);
         };
         tell(0);
-        let answers = match supply {
-            Supply::Pictures(loader) => {
+        let labelled_logits = match inputs {
+            Inputs::Pictures(loader) => {
                 let batches = loader.epoch(0, 0).take_while(|_| !stopped.get());
-                evaluate::answers(network, batches, tell)?
+                evaluate::labelled_logits(network, batches, tell)?
             }
-            Supply::Features { .. } => {
+            Inputs::Features { .. } => {
                 let back = Network::new(self.learner.back_with(self.averages())?);
-                let mut answers = Answers::default();
+                let mut labelled_logits = LabelledLogits::default();
                 let mix = |_: usize, batch: &mut Batch| Targets::Classes(batch.classes.clone());
-                for given in supply.epoch(0, 0, None, &mix) {
+                for batch in inputs.epoch(0, 0, None, &mix) {
                     if stopped.get() {
                         break;
                     }
-                    let given = given?;
-                    let Targets::Classes(classes) = &given.targets else {
-                        unreachable!("nothing is mixed in validation");
+                    let batch = batch?;
+                    let Targets::Classes(classes) = &batch.targets else {
+                        unreachable!("validation has no mixup");
                     };
-                    if !given.samples.is_empty() {
-                        let logits = back.fused().logits(&given.inputs)?;
-                        answers.extend(&logits, classes, &given.samples);
+                    if !batch.samples.is_empty() {
+                        let logits = back.fused().logits(&batch.inputs)?;
+                        labelled_logits.extend(&logits, classes, &batch.samples);
                     }
-                    tell(answers.len());
+                    tell(labelled_logits.len());
                 }
-                answers
+                labelled_logits
             }
         };
         if stopped.get() {
             return Ok(None);
         }
-        say_skipped(*watcher.borrow_mut(), &answers.skipped);
-        if answers.is_empty() {
+        say_skipped(*watcher.borrow_mut(), &labelled_logits.skipped);
+        if labelled_logits.is_empty() {
             return Ok(Some(None));
         }
-        let (logits, names) = (answers.logits(), &self.task.data.classes);
-        let evaluation = Evaluation::new(&logits, &answers.classes, Output::Logits, names, None)?;
+        let (logits, names) = (labelled_logits.logits(), &self.task.data.classes);
+        let evaluation = Evaluation::new(
+            &logits,
+            &labelled_logits.classes,
+            Output::Logits,
+            names,
+            None,
+        )?;
         Ok(Some(Some(evaluation)))
     }
 }

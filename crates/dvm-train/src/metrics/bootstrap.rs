@@ -1,4 +1,4 @@
-//! How far scores may be off because these pictures were chosen and not others.
+//! Confidence intervals of scores, by bootstrap.
 
 use dvm_data::random;
 use rand_distr::{Distribution, Uniform};
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::{Confusion, Prediction};
 use crate::Error;
 
-/// Confidence intervals by the percentile bootstrap (Efron 1979): scores of as many pictures, drawn
-/// again and again from those there are.
+/// Confidence intervals by the percentile bootstrap (Efron 1979): scores of resamples, drawn with
+/// replacement from the pictures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bootstrap {
-    /// How often pictures are drawn; at least 1.
+    /// Number of resamples, at least 1.
     pub resamples: usize,
     /// Share of resamples within the interval, such as 0.95.
     pub level: f64,
-    /// Where the draws begin.
+    /// The seed.
     pub seed: u64,
 }
 
@@ -45,7 +45,7 @@ pub struct Intervals {
     pub macro_f1: Interval,
 }
 
-/// From here to there.
+/// A confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The lower end.
@@ -54,23 +54,23 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Sets these streams apart from others of the same seed.
+/// Separates these random streams from others of the same seed.
 const STREAM: u64 = u64::from_be_bytes(*b"bootstra");
 
 impl Bootstrap {
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.resamples == 0 || !(self.level > 0.0 && self.level < 1.0) {
             return Err(Error::Evaluation(format!(
-                "confidence intervals want at least one resample and a level between 0 and 1, not \
-                 {} and {}",
+                "confidence intervals need at least 1 resample and a level between 0 and 1, but \
+                 there are {} and {}",
                 self.resamples, self.level
             )));
         }
         Ok(())
     }
 
-    /// The interval of the mean of `values` minus the mean of `others`, both drawn again; without others, of
-    /// the mean alone. Numbers do not depend on threads.
+    /// The interval of the mean of `values` minus the mean of `others`, both resampled; if `others`
+    /// is empty, of the mean of `values`. It does not depend on the number of threads.
     ///
     /// # Panics
     /// If there are no values or no resamples.
@@ -92,12 +92,13 @@ impl Bootstrap {
         self.interval(all)
     }
 
-    /// A score of each resample: `score` is given the positions of as many things as there are, `count`,
-    /// drawn from them with replacement. Every resample has a stream of its own, so that the draws depend
-    /// on nothing but the seed and the count: scores of the same resample are scores of the same things.
+    /// The score of each resample. `score` gets `count` indices, drawn with replacement from
+    /// `0..count`. The draws depend only on the seed and `count`: two scores of the same resample
+    /// use the same indices.
     ///
     /// # Errors
-    /// [`Error::Evaluation`] for a bootstrap of no resamples, of a level that is none, or of no things.
+    /// [`Error::Evaluation`] if there are no resamples, the level is not between 0 and 1, or
+    /// `count` is 0.
     pub fn resampled<T: Send>(
         &self,
         count: usize,
@@ -105,7 +106,7 @@ impl Bootstrap {
     ) -> Result<Vec<T>, Error> {
         self.check()?;
         let index = Uniform::new(0, count as u64)
-            .map_err(|_| Error::Evaluation("there is nothing to draw resamples from".to_owned()))?;
+            .map_err(|_| Error::Evaluation("there are no values to resample".to_owned()))?;
         let scores = (0..self.resamples as u64)
             .into_par_iter()
             .map(|resample| {
@@ -119,8 +120,7 @@ impl Bootstrap {
         Ok(scores)
     }
 
-    /// The interval that holds the [`level`](Self::level) of the scores of all resamples, leaving out as
-    /// many below as above.
+    /// The central interval that contains the share [`level`](Self::level) of these scores.
     pub fn interval(&self, scores: impl IntoIterator<Item = f64>) -> Interval {
         let mut all: Vec<f64> = scores.into_iter().collect();
         all.sort_by(f64::total_cmp);
@@ -130,7 +130,7 @@ impl Bootstrap {
         }
     }
 
-    /// The intervals for these predictions among `kinds` classes.
+    /// The intervals of these predictions for `kinds` classes.
     pub(super) fn intervals(
         &self,
         kinds: usize,
@@ -159,7 +159,7 @@ impl Bootstrap {
     }
 }
 
-/// The quantile of sorted numbers, straight lines between them, as NumPy's.
+/// The quantile of sorted numbers, with linear interpolation as NumPy's.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
     let below = place.floor() as usize;
@@ -203,7 +203,7 @@ mod tests {
             ..Bootstrap::default()
         };
         let found = many.intervals(2, &predictions(800, 1000)).unwrap();
-        // 0.8 ± 1.96 √(0.8 · 0.2 / 1000); 10,000 resamples know the ends to about 3 % of that.
+        // 0.8 ± 1.96 √(0.8 · 0.2 / 1000); 10,000 resamples estimate the ends to about 3 % of that.
         let half = 1.96 * (0.8f64 * 0.2 / 1000.0).sqrt();
         let Interval { low, high } = found.accuracy;
         assert!((low - (0.8 - half)).abs() < 0.1 * half, "{low}");
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_is_always_right_leaves_no_doubt() {
+    fn a_perfect_network_has_an_interval_of_width_zero() {
         let found = Bootstrap::default()
             .intervals(2, &predictions(50, 50))
             .unwrap();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_of_no_resamples_or_of_everything_are_refused() {
+    fn no_resamples_or_an_invalid_level_are_errors() {
         for (resamples, level) in [(0, 0.95), (10, 0.0), (10, 1.0), (10, f64::NAN)] {
             let bootstrap = Bootstrap {
                 resamples,
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn resamples_draw_the_same_things_for_every_score() {
+    fn all_scores_use_the_same_resamples() {
         let bootstrap = Bootstrap::default();
         let drawn = |count| bootstrap.resampled(count, <[usize]>::to_vec).unwrap();
         assert_eq!(drawn(7), drawn(7));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_decides() {
+    fn the_interval_depends_on_the_seed() {
         let draw = |seed| {
             let bootstrap = Bootstrap {
                 seed,

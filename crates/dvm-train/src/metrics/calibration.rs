@@ -1,27 +1,27 @@
-//! Whether of the pictures recognised with 80 % confidence 80 % are right.
+//! Calibration: confidence compared with accuracy.
 
 use serde::{Deserialize, Serialize};
 
 use super::Prediction;
 
-/// Confidence against accuracy (arXiv 1706.04599).
+/// Calibration (arXiv 1706.04599).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// The expected calibration error: the mean distance of confidence and accuracy, each bin
-    /// counting as many times as it has pictures, 0…1.
+    /// The expected calibration error: the mean difference between confidence and accuracy,
+    /// weighted by the pictures of each bin, 0…1.
     pub error: f64,
-    /// Fifteen bins of equal width; the first begins above 0, the last ends at 1.
+    /// Fifteen bins of equal width from 0 (exclusive) to 1 (inclusive).
     pub bins: Vec<Bin>,
 }
 
-/// The pictures of about one confidence.
+/// The pictures in a range of confidence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     /// Number of pictures.
     pub pictures: usize,
-    /// Mean confidence, 0…1; 0 if there is no picture.
+    /// Mean confidence, 0…1; 0 if the bin is empty.
     pub confidence: f64,
-    /// Share of pictures recognised, 0…1; 0 if there is no picture.
+    /// Accuracy, 0…1; 0 if the bin is empty.
     pub accuracy: f64,
 }
 
@@ -56,7 +56,7 @@ impl Calibration {
     }
 }
 
-/// Bin i has the confidences above i / 15, up to (i + 1) / 15.
+/// Bin i has confidences greater than i / 15, up to (i + 1) / 15.
 fn bin_of(confidence: f64) -> usize {
     let beyond = |bin: &usize| confidence <= (bin + 1) as f64 / BINS as f64;
     (0..BINS - 1).find(beyond).unwrap_or(BINS - 1)
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_is_the_one_counted_by_hand() {
+    fn the_calibration_error_matches_a_hand_computed_value() {
         // Bin 11 is (0.7333, 0.8], bin 14 is (0.9333, 1].
         let all = [
             prediction(0.75, true),
@@ -93,11 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn a_confidence_on_a_border_belongs_below_it() {
+    fn a_confidence_on_a_border_belongs_to_the_lower_bin() {
         assert_eq!(bin_of(1.0 / 15.0), 0);
         assert_eq!(bin_of(0.2), 2);
         assert_eq!(bin_of(0.200_000_1), 3);
-        // Rounding may leave a softmax a little above 1.
+        // Rounding may give a softmax slightly greater than 1.
         assert_eq!(bin_of(1.0 + 1e-16), 14);
     }
 }

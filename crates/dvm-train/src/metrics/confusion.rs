@@ -1,33 +1,33 @@
-//! How often which class was taken for which, and what follows from that alone.
+//! The confusion matrix and the scores that follow from it.
 
 use serde::{Deserialize, Serialize};
 
-/// `counts[class][predicted]`: pictures of a class that were taken for another, or for it.
+/// The confusion matrix: `counts[class][predicted]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Confusion {
     counts: Vec<Vec<u64>>,
 }
 
-/// How well a class is told from the others.
+/// The scores of a class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassScores {
     /// Its name.
     pub name: String,
-    /// Of the pictures taken for it, the share that is; none if no picture was.
+    /// Precision; `None` if no picture was predicted as this class.
     pub precision: Option<f64>,
-    /// Of its pictures, the share that was recognised; none if it has none.
+    /// Recall; `None` if the class has no pictures.
     pub recall: Option<f64>,
-    /// Harmonic mean of both; none if it has no pictures and none was taken for it.
+    /// F1, the harmonic mean of both; `None` if the class has no pictures and no predictions.
     pub f1: Option<f64>,
     /// Number of its pictures.
     pub support: u64,
-    /// Number of pictures taken for it.
+    /// Number of pictures predicted as this class.
     pub predicted: u64,
 }
 
 impl Confusion {
-    /// Counts pairs of (class, predicted class), both below `kinds`.
+    /// Counts pairs of (class, predicted class), both less than `kinds`.
     pub fn new(kinds: usize, pairs: impl Iterator<Item = (usize, usize)>) -> Self {
         let mut counts = vec![vec![0; kinds]; kinds];
         for (class, predicted) in pairs {
@@ -36,12 +36,12 @@ impl Confusion {
         Self { counts }
     }
 
-    /// Rows are classes, columns what they were taken for.
+    /// Rows are classes, columns are predicted classes.
     pub fn counts(&self) -> &[Vec<u64>] {
         &self.counts
     }
 
-    /// Share of pictures recognised.
+    /// The accuracy.
     pub fn accuracy(&self) -> f64 {
         let found: u64 = (0..self.counts.len()).map(|c| self.counts[c][c]).sum();
         let all: u64 = self.counts.iter().flatten().sum();
@@ -59,7 +59,7 @@ impl Confusion {
         self.mean_over_classes(|of| of.recall())
     }
 
-    /// Mean F1 of the classes that have pictures or were taken for one.
+    /// Mean F1 of the classes that have pictures or predictions.
     pub fn macro_f1(&self) -> f64 {
         self.mean_over_classes(|of| of.f1())
     }
@@ -95,7 +95,7 @@ impl Confusion {
     }
 }
 
-/// What is counted of one class.
+/// The counts of one class.
 struct Counts {
     found: u64,
     support: u64,
@@ -120,15 +120,15 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Class 0: three of four found, one taken for 1. Class 1: one of two found, one taken for 2.
-    /// Class 2 has no pictures. Class 3 neither, and nothing was taken for it.
+    /// Class 0: three of four correct, one predicted as 1. Class 1: one of two correct, one
+    /// predicted as 2. Class 2 has no pictures. Class 3 has no pictures and no predictions.
     fn confusion() -> Confusion {
         let pairs = [(0, 0), (0, 0), (0, 0), (0, 1), (1, 1), (1, 2)];
         Confusion::new(4, pairs.into_iter())
     }
 
     #[test]
-    fn classes_have_the_scores_counted_by_hand() {
+    fn class_scores_match_hand_computed_values() {
         let names = ["a", "b", "c", "d"].map(String::from);
         let scores: Vec<_> = confusion()
             .classes(&names)
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_without_pictures_do_not_count_where_they_cannot() {
+    fn classes_without_pictures_are_left_out_of_means() {
         assert_eq!(confusion().accuracy(), 4.0 / 6.0);
         assert_eq!(confusion().balanced_accuracy(), (0.75 + 0.5) / 2.0);
         let f1 = (6.0 / 7.0 + 0.5 + 0.0) / 3.0;

@@ -1,4 +1,4 @@
-//! How good a network is on labelled pictures.
+//! Scores of a network on labelled pictures.
 
 mod bootstrap;
 mod calibration;
@@ -17,43 +17,43 @@ pub use predictions::{Prediction, predictions};
 
 use crate::{Error, Validation};
 
-/// All that a set of labelled pictures says about a network.
+/// The scores of a network on labelled pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Number of pictures.
     pub pictures: usize,
-    /// Share of pictures whose class has the largest logit, 0…1.
+    /// Accuracy, 0…1.
     pub accuracy: f64,
-    /// Mean over the classes that have pictures of the share of them recognised, 0…1; none where only
-    /// one class has pictures, so that there is nothing to balance.
-    pub balanced_accuracy: Option<f64>,
-    /// Mean of the F1 of classes that have pictures or were taken for one, 0…1; none where only one
+    /// Balanced accuracy: mean recall of the classes that have pictures, 0…1; `None` if only one
     /// class has pictures.
+    pub balanced_accuracy: Option<f64>,
+    /// Mean F1 of the classes that have pictures or predictions, 0…1; `None` if only one class has
+    /// pictures.
     pub macro_f1: Option<f64>,
-    /// Mean cross-entropy, in nats, without smoothing or weights ([`Prediction::loss`]).
+    /// Mean cross-entropy in nats, without label smoothing or class weights ([`Prediction::loss`]).
     pub loss: f64,
-    /// For each k: share of pictures whose class is among those of the k largest logits, 0…1.
+    /// Top-k accuracy for each k, 0…1.
     pub top_k: BTreeMap<usize, f64>,
-    /// How far the numbers above may be off for the choice of pictures; absent if not asked for.
+    /// Confidence intervals, if requested.
     pub intervals: Option<Intervals>,
-    /// Whether probabilities mean what they say.
+    /// Calibration of the probabilities.
     pub calibration: Calibration,
     /// Precision, recall and F1 of every class.
     pub classes: Vec<ClassScores>,
-    /// How often which class was taken for which.
+    /// The confusion matrix.
     pub confusion: Confusion,
 }
 
-/// The k for which top-k accuracy is told, where there are more classes than k.
+/// The values of k for top-k accuracy, if there are more classes than k.
 const TOP: [usize; 4] = [1, 2, 3, 5];
 
 impl Evaluation {
-    /// Compares a network's numbers `[N, K]`, which mean `output`, with the class of every picture.
-    /// `names` are those of the classes.
+    /// Compares the outputs of a network `[N, K]`, of the kind `output`, with the class of every
+    /// picture. `names` are the class names.
     ///
     /// # Errors
-    /// [`Error::Evaluation`] if there is no picture, these do not fit, a logit is not finite, or the
-    /// bootstrap makes no sense.
+    /// [`Error::Evaluation`] if there are no pictures, the lengths differ, a logit is not finite,
+    /// or the bootstrap is invalid.
     pub fn new(
         outputs: &Tensor,
         labels: &[usize],
@@ -97,7 +97,7 @@ impl Evaluation {
         })
     }
 
-    /// Of which classes the mean over classes is, where it is not of all: what a reader has to know.
+    /// A note for the reader if some classes have no pictures.
     pub fn about_classes(&self) -> Option<String> {
         let all = self.classes.len();
         let with: Vec<&str> = self
@@ -118,12 +118,12 @@ impl Evaluation {
         }
     }
 
-    /// What schedules and early stopping look at.
+    /// The values for schedules and early stopping.
     pub fn validation(&self) -> Validation {
         Validation {
             loss: self.loss,
             accuracy: self.accuracy,
-            // Of one class alone it is the accuracy.
+            // With a single class it equals the accuracy.
             balanced_accuracy: self.balanced_accuracy.unwrap_or(self.accuracy),
         }
     }

@@ -1,39 +1,38 @@
-//! What a network says of every picture, beside what it is.
+//! The prediction for each picture.
 
 use dvm_engine::{Output, Tensor};
 
 use crate::Error;
 use crate::loss::log_softmax;
 
-/// What a network says of one picture.
+/// The prediction for one picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
-    /// Its class.
+    /// The true class.
     pub class: usize,
-    /// The class of the largest logit; of equal ones the first.
+    /// The class with the largest logit; if several are equal, the first.
     pub predicted: usize,
     /// Probability of the predicted class, 0…1.
     pub confidence: f64,
-    /// Cross-entropy, in nats: the minus logarithm of its class's probability; for labels of which
-    /// several can be right, the mean binary cross-entropy of all labels. The most wrong pictures are
-    /// those of the largest.
+    /// Cross-entropy in nats: the negative logarithm of the true class's probability; for
+    /// multi-label outputs, the mean binary cross-entropy of all labels.
     pub loss: f64,
-    /// Number of classes that come before its own.
+    /// Number of classes with a larger logit than the true class.
     pub rank: usize,
 }
 
 impl Prediction {
-    /// Whether the picture was recognised.
+    /// Whether the prediction is correct.
     pub fn is_correct(&self) -> bool {
         self.class == self.predicted
     }
 }
 
-/// What a network's numbers `[N, K]`, which mean `output`, say of N pictures of these classes.
+/// The predictions for N pictures of these classes, from outputs `[N, K]` of the kind `output`.
 ///
 /// # Errors
-/// [`Error::Evaluation`] if there is no picture, these do not fit, or a number is not finite or not what
-/// `output` says.
+/// [`Error::Evaluation`] if there are no pictures, the lengths differ, or a value is not finite or
+/// not valid for `output`.
 pub fn predictions(
     outputs: &Tensor,
     labels: &[usize],
@@ -41,25 +40,31 @@ pub fn predictions(
 ) -> Result<Vec<Prediction>, Error> {
     let refuse = |detail: String| Err(Error::Evaluation(detail));
     let &[count, numbers] = outputs.shape() else {
-        return refuse(format!("logits are [N, K], not {:?}", outputs.shape()));
+        return refuse(format!(
+            "logits must have the shape [N, K], but have {:?}",
+            outputs.shape()
+        ));
     };
     let kinds = Output::classes(numbers);
     if count == 0 || numbers == 0 {
-        return refuse("there is no picture to compare".into());
+        return refuse("there are no pictures".into());
     }
     if labels.len() != count {
-        return refuse(format!("{count} logits have {} labels", labels.len()));
+        return refuse(format!(
+            "there are {count} rows of logits, but {} labels",
+            labels.len()
+        ));
     }
     let mut all = Vec::with_capacity(count);
     for (picture, (row, &class)) in outputs.data().chunks_exact(numbers).zip(labels).enumerate() {
         if class >= kinds {
             return refuse(format!(
-                "picture {picture} is of class {class}, counted from 0, of {kinds}"
+                "picture {picture} has the class index {class}, but there are {kinds} classes"
             ));
         }
         if !row.iter().all(|logit| logit.is_finite()) {
             return refuse(format!(
-                "picture {picture} has logits that are not finite: the network's weights are broken"
+                "picture {picture} has logits that are not finite; the weights are probably damaged"
             ));
         }
         if let Err(why) = output.check(row) {
@@ -94,8 +99,8 @@ pub fn predictions(
     Ok(all)
 }
 
-/// The loss of one picture of `class` whose numbers are no logits of classes; `logits` are those of its
-/// classes.
+/// The loss of one picture of `class`; `row` are its outputs, `logits` the class logits made of
+/// them.
 fn loss(output: Output, row: &[f32], logits: &[f32], class: usize) -> f64 {
     // ln(1 + eᶻ) without overflow.
     let softplus = |z: f64| z.max(0.0) + (-z.abs()).exp().ln_1p();
@@ -122,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn probabilities_and_single_numbers_are_compared_as_what_they_are() {
+    fn probabilities_and_single_outputs_are_supported() {
         let of = |output, values: &[f32], class| {
             let outputs = Tensor::from_stored(&[1, values.len()], values.to_vec());
             super::predictions(&outputs, &[class], output).unwrap()[0]
@@ -149,14 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_no_probabilities_are_refused() {
+    fn outputs_that_are_not_probabilities_are_an_error() {
         let outputs = Tensor::from_stored(&[1, 2], vec![3.0, -2.0]);
         let error = super::predictions(&outputs, &[0], Output::Probabilities).unwrap_err();
         assert!(error.to_string().contains("not probabilities"), "{error}");
     }
 
     #[test]
-    fn of_equal_logits_the_first_comes_first() {
+    fn of_equal_logits_the_first_is_predicted() {
         let logits = Tensor::from_stored(&[2, 3], vec![1.0, 2.0, 2.0, 0.0, 0.0, 0.0]);
         let all = predictions(&logits, &[2, 2]).unwrap();
         assert_eq!((all[0].predicted, all[0].rank), (1, 1));
@@ -167,15 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_compared_is_refused() {
+    fn logits_and_labels_that_do_not_fit_are_errors() {
         let refused = |shape: &[usize], values: Vec<f32>, labels: &[usize]| {
             let logits = Tensor::from_stored(shape, values);
             predictions(&logits, labels).unwrap_err().to_string()
         };
-        assert!(refused(&[0, 2], vec![], &[]).contains("no picture"));
+        assert!(refused(&[0, 2], vec![], &[]).contains("no pictures"));
         assert!(refused(&[2], vec![0.0; 2], &[0]).contains("[N, K]"));
         assert!(refused(&[1, 2], vec![0.0; 2], &[0, 1]).contains("2 labels"));
-        assert!(refused(&[1, 2], vec![0.0; 2], &[2]).contains("class 2"));
+        assert!(refused(&[1, 2], vec![0.0; 2], &[2]).contains("class index 2"));
         assert!(refused(&[1, 2], vec![0.0, f32::NAN], &[0]).contains("not finite"));
     }
 }

@@ -1,8 +1,8 @@
-//! Adam: moments of the gradient, corrected for their start at zero.
+//! Adam.
 
 use dvm_options::{OptionSpec, Resolved, Takes};
 
-use super::{DECAYS_GRADIENT, Entry, Rule, Step, weight_decay};
+use super::{DECAYS_GRADIENT, OptimiserEntry, Rule, Step, weight_decay};
 
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `w ← w − rate · m̂ / (√v̂ + eps)` with
 /// `m̂ = m / (1 − β₁ᵗ)` and `v̂ = v / (1 − β₂ᵗ)`; as PyTorch's `Adam`.
@@ -11,13 +11,13 @@ pub(super) struct Adam {
     beta1: f64,
     beta2: f64,
     eps: f32,
-    /// Whether weights decay by themselves rather than through their gradients.
+    /// Decoupled weight decay, as in AdamW.
     decoupled: bool,
 }
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: OptimiserEntry = OptimiserEntry {
     name: "adam",
-    summary: "Steps of about the learning rate's size in every weight, whatever the gradient's size",
+    summary: "Step size adapted to the mean and the variance of each weight's gradient",
     paper: "Adam: A Method for Stochastic Optimization (arXiv 1412.6980)",
     learning_rate: 1e-3,
     adaptive: true,
@@ -29,21 +29,21 @@ pub(super) const BETA1: OptionSpec = OptionSpec {
     name: "beta1",
     default: "0.9",
     takes: Takes::From(0.0, 1.0),
-    help: "share of the mean of gradients that is kept",
+    help: "decay rate of the mean of gradients",
 };
 
 pub(super) const BETA2: OptionSpec = OptionSpec {
     name: "beta2",
     default: "0.999",
     takes: Takes::From(0.0, 1.0),
-    help: "share of the mean of squared gradients that is kept",
+    help: "decay rate of the mean of squared gradients",
 };
 
 pub(super) const EPS: OptionSpec = OptionSpec {
     name: "eps",
     default: "1e-8",
     takes: Takes::Above(0.0),
-    help: "added to the root of the mean square that the step is divided by",
+    help: "small number added to the denominator",
 };
 
 impl Adam {
@@ -91,8 +91,8 @@ impl Rule for Adam {
     }
 }
 
-/// `base` to the power `exponent`, the same bits on every platform: by squaring, because a library's
-/// `pow` may round otherwise.
+/// `base` to the power `exponent` by squaring: a library's `pow` may round differently on another
+/// platform.
 fn power(base: f64, exponent: u64) -> f64 {
     let (mut result, mut square, mut left) = (1.0, base, exponent);
     while left > 0 {

@@ -1,12 +1,12 @@
-//! AdamW: Adam whose weights decay by themselves.
+//! AdamW: Adam with decoupled weight decay.
 
 use super::adam::{Adam, BETA1, BETA2, EPS};
-use super::{Entry, weight_decay};
+use super::{OptimiserEntry, weight_decay};
 
 /// As PyTorch's `AdamW`: `w ← (1 − rate · decay) · w` before Adam's step.
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: OptimiserEntry = OptimiserEntry {
     name: "adamw",
-    summary: "Adam whose weights decay apart from their gradients",
+    summary: "Adam with decoupled weight decay",
     paper: "Decoupled Weight Decay Regularization (arXiv 1711.05101)",
     learning_rate: 1e-3,
     adaptive: true,
@@ -16,7 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
         EPS,
         weight_decay(
             "0.01",
-            "times the learning rate: the share that weights lose at every step",
+            "decoupled weight decay: each step multiplies weights by 1 - learning rate x this",
         ),
     ],
     build: |options| Ok(Box::new(Adam::new(options, true))),

@@ -1,5 +1,4 @@
-//! How weights move: the optimisers, one file each, and what they share. A new one is a file here
-//! and a line in [`ALL`].
+//! The optimisers, one file each. To add one, add a file here and a line in [`ALL`].
 
 mod adam;
 mod adamw;
@@ -16,42 +15,41 @@ use dvm_options::{OptionSpec, Resolved, Settings, Takes};
 use crate::Error;
 use crate::option::resolve;
 
-/// An optimiser: what people see of it, and how it is made.
+/// The description of an optimiser.
 #[derive(Debug)]
-pub struct Entry {
-    /// The name to ask for it by.
+pub struct OptimiserEntry {
+    /// The name.
     pub name: &'static str,
-    /// What it does, in one sentence.
+    /// One sentence.
     pub summary: &'static str,
-    /// Where it was published: title, and arXiv id where there is one.
+    /// The paper: title, and arXiv id if there is one.
     pub paper: &'static str,
-    /// The learning rate if none is given.
+    /// The default learning rate.
     pub learning_rate: f64,
-    /// Whether it divides gradients by their size, so that the learning rate alone says how long a
-    /// step is.
+    /// Whether it normalises gradients, so that the step size depends on the learning rate alone.
     pub adaptive: bool,
-    /// Its options; `decay_all` comes on top.
+    /// Its options, except `decay_all`.
     pub options: &'static [OptionSpec],
-    /// Makes its rule from its options.
+    /// Creates the update rule from the options.
     build: fn(&Resolved) -> Result<Box<dyn Rule>, Error>,
 }
 
 /// All optimisers.
-pub static ALL: &[Entry] = &[sgd::ENTRY, adam::ENTRY, adamw::ENTRY, rmsprop::ENTRY];
+pub static ALL: &[OptimiserEntry] = &[sgd::ENTRY, adam::ENTRY, adamw::ENTRY, rmsprop::ENTRY];
 
-/// The option that every optimiser has besides its own and `weight_decay`.
+/// An option of every optimiser.
 const DECAY_ALL: OptionSpec = OptionSpec {
     name: "decay_all",
     default: "false",
     takes: Takes::Flag,
-    help: "weight decay on biases and scales of normalisations too",
+    help: "apply weight decay to biases and normalisation scales too",
 };
 
 /// The optimiser of this name.
 ///
 /// # Errors
-/// [`Error::Unknown`] with the names there are.
-pub fn find(name: &str) -> Result<&'static Entry, Error> {
+/// [`Error::Unknown`] with the known names.
+pub fn find(name: &str) -> Result<&'static OptimiserEntry, Error> {
     ALL.iter().find(|entry| entry.name == name).ok_or_else(|| {
         let names: Vec<&str> = ALL.iter().map(|entry| entry.name).collect();
         Error::Unknown {
@@ -62,56 +60,54 @@ pub fn find(name: &str) -> Result<&'static Entry, Error> {
     })
 }
 
-/// The formula of an optimiser: what one step does to values that all move alike.
+/// The update rule of an optimiser.
 trait Rule: Send + Sync + Debug {
-    /// Names of what it remembers of every value, PyTorch's; all zero before the first step.
+    /// Names of the state tensors, as in PyTorch; all zero before the first step.
     fn slots(&self) -> &'static [&'static str];
 
-    /// Moves `values` against `gradients`. `slots` are those of [`Rule::slots`], in order, each as
-    /// long as `values`. Every value is computed from its own gradient and slots alone, so that any
-    /// part of a parameter may be computed anywhere.
+    /// Updates `values` with `gradients`. `slots` are the state tensors in the order of
+    /// [`Rule::slots`], each as long as `values`. Each value depends only on its own gradient and
+    /// state, so a parameter can be split among threads.
     fn update(&self, step: &Step, slots: &mut [&mut [f32]], values: &mut [f32], gradients: &[f32]);
 }
 
-/// What a step is like for one parameter.
+/// The settings of a step for one parameter.
 struct Step {
-    /// Which step of the training this is, from 1.
+    /// The number of the step, from 1.
     number: u64,
     learning_rate: f64,
-    /// 0 for parameters that do not decay.
+    /// Weight decay; 0 for parameters without it.
     weight_decay: f64,
 }
 
-/// Moves the weights of one network step by step, and remembers what it must between steps.
+/// Updates the weights of one network, and keeps the state between steps.
 pub struct Optimiser {
-    entry: &'static Entry,
+    entry: &'static OptimiserEntry,
     rule: Box<dyn Rule>,
     options: Settings,
     weight_decay: f64,
     decay_all: bool,
     steps: u64,
-    /// Per parameter of the graph: its slots, empty before its first gradient.
+    /// The state tensors of each parameter; empty before its first gradient.
     slots: Vec<Mutex<Vec<Tensor>>>,
 }
 
-/// What an optimiser remembers: with the same weights and this, training goes on to the same bits as
-/// if it had never stopped.
+/// The state of an optimiser, for a checkpoint. A resumed training continues with the same bits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    /// Steps done.
+    /// Number of steps.
     pub steps: u64,
-    /// By the name `optimiser.<slot>.<parameter>`, in the parameter's shape.
+    /// State tensors by name, `optimiser.<slot>.<parameter>`, in the parameter's shape.
     pub slots: BTreeMap<String, Tensor>,
 }
 
-impl Entry {
-    /// All options: its own, `weight_decay` and `decay_all`.
+impl OptimiserEntry {
+    /// All options, including `decay_all`.
     pub fn all_options(&self) -> impl Iterator<Item = &'static OptionSpec> + Clone {
         self.options.iter().chain([&DECAY_ALL])
     }
 
-    /// An optimiser of this kind that has not made a step. Options that are not given have their
-    /// defaults.
+    /// Creates the optimiser.
     ///
     /// # Errors
     /// [`Error::UnknownOption`], [`Error::OptionValue`].
@@ -130,32 +126,32 @@ impl Entry {
     }
 }
 
-/// Prefix of the names of slots.
+/// Prefix of the names in a checkpoint.
 const PREFIX: &str = "optimiser";
 
 impl Optimiser {
-    /// Which optimiser this is.
-    pub fn entry(&self) -> &'static Entry {
+    /// The description.
+    pub fn entry(&self) -> &'static OptimiserEntry {
         self.entry
     }
 
-    /// Its options, the defaults filled in.
+    /// The options with defaults filled in.
     pub fn options(&self) -> &Settings {
         &self.options
     }
 
-    /// Steps done.
+    /// Number of steps.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Moves every parameter of `graph` that has a gradient, in place. `gradient` says it for the
-    /// index of a parameter in [`Graph::parameters`], as [`dvm_engine::Gradients::parameter`] does;
-    /// parameters without one, and running statistics, stay. The same bits come out on any number
-    /// of threads.
+    /// Updates every parameter of `graph` that has a gradient, in place. `gradient` gives the
+    /// gradient for the index of a parameter in [`Graph::parameters`], as
+    /// [`dvm_engine::Gradients::parameter`] does. Parameters without a gradient and running
+    /// statistics do not change. Results do not depend on the number of threads.
     ///
     /// # Panics
-    /// If a gradient has not its parameter's shape, or the graph is not the one of the steps before.
+    /// If a gradient has another shape than its parameter, or if `graph` is another network.
     pub fn step<'g>(
         &mut self,
         graph: &mut Graph,
@@ -181,7 +177,7 @@ impl Optimiser {
                 learning_rate,
                 weight_decay: self.decay_of(parameter),
             };
-            // The lock is not held while threads share the work.
+            // The lock is not held while threads work.
             let mut slots = std::mem::take(&mut *lock(&self.slots[index]));
             if slots.is_empty() {
                 let zeros = |_: &&str| Tensor::zeros(&parameter.shape);
@@ -201,10 +197,10 @@ impl Optimiser {
         }
     }
 
-    /// What a checkpoint must keep. Cheap: tensors are shared until the next step.
+    /// The state, for a checkpoint. Cheap: tensors are shared until the next step.
     ///
     /// # Panics
-    /// If the graph is not the one of the steps before.
+    /// If `graph` is another network than in the steps before.
     pub fn state(&self, graph: &Graph) -> State {
         let mut slots = BTreeMap::new();
         for (parameter, values) in graph.parameters().iter().zip(&self.slots) {
@@ -218,11 +214,11 @@ impl Optimiser {
         }
     }
 
-    /// Goes on from a state that the same kind of optimiser had.
+    /// Restores a saved state.
     ///
     /// # Errors
     /// [`Error::State`] if a tensor belongs to no parameter or has another shape, or if a parameter
-    /// has some of its slots only; nothing is changed then.
+    /// has only some of its tensors. Nothing is changed then.
     pub fn restore(&mut self, graph: &Graph, state: State) -> Result<(), Error> {
         let refuse = |detail: String| {
             Err(Error::State {
@@ -243,7 +239,8 @@ impl Optimiser {
                 .find(|value| value.shape() != parameter.shape)
             {
                 return refuse(format!(
-                    "what belongs to `{}` {:?} is {:?}; was the network changed?",
+                    "the state of `{}` has the shape {2:?}, but the parameter has {1:?}; was the \
+                     network changed?",
                     parameter.name,
                     parameter.shape,
                     other.shape()
@@ -252,7 +249,7 @@ impl Optimiser {
             let present = found.iter().flatten().count();
             if present != 0 && present != found.len() {
                 return refuse(format!(
-                    "`{}` has {present} of {}: {}",
+                    "`{}` has {present} of {} state tensors: {}",
                     parameter.name,
                     found.len(),
                     self.rule.slots().join(", ")
@@ -262,8 +259,7 @@ impl Optimiser {
         }
         if let Some(name) = slots.keys().next() {
             return refuse(format!(
-                "nothing in a network trained by {} is called `{name}`; was it another optimiser or \
-                 network?",
+                "{} does not know the tensor `{name}`; was it another optimiser or network?",
                 self.entry.name
             ));
         }
@@ -281,10 +277,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Values that one thread updates at a time: enough to be worth a task, few enough to stay in cache.
+/// Values that one thread updates at a time; they fit into the cache.
 const PART: usize = 1 << 15;
 
-/// Updates a parameter by halves until they are small, the halves in parallel.
+/// Updates a parameter in parallel, splitting it in halves until they are small.
 fn in_parts(
     rule: &dyn Rule,
     step: &Step,
@@ -316,5 +312,5 @@ const fn weight_decay(default: &'static str, help: &'static str) -> OptionSpec {
     }
 }
 
-/// What `weight_decay` does in optimisers that add it to the gradient.
-const DECAYS_GRADIENT: &str = "times the weights is added to their gradients (L2)";
+/// The help text for optimisers that add weight decay to the gradient.
+const DECAYS_GRADIENT: &str = "weight decay (L2): this times the weights is added to the gradients";

@@ -1,11 +1,11 @@
-//! RMSprop: gradients divided by the root of their mean square.
+//! RMSprop.
 
 use dvm_options::{OptionSpec, Takes};
 
-use super::{DECAYS_GRADIENT, Entry, Rule, Step, weight_decay};
+use super::{DECAYS_GRADIENT, OptimiserEntry, Rule, Step, weight_decay};
 
-/// `s ← alpha · s + (1 − alpha) · g²`, `w ← w − rate · g / (√s + eps)`; as PyTorch's `RMSprop`, with
-/// its momentum, and centred if wanted.
+/// `s ← alpha · s + (1 − alpha) · g²`, `w ← w − rate · g / (√s + eps)`; as PyTorch's `RMSprop`,
+/// optionally with momentum and centred.
 #[derive(Debug)]
 struct RmsProp {
     alpha: f64,
@@ -14,7 +14,7 @@ struct RmsProp {
     centered: bool,
 }
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: OptimiserEntry = OptimiserEntry {
     name: "rmsprop",
     summary: "Gradients divided by the root of their mean square",
     paper: "Neural Networks for Machine Learning, lecture 6e (Tieleman and Hinton 2012); centred: arXiv 1308.0850",
@@ -25,25 +25,25 @@ pub(super) const ENTRY: Entry = Entry {
             name: "alpha",
             default: "0.99",
             takes: Takes::From(0.0, 1.0),
-            help: "share of the mean of squared gradients that is kept",
+            help: "decay rate of the mean of squared gradients",
         },
         OptionSpec {
             name: "eps",
             default: "1e-8",
             takes: Takes::Above(0.0),
-            help: "added to the root of the mean square that the step is divided by",
+            help: "small number added to the denominator",
         },
         OptionSpec {
             name: "momentum",
             default: "0",
             takes: Takes::From(0.0, 1.0),
-            help: "share of the last step's direction that is kept",
+            help: "momentum",
         },
         OptionSpec {
             name: "centered",
             default: "false",
             takes: Takes::Flag,
-            help: "divide by the gradient's standard deviation instead",
+            help: "divide by the standard deviation of the gradients instead",
         },
         weight_decay("0", DECAYS_GRADIENT),
     ],
@@ -72,7 +72,7 @@ impl Rule for RmsProp {
         let decay = step.weight_decay as f32;
         let (kept, added) = (self.alpha as f32, (1.0 - self.alpha) as f32);
         let [squares, others @ ..] = slots else {
-            unreachable!("there is always a mean square");
+            unreachable!("the mean square is always a slot");
         };
         for (index, (value, gradient)) in values.iter_mut().zip(gradients).enumerate() {
             let gradient = gradient + decay * *value;
@@ -82,7 +82,7 @@ impl Rule for RmsProp {
             if self.centered {
                 let mean = &mut others[0][index];
                 *mean += added * (gradient - *mean);
-                // Rounding may leave less than nothing of equal gradients.
+                // Rounding may give a negative variance if all gradients are equal.
                 spread = (spread - *mean * *mean).max(0.0);
             }
             let direction = gradient / (spread.sqrt() + self.eps);

@@ -2,7 +2,7 @@
 
 use dvm_options::{OptionSpec, Takes};
 
-use super::{DECAYS_GRADIENT, Entry, Rule, Step, weight_decay};
+use super::{DECAYS_GRADIENT, OptimiserEntry, Rule, Step, weight_decay};
 
 /// `v ← momentum · v + g`, `w ← w − rate · v`, or `w − rate · (g + momentum · v)` in Nesterov's form;
 /// as PyTorch's `SGD` without dampening.
@@ -12,9 +12,9 @@ struct Sgd {
     nesterov: bool,
 }
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: OptimiserEntry = OptimiserEntry {
     name: "sgd",
-    summary: "Stochastic gradient descent, with momentum and Nesterov's look ahead if wanted",
+    summary: "Stochastic gradient descent, with momentum and Nesterov momentum",
     paper: "On the importance of initialization and momentum in deep learning (Sutskever et al. 2013)",
     learning_rate: 1e-3,
     adaptive: false,
@@ -23,13 +23,13 @@ pub(super) const ENTRY: Entry = Entry {
             name: "momentum",
             default: "0",
             takes: Takes::From(0.0, 1.0),
-            help: "share of the last step's direction that is kept",
+            help: "momentum",
         },
         OptionSpec {
             name: "nesterov",
             default: "false",
             takes: Takes::Flag,
-            help: "look ahead along the momentum",
+            help: "use Nesterov momentum",
         },
         weight_decay("0", DECAYS_GRADIENT),
     ],
@@ -40,7 +40,7 @@ pub(super) const ENTRY: Entry = Entry {
             return Err(crate::option::refuse(
                 options,
                 "nesterov",
-                "`true` only with a momentum above 0",
+                "false if momentum is 0",
             ));
         }
         Ok(Box::new(Sgd { momentum, nesterov }))
@@ -66,7 +66,7 @@ impl Rule for Sgd {
             }
             return;
         };
-        // How much of the plain gradient goes into the step beside the buffer, and of the buffer.
+        // The factors of the gradient and of the momentum buffer in the step.
         let (plain, kept) = if self.nesterov {
             (1.0, momentum)
         } else {

@@ -1,20 +1,20 @@
-//! No schedule.
+//! A constant learning rate.
 
-use super::{Entry, Position, Schedule};
+use super::{Schedule, ScheduleEntry, SchedulePosition};
 
-/// The learning rate stays as it was set.
+/// A constant learning rate.
 struct Constant;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: ScheduleEntry = ScheduleEntry {
     name: "constant",
-    summary: "The learning rate stays as it was set",
+    summary: "Constant learning rate",
     plans_ahead: false,
     options: &[],
     build: |_| Ok(Box::new(Constant)),
 };
 
 impl Schedule for Constant {
-    fn factor(&self, _: Position) -> f64 {
+    fn factor(&self, _: SchedulePosition) -> f64 {
         1.0
     }
 }

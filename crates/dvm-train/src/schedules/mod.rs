@@ -1,5 +1,4 @@
-//! How the learning rate goes over a training: the schedules, one file each. A new one is a file
-//! here and a line in [`ALL`].
+//! Learning rate schedules, one file each. To add one, add a file here and a line in [`ALL`].
 
 mod constant;
 mod cosine;
@@ -14,23 +13,23 @@ use crate::Error;
 use crate::option::resolve;
 use crate::validation::Validation;
 
-/// A schedule: what people see of it, and how it is made.
+/// The description of a schedule.
 #[derive(Debug)]
-pub struct Entry {
-    /// The name to ask for it by.
+pub struct ScheduleEntry {
+    /// The name.
     pub name: &'static str,
-    /// What it does, in one sentence.
+    /// One sentence.
     pub summary: &'static str,
     /// Its options.
     pub options: &'static [OptionSpec],
-    /// Whether the learning rate depends on how many epochs there will be.
+    /// Whether the learning rate depends on the total number of epochs.
     pub plans_ahead: bool,
-    /// Makes it from its options.
+    /// Creates the schedule from its options.
     build: fn(&Resolved) -> Result<Box<dyn Schedule>, Error>,
 }
 
 /// All schedules.
-pub static ALL: &[Entry] = &[
+pub static ALL: &[ScheduleEntry] = &[
     constant::ENTRY,
     step::ENTRY,
     cosine::ENTRY,
@@ -41,8 +40,8 @@ pub static ALL: &[Entry] = &[
 /// The schedule of this name.
 ///
 /// # Errors
-/// [`Error::Unknown`] with the names there are.
-pub fn find(name: &str) -> Result<&'static Entry, Error> {
+/// [`Error::Unknown`] with the known names.
+pub fn find(name: &str) -> Result<&'static ScheduleEntry, Error> {
     ALL.iter().find(|entry| entry.name == name).ok_or_else(|| {
         let names: Vec<&str> = ALL.iter().map(|entry| entry.name).collect();
         Error::Unknown {
@@ -53,8 +52,8 @@ pub fn find(name: &str) -> Result<&'static Entry, Error> {
     })
 }
 
-impl Entry {
-    /// The schedule, and its options with the defaults filled in.
+impl ScheduleEntry {
+    /// Creates the schedule. Returns its options with defaults filled in, too.
     ///
     /// # Errors
     /// [`Error::UnknownOption`], [`Error::OptionValue`].
@@ -66,34 +65,34 @@ impl Entry {
     }
 }
 
-/// Where a training is.
+/// The position in a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Optimiser steps done since the schedule began, so 0 for the first.
+pub struct SchedulePosition {
+    /// The step, from 0, counted from the start of the schedule.
     pub step: u64,
-    /// Optimiser steps that the schedule covers: usually those of the whole training.
+    /// Number of steps that the schedule covers, usually all steps of the training.
     pub steps: u64,
-    /// Epochs done, so 0 in the first.
+    /// The epoch, from 0.
     pub epoch: u64,
 }
 
-/// The learning rate as a share of the one that was set.
+/// Gives the learning rate of each step as a share of the base learning rate.
 pub trait Schedule: Send + Sync {
-    /// The share for the step that comes next, 0…1.
-    fn factor(&self, at: Position) -> f64;
+    /// The share at this position, 0…1.
+    fn factor(&self, at: SchedulePosition) -> f64;
 
-    /// Takes notice of an epoch's validation; most schedules need none.
+    /// Takes the validation of an epoch into account; most schedules ignore it.
     fn observe(&mut self, _validation: &Validation) {}
 
-    /// What it remembers, for a checkpoint; null for most.
+    /// The state, for a checkpoint; null for most schedules.
     fn state(&self) -> Value {
         Value::Null
     }
 
-    /// Goes on from what the same schedule remembered.
+    /// Restores a saved state.
     ///
     /// # Errors
-    /// [`Error::State`] if it is not of this schedule.
+    /// [`Error::State`] if it is the state of another schedule.
     fn restore(&mut self, state: &Value) -> Result<(), Error> {
         if state.is_null() {
             return Ok(());
@@ -101,13 +100,13 @@ pub trait Schedule: Send + Sync {
         Err(Error::State {
             owner: "schedule",
             detail:
-                "it remembers nothing, but the checkpoint has something; was it another schedule?"
+                "this schedule has no state, but the checkpoint has one; was it another schedule?"
                     .into(),
         })
     }
 }
 
-/// From `start` to `end` along half a cosine as `progress` goes from 0 to 1 (arXiv 1608.03983).
+/// Cosine annealing from `start` to `end` as `progress` goes from 0 to 1 (arXiv 1608.03983).
 fn along_cosine(start: f64, end: f64, progress: f64) -> f64 {
     end + (start - end) / 2.0 * (1.0 + (std::f64::consts::PI * progress).cos())
 }

@@ -1,39 +1,39 @@
-//! One cycle: up and down along half a cosine each.
+//! One cycle.
 
 use dvm_options::{OptionSpec, Takes};
 
-use super::{Entry, Position, Schedule, along_cosine};
+use super::{Schedule, ScheduleEntry, SchedulePosition, along_cosine};
 
-/// arXiv 1708.07120 as PyTorch's `OneCycleLR` in two phases, the learning rate set being the largest;
-/// momentum stays as it is.
+/// arXiv 1708.07120 as PyTorch's `OneCycleLR` with two phases. The base learning rate is the
+/// largest; momentum does not change.
 struct OneCycle {
     rise: f64,
     divisor: f64,
     final_divisor: f64,
 }
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: ScheduleEntry = ScheduleEntry {
     name: "one_cycle",
-    summary: "From a 25th up to the learning rate in the first 30 % of steps, then down to nothing",
+    summary: "Rises from 1/25 of the learning rate during the first 30 % of steps, then falls to almost 0",
     plans_ahead: true,
     options: &[
         OptionSpec {
             name: "rise",
             default: "0.3",
             takes: Takes::Between(0.0, 1.0),
-            help: "share of the steps in which the learning rate rises",
+            help: "length of the rise, as a share of all steps",
         },
         OptionSpec {
             name: "divisor",
             default: "25",
             takes: Takes::AtLeast(1.0),
-            help: "it starts at the learning rate divided by this",
+            help: "starts at the learning rate divided by this",
         },
         OptionSpec {
             name: "final_divisor",
             default: "10000",
             takes: Takes::AtLeast(1.0),
-            help: "it ends at the start divided by this",
+            help: "ends at the start value divided by this",
         },
     ],
     build: |options| {
@@ -46,11 +46,11 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 impl Schedule for OneCycle {
-    fn factor(&self, at: Position) -> f64 {
+    fn factor(&self, at: SchedulePosition) -> f64 {
         let start = 1.0 / self.divisor;
         let end = start / self.final_divisor;
         let step = at.step as f64;
-        // PyTorch's phases end at the last step of each, which need not be a whole number.
+        // As in PyTorch, the end of a phase need not be a whole number.
         let top = self.rise * at.steps as f64 - 1.0;
         let last = at.steps as f64 - 1.0;
         if step < top {

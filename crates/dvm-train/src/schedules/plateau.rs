@@ -1,14 +1,14 @@
-//! Down when validation no longer gets better.
+//! Lowers the learning rate when validation stops improving.
 
 use dvm_options::{OptionSpec, Takes};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Entry, Position, Schedule};
+use super::{Schedule, ScheduleEntry, SchedulePosition};
 use crate::Error;
 use crate::validation::{Criterion, Validation};
 
-/// As PyTorch's `ReduceLROnPlateau` with a relative threshold.
+/// PyTorch's `ReduceLROnPlateau` with a relative threshold.
 struct Plateau {
     criterion: Criterion,
     gamma: f64,
@@ -19,59 +19,59 @@ struct Plateau {
     progress: Progress,
 }
 
-/// What it remembers.
+/// The state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Progress {
     factor: f64,
-    /// The best so far; none before the first number.
+    /// The best value so far.
     best: Option<f64>,
-    /// Epochs in a row that were no better.
+    /// Consecutive epochs without improvement.
     bad_epochs: u64,
-    /// Epochs left in which none counts as bad.
+    /// Remaining epochs that do not count as bad.
     cooldown: u64,
 }
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: ScheduleEntry = ScheduleEntry {
     name: "plateau",
-    summary: "A tenth of the learning rate whenever validation has not got better for ten epochs",
+    summary: "Divides the learning rate by 10 after 10 epochs without improvement in validation",
     plans_ahead: false,
     options: &[
         OptionSpec {
             name: "criterion",
             default: "loss",
             takes: Takes::OneOf(Criterion::WORDS),
-            help: "what of the validation is to get better",
+            help: "the validation value to watch",
         },
         OptionSpec {
             name: "gamma",
             default: "0.1",
             takes: Takes::From(0.0, 1.0),
-            help: "what the learning rate is multiplied by",
+            help: "factor by which the learning rate is multiplied",
         },
         OptionSpec {
             name: "patience",
             default: "10",
             takes: Takes::WholeFrom(0),
-            help: "epochs without a better one that are let pass",
+            help: "epochs without improvement before the learning rate is lowered",
         },
         OptionSpec {
             name: "threshold",
             default: "1e-4",
             takes: Takes::From(0.0, 1.0),
-            help: "share of the best by which another must be better",
+            help: "smallest relative improvement that counts",
         },
         OptionSpec {
             name: "cooldown",
             default: "0",
             takes: Takes::WholeFrom(0),
-            help: "epochs after a reduction that do not count as bad",
+            help: "epochs after a reduction in which improvement is not required",
         },
         OptionSpec {
             name: "end",
             default: "0",
             takes: Takes::Between(0.0, 1.0),
-            help: "share of the learning rate below which it does not go",
+            help: "lower limit, as a share of the learning rate",
         },
     ],
     build: |options| {
@@ -94,7 +94,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 impl Schedule for Plateau {
-    fn factor(&self, _: Position) -> f64 {
+    fn factor(&self, _: SchedulePosition) -> f64 {
         self.progress.factor
     }
 
@@ -125,11 +125,14 @@ impl Schedule for Plateau {
     fn restore(&mut self, state: &Value) -> Result<(), Error> {
         let refuse = |detail: String| Error::State {
             owner: "schedule",
-            detail: format!("it is no state of `plateau`: {detail}"),
+            detail: format!("it is not a state of `plateau`: {detail}"),
         };
         let progress = Progress::deserialize(state).map_err(|e| refuse(e.to_string()))?;
         if !(0.0..=1.0).contains(&progress.factor) {
-            return Err(refuse(format!("a factor of {}", progress.factor)));
+            return Err(refuse(format!(
+                "the factor must be from 0 to 1, but is {}",
+                progress.factor
+            )));
         }
         self.progress = progress;
         Ok(())

@@ -1,8 +1,8 @@
-//! Steps down every so many epochs.
+//! Lowers the learning rate every few epochs.
 
 use dvm_options::{OptionSpec, Takes};
 
-use super::{Entry, Position, Schedule};
+use super::{Schedule, ScheduleEntry, SchedulePosition};
 
 /// `gamma` to the power ⌊epoch / every⌋, as PyTorch's `StepLR` stepped once an epoch.
 struct Steps {
@@ -10,22 +10,22 @@ struct Steps {
     gamma: f64,
 }
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: ScheduleEntry = ScheduleEntry {
     name: "step",
-    summary: "A tenth of the learning rate every 30 epochs, or another share after others",
+    summary: "Divides the learning rate by 10 every 30 epochs",
     plans_ahead: false,
     options: &[
         OptionSpec {
             name: "every",
             default: "30",
             takes: Takes::WholeFrom(1),
-            help: "epochs between two steps",
+            help: "epochs between two reductions",
         },
         OptionSpec {
             name: "gamma",
             default: "0.1",
             takes: Takes::Between(0.0, 1.0),
-            help: "what the learning rate is multiplied by",
+            help: "factor by which the learning rate is multiplied",
         },
     ],
     build: |options| {
@@ -37,7 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 impl Schedule for Steps {
-    fn factor(&self, at: Position) -> f64 {
+    fn factor(&self, at: SchedulePosition) -> f64 {
         self.gamma.powf((at.epoch / self.every) as f64)
     }
 }

@@ -7,19 +7,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{EpochRecord, StepRecord};
 
-use super::message::{What, event};
-use super::names::{Metric, Names};
+use super::message::{EventKind, event};
+use super::names::{EpochValue, TagNames};
 use super::record::record;
 
-/// An event file that grows: TensorBoard shows what is written as soon as it is.
-///
-/// Each record is handed to the system whole and at once. A process that is killed can leave at most
-/// the last record torn, which TensorBoard passes over; nothing is ever written after it, because
-/// whoever goes on with a run does so in a file of its own, which TensorBoard reads after this one.
-///
-/// A start (see [`Events::create`]) holds for all tags, but tags of epochs count epochs and those of
-/// steps count steps. So it is the first epoch that is trained again, and whoever resumes writes the
-/// steps after it that still hold once more. Wall times are in seconds since 1970.
+/// An event file. TensorBoard shows new events as soon as they are written. Each record is written
+/// with one system call. If a process is killed, at most the last record is incomplete, and
+/// TensorBoard ignores it. A resumed run writes a new file, which TensorBoard reads after this one.
+/// A start event (see [`Events::create`]) applies to all tags, but some tags count epochs and
+/// others count steps. Its number is the first epoch that is trained again; a resumed run writes
+/// the valid steps with larger numbers again. Wall times are in seconds since 1970.
 #[derive(Debug)]
 pub struct Events {
     file: File,
@@ -27,14 +24,12 @@ pub struct Events {
 }
 
 impl Events {
-    /// Begins a file `events.out.tfevents.<seconds>.<host>.<process>` in `folder`, which is made if
-    /// it is missing.
-    ///
-    /// With `start_step`, a run goes on: TensorBoard then drops what earlier files of this folder
-    /// hold for that step and later ones. It is the first step that will be written again.
+    /// Creates the file `events.out.tfevents.<seconds>.<host>.<process>` in `folder`, and the
+    /// folder if it is missing. A resumed run gives `start_step`, the first step that it will write
+    /// again. TensorBoard then drops the events of earlier files from that step on.
     ///
     /// # Errors
-    /// If the folder or the file cannot be made or written.
+    /// If the folder or the file cannot be created or written.
     pub fn create(folder: &Path, start_step: Option<u64>) -> io::Result<Events> {
         fs::create_dir_all(folder)?;
         let now = now();
@@ -46,40 +41,45 @@ impl Events {
             .create_new(true)
             .open(&path)?;
         let mut events = Events { file, path };
-        events.write(now, start_step.unwrap_or(0), &What::Version)?;
+        events.write(now, start_step.unwrap_or(0), &EventKind::Version)?;
         if let Some(step) = start_step {
-            events.write(now, step, &What::Start)?;
+            events.write(now, step, &EventKind::Start)?;
         }
         Ok(events)
     }
 
-    /// The file that is written.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// One point of the curve `tag`.
+    /// Adds a point to the curve `tag`.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn scalar(&mut self, tag: &str, step: u64, wall_time: f64, value: f32) -> io::Result<()> {
-        self.write(wall_time, step, &What::Scalar { tag, value })
+        self.write(wall_time, step, &EventKind::Scalar { tag, value })
     }
 
-    /// All that `record` says, under `names`; the step is the epoch.
+    /// Adds the values of `record`; the step is the epoch.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn epoch(&mut self, names: Names, wall_time: f64, record: &EpochRecord) -> io::Result<()> {
+    pub fn epoch(
+        &mut self,
+        names: TagNames,
+        wall_time: f64,
+        record: &EpochRecord,
+    ) -> io::Result<()> {
         let step = record.epoch as u64;
         for (metric, value) in [
-            (Metric::TrainLoss, Some(record.train_loss)),
-            (Metric::TrainAccuracy, Some(record.train_accuracy)),
-            (Metric::ValidationLoss, record.val_loss),
-            (Metric::ValidationAccuracy, record.val_accuracy),
-            (Metric::LearningRate, Some(record.learning_rate)),
-            (Metric::EpochSeconds, Some(record.seconds)),
-            (Metric::ImagesPerSecond, Some(record.images_per_second)),
+            (EpochValue::TrainLoss, Some(record.train_loss)),
+            (EpochValue::TrainAccuracy, Some(record.train_accuracy)),
+            (EpochValue::ValidationLoss, record.val_loss),
+            (EpochValue::ValidationAccuracy, record.val_accuracy),
+            (EpochValue::LearningRate, Some(record.learning_rate)),
+            (EpochValue::EpochSeconds, Some(record.seconds)),
+            (EpochValue::ImagesPerSecond, Some(record.images_per_second)),
         ] {
             if let Some(value) = value {
                 self.scalar(names.tag(metric), step, wall_time, value as f32)?;
@@ -88,7 +88,7 @@ impl Events {
         Ok(())
     }
 
-    /// Loss and learning rate of a step of the optimiser, as `step/loss` and `step/learning_rate`.
+    /// Adds loss and learning rate of a training step, as `step/loss` and `step/learning_rate`.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -98,7 +98,7 @@ impl Events {
         self.scalar("step/learning_rate", record.step, wall_time, rate)
     }
 
-    /// A picture: `png` holds `height` rows of `width` pixels.
+    /// Adds a picture; `png` has `height` rows of `width` pixels.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -111,7 +111,7 @@ impl Events {
         width: u32,
         height: u32,
     ) -> io::Result<()> {
-        let image = What::Image {
+        let image = EventKind::Image {
             tag,
             png,
             width,
@@ -120,34 +120,32 @@ impl Events {
         self.write(wall_time, step, &image)
     }
 
-    /// A text in Markdown; lines that begin with four spaces are shown as they are.
+    /// Adds a text in Markdown; lines that start with four spaces are code.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn text(&mut self, tag: &str, step: u64, wall_time: f64, markdown: &str) -> io::Result<()> {
-        self.write(wall_time, step, &What::Text { tag, markdown })
+        self.write(wall_time, step, &EventKind::Text { tag, markdown })
     }
 
-    /// Waits until everything that was written is on the disk: before a checkpoint that counts on
-    /// it, once an epoch.
+    /// Waits until all events are on the disk. Called once per epoch, before the checkpoint.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the file cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
         self.file.sync_data()
     }
 
-    fn write(&mut self, wall_time: f64, step: u64, what: &What) -> io::Result<()> {
+    fn write(&mut self, wall_time: f64, step: u64, what: &EventKind) -> io::Result<()> {
         self.file.write_all(&record(&event(wall_time, step, what)))
     }
 }
 
 const PREFIX: &str = "events.out.tfevents.";
 
-/// A time later than that in the name of every event file of `folder`, or 0.
-///
-/// TensorBoard reads the files of a folder in the order of their names. A run that is killed and
-/// goes on within a second, or after the clock was set back, would otherwise be read the wrong way.
+/// A time after that of every event file in `folder`, or 0. TensorBoard reads files in the order of
+/// their names. Without this, the order would be wrong if a run is resumed within a second or the
+/// clock is set back.
 fn seconds_after_all_in(folder: &Path) -> io::Result<u64> {
     let mut after = 0;
     for entry in fs::read_dir(folder)? {
@@ -156,7 +154,7 @@ fn seconds_after_all_in(folder: &Path) -> io::Result<u64> {
             .to_str()
             .and_then(|name| name.strip_prefix(PREFIX)?.split('.').next())
             .and_then(|seconds| seconds.parse::<u64>().ok());
-        // Eleven digits come in the year 2286 and would sort before ten.
+        // A time of eleven digits (from the year 2286) would sort before ten digits.
         if let Some(seconds) = seconds.filter(|&seconds| seconds < 9_999_999_999) {
             after = after.max(seconds + 1);
         }
@@ -164,14 +162,14 @@ fn seconds_after_all_in(folder: &Path) -> io::Result<u64> {
     Ok(after)
 }
 
-/// The wall time at this moment, in seconds since 1970.
+/// The current time in seconds since 1970.
 pub fn now() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |time| time.as_secs_f64())
 }
 
-/// Name of this machine, for the file's name only.
+/// The name of this machine, for the file name.
 fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
@@ -198,11 +196,11 @@ mod tests {
     /// `references/tensorboard_events.py` wrote it with the records of TensorBoard's own package.
     const REFERENCE: &[u8] = include_bytes!("../../tests/references/events.tfevents");
 
-    /// One black pixel, by Pillow. Its bytes only have to arrive.
+    /// One black pixel, by Pillow.
     const PNG: &[u8] = include_bytes!("../../tests/references/pixel.png");
 
     #[test]
-    fn bytes_are_those_of_tensorboards_own_package() {
+    fn bytes_equal_those_of_tensorboards_own_package() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events");
         let mut events = Events {
@@ -210,8 +208,8 @@ mod tests {
             path: path.clone(),
         };
         let time = 1_764_000_000.25;
-        events.write(time, 0, &What::Version).unwrap();
-        events.write(time, 5, &What::Start).unwrap();
+        events.write(time, 0, &EventKind::Version).unwrap();
+        events.write(time, 5, &EventKind::Start).unwrap();
         events.scalar("loss/train", 0, time, 0.0).unwrap();
         events.scalar("loss/train", 1, time + 1.0, 0.125).unwrap();
         events.scalar("loss/val", 300, time, f32::NAN).unwrap();
@@ -227,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_goes_on_writes_a_file_that_is_read_later() {
+    fn the_file_of_a_resumed_run_sorts_after_earlier_ones() {
         let folder = tempfile::tempdir().unwrap();
         let runs = folder.path().join("run/events");
         let first = Events::create(&runs, None).unwrap();
         let second = Events::create(&runs, Some(4)).unwrap();
         assert!(first.path() < second.path());
-        // The clock was set back by decades, or the file is from the future.
+        // A file from the future, or a clock that was set back.
         fs::write(runs.join("events.out.tfevents.4000000000.h.1"), "").unwrap();
         let third = Events::create(&runs, Some(5)).unwrap();
         let name = third.path().file_name().unwrap().to_str().unwrap();
@@ -244,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_others_do_not_disturb() {
+    fn other_files_in_the_folder_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         for name in [
             "events.out.tfevents.",
@@ -260,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_begins_with_the_version_and_a_start_only_where_a_run_goes_on() {
+    fn a_file_starts_with_the_version_and_a_resumed_one_with_a_start_event() {
         let folder = tempfile::tempdir().unwrap();
         let contains = |path: &Path, bytes: &[u8]| {
             let content = fs::read(path).unwrap();

@@ -1,18 +1,18 @@
 //! TensorBoard's messages in protobuf's wire format, each field in the order of its number.
 //!
 //! Fields and numbers are those of `event.proto`, `summary.proto` and `tensor.proto` in
-//! <https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto>. As protobuf's
-//! third version wants it, a number that is zero is left out unless it is the one of several
-//! alternatives that was chosen.
+//! <https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto>. As in proto3,
+//! a number that is zero is not written, unless it is the chosen one of several alternatives
+//! (`oneof`).
 
-/// The version that makes TensorBoard heed a start (see [`What::Start`]).
+/// The first version in which TensorBoard supports [`EventKind::Start`].
 const FILE_VERSION: &str = "brain.Event:2";
 
-/// What happened.
-pub(super) enum What<'a> {
+/// The content of an event.
+pub(super) enum EventKind<'a> {
     /// The first record of every file.
     Version,
-    /// A run goes on: everything shown for this step and later is out of date.
+    /// A run is resumed: earlier events from this step on are invalid.
     Start,
     Scalar {
         tag: &'a str,
@@ -31,22 +31,22 @@ pub(super) enum What<'a> {
     },
 }
 
-/// An `Event`: `what` happened at `step`, at `wall_time` in seconds since 1970.
-pub(super) fn event(wall_time: f64, step: u64, what: &What) -> Vec<u8> {
+/// An `Event` at `step` and `wall_time`, in seconds since 1970.
+pub(super) fn event(wall_time: f64, step: u64, what: &EventKind) -> Vec<u8> {
     let mut event = Message::default();
     if wall_time != 0.0 {
         event.double(1, wall_time);
     }
     event.integer_unless_zero(2, step);
     match what {
-        What::Version => event.bytes(3, FILE_VERSION.as_bytes()),
-        What::Start => {
+        EventKind::Version => event.bytes(3, FILE_VERSION.as_bytes()),
+        EventKind::Start => {
             let mut session_log = Message::default();
             session_log.integer(1, 1); // status: START
             event.message(7, &session_log);
         }
-        What::Scalar { tag, value } => event.summary(tag, |summary| summary.float(2, *value)),
-        What::Image {
+        EventKind::Scalar { tag, value } => event.summary(tag, |summary| summary.float(2, *value)),
+        EventKind::Image {
             tag,
             png,
             width,
@@ -59,7 +59,7 @@ pub(super) fn event(wall_time: f64, step: u64, what: &What) -> Vec<u8> {
             image.bytes(4, png);
             summary.message(4, &image);
         }),
-        What::Text { tag, markdown } => event.summary(tag, |summary| {
+        EventKind::Text { tag, markdown } => event.summary(tag, |summary| {
             let mut dimension = Message::default();
             dimension.integer(1, 1);
             let mut shape = Message::default();
@@ -80,12 +80,12 @@ pub(super) fn event(wall_time: f64, step: u64, what: &What) -> Vec<u8> {
     event.0
 }
 
-/// A message as it grows.
+/// The bytes of a message.
 #[derive(Default)]
 struct Message(Vec<u8>);
 
 impl Message {
-    /// Field 5 of an event: a `Summary` with one `Value` of name `tag`, whose rest `fill` writes.
+    /// Field 5 of an event: a `Summary` with one `Value` named `tag`; `fill` writes its other fields.
     fn summary(&mut self, tag: &str, fill: impl FnOnce(&mut Message)) {
         let mut value = Message::default();
         value.bytes(1, tag.as_bytes());
@@ -126,7 +126,7 @@ impl Message {
         self.varint(value);
     }
 
-    /// Seven bits a byte, the lowest first; the eighth says that more follow.
+    /// Seven bits per byte, lowest first; the eighth bit is set if more bytes follow.
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);

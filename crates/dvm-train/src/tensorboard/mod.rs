@@ -1,4 +1,4 @@
-//! TensorBoard: what a run measures, as event files that the `tensorboard` program shows.
+//! Event files for TensorBoard.
 
 mod events;
 mod message;
@@ -6,4 +6,4 @@ mod names;
 mod record;
 
 pub use events::{Events, now};
-pub use names::{Metric, Names};
+pub use names::{EpochValue, TagNames};

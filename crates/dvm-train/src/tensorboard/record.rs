@@ -1,12 +1,12 @@
-//! How TensorBoard separates the records of a file: TFRecord, each part with its checksum.
+//! TFRecord, the container format of event files.
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
-/// CRC-32C (Castagnoli), as RFC 3720 has it for iSCSI.
+/// CRC-32C (Castagnoli), RFC 3720.
 const CASTAGNOLI: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
-/// `data` as one record: its length (u64), the masked checksum of that, the data, and the masked
-/// checksum of the data; all numbers little-endian.
+/// `data` as one record: length (u64), masked checksum of the length, data, masked checksum of the
+/// data; all little-endian.
 pub(super) fn record(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(data.len() + 16);
@@ -21,7 +21,7 @@ fn checksum(bytes: &[u8]) -> u32 {
     CASTAGNOLI.checksum(bytes)
 }
 
-/// Checksums of data that holds checksums are weak; the format therefore turns and shifts them.
+/// The masking of the format: a checksum of data that contains checksums would be weak.
 fn masked(checksum: u32) -> u32 {
     checksum.rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -30,7 +30,7 @@ fn masked(checksum: u32) -> u32 {
 mod tests {
     use super::*;
 
-    /// RFC 3720, appendix B.4; its bytes are printed there in the order in which they are sent.
+    /// RFC 3720, appendix B.4; bytes in the order in which they are sent.
     #[test]
     fn checksums_are_those_of_rfc_3720() {
         let counted: Vec<u8> = (0..32).collect();

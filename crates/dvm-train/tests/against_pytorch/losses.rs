@@ -37,7 +37,7 @@ fn run(case: &Value) -> LossValue {
 }
 
 #[test]
-fn the_loss_of_every_kind_is_pytorchs() {
+fn losses_equal_pytorchs() {
     for case in cases(CASES) {
         let found = run(&case);
         let name = case["name"].as_str().unwrap();
@@ -52,7 +52,7 @@ fn the_loss_of_every_kind_is_pytorchs() {
 }
 
 #[test]
-fn the_gradient_of_the_mean_is_pytorchs() {
+fn gradients_equal_pytorchs() {
     for case in cases(CASES) {
         let gradient = run(&case).gradient;
         assert_eq!(gradient.shape(), [4, 5]);

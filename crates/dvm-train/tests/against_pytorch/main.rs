@@ -1,4 +1,4 @@
-//! The mathematics of training against what `references/training.py` made with PyTorch in f64.
+//! Loss, optimisers and schedules, compared with PyTorch in f64 (`references/training.py`).
 
 mod losses;
 mod optimisers;

@@ -1,4 +1,4 @@
-//! Optimisers on a small network whose gradients follow from their names.
+//! Optimisers on a small network with gradients derived from the parameter names.
 
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
@@ -70,7 +70,7 @@ fn assert_tensor(tensors: &SafeTensors, name: &str, found: &Tensor) {
 }
 
 #[test]
-fn weights_move_as_pytorchs() {
+fn weights_equal_pytorchs_after_each_case() {
     let tensors = SafeTensors::deserialize(TENSORS).unwrap();
     for case in cases(CASES) {
         let (mut graph, mut optimiser) = (network(), optimiser(&case));
@@ -84,7 +84,7 @@ fn weights_move_as_pytorchs() {
 }
 
 #[test]
-fn what_is_remembered_is_called_and_moves_as_pytorchs() {
+fn state_tensors_have_pytorchs_names_and_values() {
     let tensors = SafeTensors::deserialize(TENSORS).unwrap();
     for case in cases(CASES) {
         let (mut graph, mut optimiser) = (network(), optimiser(&case));
@@ -106,7 +106,7 @@ fn what_is_remembered_is_called_and_moves_as_pytorchs() {
 }
 
 #[test]
-fn an_optimiser_restored_in_the_middle_goes_on_to_the_same_bits() {
+fn a_restored_optimiser_continues_with_the_same_bits() {
     for case in cases(CASES) {
         let (mut graph, mut whole) = (network(), optimiser(&case));
         walk(&case, &mut whole, &mut graph, 0..3);
@@ -124,7 +124,7 @@ fn an_optimiser_restored_in_the_middle_goes_on_to_the_same_bits() {
 }
 
 #[test]
-fn parameters_without_a_gradient_and_statistics_stay() {
+fn parameters_without_a_gradient_and_running_statistics_do_not_change() {
     let mut graph = network();
     let before = graph.values().to_vec();
     let options = Settings::new()
@@ -144,7 +144,7 @@ fn parameters_without_a_gradient_and_statistics_stay() {
         let same = graph.values()[index] == before[index];
         assert_eq!(same, !name.starts_with("fc"), "{name}");
     }
-    // Statistics stay even if somebody has a gradient for them.
+    // Running statistics do not change even if there is a gradient for them.
     optimiser.step(&mut graph, |index| Some(&ones[index]), 0.1);
     for (index, name) in names.iter().enumerate() {
         let same = graph.values()[index] == before[index];
@@ -167,7 +167,7 @@ fn graph_name(index: usize) -> &'static str {
 }
 
 #[test]
-fn a_state_of_another_network_or_optimiser_is_refused_and_changes_nothing() {
+fn the_state_of_another_network_or_optimiser_is_an_error_and_changes_nothing() {
     let case = |name: &str| {
         cases(CASES)
             .into_iter()
@@ -191,7 +191,10 @@ fn a_state_of_another_network_or_optimiser_is_refused_and_changes_nothing() {
     let shape = refused(&|s| {
         s.slots.insert(name.into(), Tensor::zeros(&[4, 5]));
     });
-    assert!(shape.contains("`fc.weight` [5, 4] is [4, 5]"), "{shape}");
+    assert!(
+        shape.contains("`fc.weight` has the shape [4, 5], but the parameter has [5, 4]"),
+        "{shape}"
+    );
     let half = refused(&|s| {
         s.slots.remove(name);
     });
@@ -204,7 +207,7 @@ fn a_state_of_another_network_or_optimiser_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn large_parameters_have_the_same_bits_on_any_number_of_threads() {
+fn results_do_not_depend_on_the_number_of_threads() {
     let build = || {
         let mut net = Blueprint::new(3);
         let x = net.input();

@@ -16,7 +16,7 @@ fn schedule(name: &str, options: &Value) -> Box<dyn Schedule> {
 }
 
 #[test]
-fn learning_rates_go_as_pytorchs() {
+fn learning_rates_equal_pytorchs() {
     for case in cases(CASES) {
         let name = case["schedule"].as_str().unwrap();
         let schedule = schedule(name, &case["options"]);
@@ -36,7 +36,7 @@ fn learning_rates_go_as_pytorchs() {
 }
 
 #[test]
-fn every_schedule_that_follows_from_the_step_was_compared() {
+fn every_schedule_without_state_was_compared() {
     for entry in schedules::ALL {
         let compared = cases(CASES).iter().any(|c| c["schedule"] == entry.name);
         assert!(
@@ -48,7 +48,7 @@ fn every_schedule_that_follows_from_the_step_was_compared() {
 }
 
 #[test]
-fn a_constant_schedule_changes_nothing() {
+fn the_constant_schedule_has_factor_one() {
     let schedule = schedule("constant", &Value::Object(Default::default()));
     for step in [0, 5, 99] {
         assert_eq!(schedule.factor(at(step)), 1.0);
@@ -63,7 +63,7 @@ fn at(step: u64) -> Position {
     }
 }
 
-/// A validation that found `value` for the criterion of a case, and nonsense for the others.
+/// A validation with `value` for the criterion of a case, and meaningless values for the others.
 fn validation(case: &Value, value: f64) -> Validation {
     let criterion = Criterion::find(case["options"]["criterion"].as_str().unwrap()).unwrap();
     let only = |this| if criterion == this { value } else { f64::NAN };
@@ -75,7 +75,7 @@ fn validation(case: &Value, value: f64) -> Validation {
 }
 
 #[test]
-fn plateaus_are_seen_as_pytorch_sees_them() {
+fn plateaus_are_detected_as_in_pytorch() {
     for case in cases(PLATEAUS) {
         let mut schedule = schedule("plateau", &case["options"]);
         let mut found = Vec::new();
@@ -89,7 +89,7 @@ fn plateaus_are_seen_as_pytorch_sees_them() {
 }
 
 #[test]
-fn a_plateau_restored_after_any_epoch_goes_on_alike() {
+fn a_restored_plateau_schedule_continues_the_same() {
     for case in cases(PLATEAUS) {
         let values = numbers(&case["values"]);
         for stop in 0..values.len() {
@@ -113,7 +113,7 @@ fn a_plateau_restored_after_any_epoch_goes_on_alike() {
 }
 
 #[test]
-fn a_state_of_another_schedule_is_refused() {
+fn the_state_of_another_schedule_is_an_error() {
     let none = Value::Object(Default::default());
     let mut plateau = schedule("plateau", &none);
     let mut cosine = schedule("cosine", &none);

@@ -10,16 +10,16 @@ use read_fonts::types::{BoundingBox, Matrix};
 use super::fonts::Face;
 
 /// The shape of a glyph, in font units, upwards from the baseline.
-pub(crate) enum Ink {
+pub(crate) enum GlyphShape {
     /// An outline in the colour of the text.
     Outline(Vec<PathElement>),
     /// Outlines with colours (red, green, blue, alpha), the lowest first.
     Layers(Vec<(Vec<PathElement>, [u8; 4])>),
-    Picture(Pictograph),
+    Picture(BitmapGlyph),
 }
 
 /// A bitmap glyph, such as an emoji.
-pub(crate) struct Pictograph {
+pub(crate) struct BitmapGlyph {
     /// The PNG file in the font.
     pub png: Vec<u8>,
     /// Rows of pixels: red, green, blue, alpha.
@@ -33,7 +33,7 @@ pub(crate) struct Pictograph {
     pub size: (f32, f32),
 }
 
-impl Ink {
+impl GlyphShape {
     /// Whether the glyph is invisible.
     pub fn is_empty(&self) -> bool {
         match self {
@@ -45,14 +45,14 @@ impl Ink {
 }
 
 /// The shape of a glyph of `face`.
-pub(crate) fn of(face: &Face, glyph: GlyphId) -> Ink {
+pub(crate) fn of(face: &Face, glyph: GlyphId) -> GlyphShape {
     if let Some(picture) = pictograph(face, glyph) {
-        return Ink::Picture(picture);
+        return GlyphShape::Picture(picture);
     }
     if let Some(layers) = layers(face, glyph).filter(|layers| !layers.is_empty()) {
-        return Ink::Layers(layers);
+        return GlyphShape::Layers(layers);
     }
-    Ink::Outline(outline(face, glyph))
+    GlyphShape::Outline(outline(face, glyph))
 }
 
 fn outline(face: &Face, glyph: GlyphId) -> Vec<PathElement> {
@@ -70,7 +70,7 @@ fn outline(face: &Face, glyph: GlyphId) -> Vec<PathElement> {
 /// The maximum side of a bitmap glyph; no emoji font has larger ones.
 const LARGEST: u32 = 1024;
 
-fn pictograph(face: &Face, glyph: GlyphId) -> Option<Pictograph> {
+fn pictograph(face: &Face, glyph: GlyphId) -> Option<BitmapGlyph> {
     let bitmap = face
         .font
         .bitmap_strikes()
@@ -85,7 +85,7 @@ fn pictograph(face: &Face, glyph: GlyphId) -> Option<Pictograph> {
         Origin::TopLeft => bitmap.inner_y_bearing() as f32,
         Origin::BottomLeft => bitmap.inner_y_bearing() as f32 + height as f32,
     };
-    Some(Pictograph {
+    Some(BitmapGlyph {
         png: png.to_vec(),
         rgba,
         width,

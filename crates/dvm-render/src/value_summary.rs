@@ -2,7 +2,7 @@
 
 /// Statistics of the values of a scale.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Facts {
+pub(crate) struct ValueSummary {
     pub count: usize,
     pub not_finite: usize,
     /// The smallest finite value; 0 if there are none.
@@ -11,7 +11,7 @@ pub(crate) struct Facts {
     pub max: f32,
 }
 
-impl Facts {
+impl ValueSummary {
     pub fn of(values: &[f32]) -> Self {
         let finite = || values.iter().copied().filter(|v| v.is_finite());
         Self {
@@ -65,7 +65,7 @@ mod tests {
         let values = [f32::NAN, 1.0, f32::INFINITY, 3.0, f32::NEG_INFINITY];
         assert_eq!(percentile_of(values.into_iter(), 50.0), 2.0);
         assert_eq!(percentile_of([f32::NAN].into_iter(), 50.0), 0.0);
-        let facts = Facts::of(&values);
+        let facts = ValueSummary::of(&values);
         assert_eq!((facts.count, facts.not_finite), (5, 3));
         assert_eq!((facts.min, facts.max), (1.0, 3.0));
     }

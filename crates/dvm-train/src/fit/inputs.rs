@@ -1,4 +1,4 @@
-//! Where the part that learns gets its inputs: pictures as they are loaded, or features that were
+//! The inputs of the trained part: pictures that are loaded in each epoch, or features that were
 //! computed once.
 
 use std::ops::Range;
@@ -9,42 +9,42 @@ use dvm_engine::{Network, Tensor};
 use super::learner::through;
 use crate::{Error, Targets};
 
-/// Bytes of features that are kept at most: 2 GiB. What does not fit is computed in each epoch.
+/// Maximum bytes of features: 2 GiB. Beyond that they are computed in each epoch.
 const MOST: usize = 2 << 30;
 
-/// One batch for the part that learns.
-pub(super) struct Given {
-    /// What it is to see.
+/// One batch for the trained part.
+pub(super) struct InputBatch {
+    /// Pictures or features, `[N, …]`.
     pub inputs: Tensor,
-    /// What it should say.
+    /// The targets.
     pub targets: Targets,
-    /// Positions of the pictures among the samples.
+    /// The index of each picture among the samples.
     pub samples: Vec<usize>,
     /// Pictures that could not be read.
     pub skipped: Vec<(usize, String)>,
 }
 
-/// Changes a batch of pictures before it is used and says what it should be taken for; mixup does.
+/// Gives the targets of a batch; mixup changes its pictures, too.
 pub(super) type Mix<'a> = dyn Fn(usize, &mut Batch) -> Targets + 'a;
 
 /// The inputs of a split.
-pub(super) enum Supply {
-    /// Loaded, and taken through the part that stays, batch by batch.
+pub(super) enum Inputs {
+    /// Pictures, which go through the frozen part batch by batch.
     Pictures(Loader),
-    /// Computed once, `[samples, …]`.
+    /// Outputs of the frozen part, computed once, `[samples, …]`.
     Features {
         loader: Loader,
         shape: Vec<usize>,
         values: Vec<f32>,
-        /// Of each sample, its place among the values; none for a picture that cannot be read.
+        /// For each sample its row in `values`; `None` if the picture cannot be read.
         places: Vec<Option<usize>>,
     },
 }
 
-impl Supply {
-    /// Features of all pictures of the loader, which must be the same in each epoch, if they fit
-    /// into memory. `done` is told how many pictures are through, and stops by returning false:
-    /// there is no supply then.
+impl Inputs {
+    /// Computes the features of all pictures of the loader, if they fit into memory. The pictures
+    /// must be the same in each epoch. `done` gets the number of pictures so far; if it returns
+    /// false, the result is `None`.
     pub fn features(
         loader: Loader,
         front: &Network,
@@ -83,7 +83,7 @@ impl Supply {
         }))
     }
 
-    /// Batches of an epoch.
+    /// Number of batches in an epoch.
     pub fn batches(&self) -> usize {
         self.loader().batches()
     }
@@ -99,14 +99,14 @@ impl Supply {
         }
     }
 
-    /// The batches of an epoch from `first` on, each through `mix` and the part that stays.
+    /// The batches of an epoch from `first` on, each through `mix` and the frozen part.
     pub fn epoch<'a>(
         &'a self,
         epoch: u64,
         first: usize,
         front: Option<&'a Network>,
         mix: &'a Mix<'a>,
-    ) -> Box<dyn Iterator<Item = Result<Given, Error>> + 'a> {
+    ) -> Box<dyn Iterator<Item = Result<InputBatch, Error>> + 'a> {
         match self {
             Self::Pictures(loader) => {
                 let batches = loader.epoch(epoch, first).enumerate();
@@ -114,7 +114,7 @@ impl Supply {
                     let mut batch = batch?;
                     let targets = mix(first + index, &mut batch);
                     let pictures = Tensor::from_stored(&batch.shape, batch.values);
-                    Ok(Given {
+                    Ok(InputBatch {
                         inputs: if batch.samples.is_empty() {
                             pictures
                         } else {
@@ -137,7 +137,7 @@ impl Supply {
                 Box::new(plan.map(move |mut samples| {
                     samples.retain(|&sample| places[sample].is_some());
                     let row = |&sample: &usize| -> Range<usize> {
-                        let place = places[sample].expect("others were left out");
+                        let place = places[sample].expect("unreadable samples were removed");
                         place * each..(place + 1) * each
                     };
                     let inputs: Vec<f32> = samples
@@ -148,7 +148,7 @@ impl Supply {
                     let mut full = vec![samples.len()];
                     full.extend(shape);
                     let class = |&sample: &usize| loader.samples()[sample].class;
-                    Ok(Given {
+                    Ok(InputBatch {
                         inputs: Tensor::from_stored(&full, inputs),
                         targets: Targets::Classes(samples.iter().map(class).collect()),
                         samples,
