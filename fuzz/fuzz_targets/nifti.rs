@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    dvm_fuzz::nifti(bytes);
+    dvm_testing::readers::nifti(bytes);
 });

@@ -7,6 +7,6 @@ libfuzzer_sys::fuzz_target!(
         std::panic::set_hook(Box::new(|_| ()));
     },
     |bytes: &[u8]| {
-        dvm_fuzz::picture(bytes);
+        dvm_testing::readers::picture(bytes);
     }
 );

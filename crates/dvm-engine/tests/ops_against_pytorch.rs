@@ -1,18 +1,16 @@
 //! Every op alone, forward and backward, against PyTorch in f64 (`references/ops.py`).
 
-mod accuracy;
-mod alone;
 mod reference;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use accuracy::relative_error;
-use alone::Alone;
 use dvm_engine::ops::Mode;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::{Blueprint, Error, Graph, InstructionSet, Keep, Request, Tensor};
+use dvm_testing::closeness::relative_error;
+use dvm_testing::single_op::SingleOp;
 use reference::Case;
 use safetensors::SafeTensors;
 
@@ -57,7 +55,7 @@ fn every_instruction_set_gives_what_pytorch_gives() {
 /// A sentence for each result of a case that is off.
 fn differences(case: &Case, tensors: &SafeTensors) -> Vec<String> {
     let (names, parameters): (Vec<String>, Vec<Tensor>) = case.parameters().into_iter().unzip();
-    let alone = Alone {
+    let alone = SingleOp {
         op: case.op().1,
         inputs: case.inputs(),
         parameters,

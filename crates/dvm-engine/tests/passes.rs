@@ -1,15 +1,12 @@
 //! Rewritten graphs: the same logits, with less work.
 
-mod accuracy;
-mod nets;
-
-use accuracy::relative_error;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::passes::{fold_batch_norm, fuse, fuse_for_training, only_read_tokens};
 use dvm_engine::{Blueprint, Error, Graph, Keep, Mode, Network, Node, Request, Tensor, seeded};
-use nets::seeded_tensor;
+use dvm_testing::closeness::relative_error;
+use dvm_testing::graphs::{self, seeded_tensor};
 
 /// Largest change of a value by a pass, relative to the largest value.
 const TOLERANCE: f64 = 1e-5;
@@ -25,7 +22,7 @@ fn off(found: &Tensor, expected: &Tensor) -> f64 {
 }
 
 fn branching() -> Graph {
-    seeded::graph(nets::branching(Activation::Relu6))
+    seeded::graph(graphs::branching(Activation::Relu6))
 }
 
 fn input() -> Tensor {
@@ -73,7 +70,7 @@ fn a_folded_node_has_the_name_and_the_value_of_the_batch_norm() {
 fn folding_takes_a_bias_of_the_convolution_along() {
     let mut net = Blueprint::new(3);
     let x = net.input();
-    let x = net.conv2d("conv", x, nets::padded(3), 3, 5, true);
+    let x = net.conv2d("conv", x, graphs::padded(3), 3, 5, true);
     let x = net.batch_norm("bn", x, 5, 1e-3);
     let graph = seeded::graph(net.ending_at(x));
     let folded = fold_batch_norm(&graph, &nothing);
@@ -86,7 +83,7 @@ fn folding_takes_a_bias_of_the_convolution_along() {
 fn a_batch_norm_stays_where_its_convolution_is_read_by_others() {
     let mut net = Blueprint::new(3);
     let x = net.input();
-    let x = net.conv2d("conv", x, nets::padded(3), 3, 5, true);
+    let x = net.conv2d("conv", x, graphs::padded(3), 3, 5, true);
     let y = net.batch_norm("bn", x, 5, 1e-3);
     let x = net.add("add", x, y);
     let graph = seeded::graph(net.ending_at(x));
@@ -104,7 +101,7 @@ fn a_batch_norm_without_a_convolution_takes_the_activation_alone() {
     let x = net.input();
     let x = net.batch_norm("bn", x, 3, 1e-3);
     let x = net.activation("act", x, Activation::Relu);
-    let x = net.conv2d("conv", x, nets::padded(3), 3, 5, true);
+    let x = net.conv2d("conv", x, graphs::padded(3), 3, 5, true);
     let graph = seeded::graph(net.ending_at(x));
     let rewritten = fuse(&fold_batch_norm(&graph, &nothing), &nothing);
     let names: Vec<&str> = rewritten.nodes().iter().map(|n| &n.name[..]).collect();
@@ -190,7 +187,7 @@ fn a_graph_fused_for_training_keeps_its_dropouts() {
 
 #[test]
 fn tokens_that_are_not_read_are_not_computed_behind_the_last_attention() {
-    let graph = seeded::graph(nets::transforming());
+    let graph = seeded::graph(graphs::transforming());
     let fewer = only_read_tokens(&graph, &nothing);
     let x = seeded_tensor("tokens that are read", &[2, 3, 37, 29]);
     let expected = graph.logits(&x).unwrap();
@@ -205,7 +202,7 @@ fn tokens_that_are_not_read_are_not_computed_behind_the_last_attention() {
 
 #[test]
 fn all_tokens_of_a_node_that_is_kept_are_computed() {
-    let graph = seeded::graph(nets::transforming());
+    let graph = seeded::graph(graphs::transforming());
     let fewer = only_read_tokens(&graph, &|node| node.name == "vit.add");
     let x = seeded_tensor("tokens that are kept", &[1, 3, 37, 29]);
     let shapes = fewer.shapes(x.shape()).unwrap();
@@ -217,7 +214,7 @@ fn all_tokens_of_a_node_that_is_kept_are_computed() {
 fn a_part_of_features_is_not_taken_for_tokens() {
     let mut net = Blueprint::new(3);
     let x = net.input();
-    let x = net.conv2d("conv", x, nets::padded(3), 3, 4, true);
+    let x = net.conv2d("conv", x, graphs::padded(3), 3, 4, true);
     let x = net.linear("mix", x, 4, 6, true);
     let x = net.slice("first", x, Slice::channels(1, 2));
     let graph = seeded::graph(net.ending_at(x));
@@ -233,9 +230,9 @@ fn a_shortcut_that_comes_first_is_fused_as_well() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let shortcut = net.conv2d("shortcut", x, Conv2d::square(1), 3, 6, true);
-    let y = net.conv2d("branch.0", x, nets::padded(3), 3, 4, true);
+    let y = net.conv2d("branch.0", x, graphs::padded(3), 3, 4, true);
     let y = net.activation("branch.act", y, Activation::Relu);
-    let y = net.conv2d("branch.1", y, nets::padded(3), 4, 6, true);
+    let y = net.conv2d("branch.1", y, graphs::padded(3), 4, 6, true);
     let x = net.add("add", y, shortcut);
     let x = net.activation("act", x, Activation::Relu);
     let graph = seeded::graph(net.ending_at(x));
@@ -249,7 +246,7 @@ fn a_shortcut_that_comes_first_is_fused_as_well() {
 fn a_sum_of_a_value_with_itself_stays() {
     let mut net = Blueprint::new(3);
     let x = net.input();
-    let x = net.conv2d("conv", x, nets::padded(3), 3, 4, true);
+    let x = net.conv2d("conv", x, graphs::padded(3), 3, 4, true);
     let x = net.add("add", x, x);
     let graph = seeded::graph(net.ending_at(x));
     let fused = fuse(&graph, &nothing);
@@ -323,7 +320,7 @@ fn walking_back_over_a_fused_graph_is_an_error_that_names_the_node() {
 
 #[test]
 fn a_folded_graph_has_the_input_gradient_of_the_original() {
-    let graph = seeded::graph(nets::branching(Activation::Silu));
+    let graph = seeded::graph(graphs::branching(Activation::Silu));
     let gradient = |graph: &Graph| {
         let activations = graph.forward(&input(), Mode::Inference, Keep::All).unwrap();
         let seed = seeded_tensor("seed of the passes", activations.output().shape());
@@ -346,7 +343,7 @@ fn a_folded_graph_has_the_input_gradient_of_the_original() {
 
 #[test]
 fn the_forms_of_a_network_agree() {
-    for graph in [branching(), seeded::graph(nets::transforming())] {
+    for graph in [branching(), seeded::graph(graphs::transforming())] {
         let network = Network::new(graph);
         let expected = network.graph().logits(&input()).unwrap();
         for form in [network.folded(), network.fused()] {
@@ -381,13 +378,13 @@ fn rewritten(net: Blueprint) -> Graph {
 fn a_batch_norm_before_a_convolution_as_in_dense_blocks_is_not_folded_backwards() {
     let mut net = Blueprint::new(3);
     let x = net.input();
-    let first = net.conv2d("conv0", x, nets::padded(3), 3, 4, false);
+    let first = net.conv2d("conv0", x, graphs::padded(3), 3, 4, false);
     let x = net.batch_norm("norm1", first, 4, 1e-5);
     let x = net.activation("relu1", x, Activation::Relu);
     let x = net.conv2d("conv1", x, Conv2d::square(1), 4, 8, false);
     let x = net.batch_norm("norm2", x, 8, 1e-5);
     let x = net.activation("relu2", x, Activation::Relu);
-    let grown = net.conv2d("conv2", x, nets::padded(3), 8, 4, false);
+    let grown = net.conv2d("conv2", x, graphs::padded(3), 8, 4, false);
     let x = net.concat("concat", &[first, grown]);
     let x = net.batch_norm("norm3", x, 8, 1e-5);
     let rewritten = rewritten(net.ending_at(x));
@@ -412,10 +409,10 @@ fn silu_and_its_kin_are_taken_into_dense_and_depthwise_convolutions() {
     ] {
         let mut net = Blueprint::new(3);
         let x = net.input();
-        let x = net.conv2d("conv", x, nets::padded(3), 3, 20, false);
+        let x = net.conv2d("conv", x, graphs::padded(3), 3, 20, false);
         let x = net.batch_norm("bn", x, 20, 1e-3);
         let x = net.activation("act", x, activation);
-        let y = net.conv2d("depthwise", x, nets::padded(3).groups(20), 20, 20, false);
+        let y = net.conv2d("depthwise", x, graphs::padded(3).groups(20), 20, 20, false);
         let y = net.batch_norm("depthwise.bn", y, 20, 1e-3);
         let x = net.add("add", x, y);
         let x = net.activation("depthwise.act", x, activation);
@@ -436,7 +433,7 @@ fn between_a_convolution_and_its_follower_nothing_may_stand() {
     for between in betweens {
         let mut net = Blueprint::new(3);
         let x = net.input();
-        let x = net.conv2d("conv", x, nets::padded(3), 3, 4, true);
+        let x = net.conv2d("conv", x, graphs::padded(3), 3, 4, true);
         let x = between(&mut net, x);
         let x = net.batch_norm("bn", x, 4, 1e-3);
         let x = net.activation("act", x, Activation::Relu);

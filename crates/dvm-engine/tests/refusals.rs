@@ -1,11 +1,8 @@
 //! What an op cannot compute, it refuses by its shapes; what it does not refuse, it computes. Graphs
 //! come from files that nobody vouches for.
 
-mod alone;
-
 use std::sync::Arc;
 
-use alone::Alone;
 use dvm_engine::ops::attention::Attention;
 use dvm_engine::ops::batched_product::BatchedProduct;
 use dvm_engine::ops::binary::{Binary, Function};
@@ -34,6 +31,7 @@ use dvm_engine::ops::tokens::Tokens;
 use dvm_engine::ops::window_attention::WindowAttention;
 use dvm_engine::ops::{Mode, Op};
 use dvm_engine::{Blueprint, Graph, NodeId, Role, Tensor, seeded};
+use dvm_testing::single_op::SingleOp;
 
 /// Choices that follow from a name.
 struct Draw(std::vec::IntoIter<f32>);
@@ -263,7 +261,7 @@ fn what_an_op_does_not_refuse_it_computes_forwards_and_backwards() {
             op.reach(input, &i, &p);
         }
         *computed.entry(op.kind()).or_default() += 1;
-        let alone = Alone {
+        let alone = SingleOp {
             inputs: of(&inputs),
             parameters: of(&parameters),
             mode: Mode::Training { seed: 1 },

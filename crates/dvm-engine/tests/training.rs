@@ -1,14 +1,11 @@
 //! A step of training by the walks that are made for it.
 
-mod accuracy;
-mod nets;
-
-use accuracy::relative_error;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::passes::fuse_for_training;
 use dvm_engine::rules::{TRUE_GRADIENT, guided_backprop};
 use dvm_engine::{Error, Gradients, Graph, Keep, Mode, Request, Role, Tensor, seeded};
-use nets::seeded_tensor;
+use dvm_testing::closeness::relative_error;
+use dvm_testing::graphs::{self, seeded_tensor};
 
 /// Largest difference, relative to the largest value.
 const TOLERANCE: f64 = 1e-5;
@@ -67,7 +64,7 @@ fn releasing(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
 #[test]
 fn what_is_released_or_fused_changes_no_gradient() {
     for rectifier in [Activation::Relu, Activation::Relu6, Activation::Silu] {
-        let graph = seeded::graph(nets::branching(rectifier));
+        let graph = seeded::graph(graphs::branching(rectifier));
         let fused = fuse_for_training(&graph);
         assert_eq!(fused.parameters(), graph.parameters());
         let fewer = rectifier != Activation::Silu;
@@ -80,7 +77,7 @@ fn what_is_released_or_fused_changes_no_gradient() {
 
 #[test]
 fn what_is_released_of_a_transformer_changes_no_gradient() {
-    let graph = seeded::graph(nets::transforming());
+    let graph = seeded::graph(graphs::transforming());
     releasing_is_keeping(&graph, &graph, "transforming");
     releasing_is_keeping(&graph, &fuse_for_training(&graph), "transforming, fused");
 }
@@ -107,7 +104,7 @@ fn releasing_is_keeping(graph: &Graph, other: &Graph, how: &str) {
 
 #[test]
 fn a_rule_that_looks_at_what_was_released_is_an_error() {
-    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let graph = seeded::graph(graphs::branching(Activation::Relu));
     let activations = graph.forward(&input(), MODE, Keep::Backward).unwrap();
     let seeds = vec![(graph.output(), seed(activations.output()))];
     let request = Request {
@@ -120,7 +117,7 @@ fn a_rule_that_looks_at_what_was_released_is_an_error() {
 
 #[test]
 fn parameters_that_are_changed_in_place_are_those_of_the_next_walk() {
-    let mut graph = seeded::graph(nets::branching(Activation::Relu));
+    let mut graph = seeded::graph(graphs::branching(Activation::Relu));
     let original = graph.clone();
     let before = graph.logits(&input()).unwrap();
     let double = |_, parameter: &dvm_engine::Parameter, values: &mut [f32]| {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
+use dvm_engine::weights::hexadecimal;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
@@ -87,7 +88,7 @@ pub(crate) fn decode(bytes: &[u8], name: &str) -> Result<Decoded, OnnxError> {
     let digest = Sha256::digest(bytes);
     Ok(Decoded {
         model,
-        sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: hexadecimal(&digest),
         bytes: bytes.len(),
     })
 }

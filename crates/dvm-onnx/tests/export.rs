@@ -1,8 +1,5 @@
 //! Export of graphs: the contents of the files. `tests/converted_networks.py` compares what ONNX Runtime computes.
 
-#[allow(dead_code)] // The example that writes the cases also uses their pictures.
-mod cases;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use dvm_engine::ops::activation::Activation;
@@ -11,6 +8,7 @@ use dvm_engine::ops::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use dvm_engine::ops::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Op, Reach};
 use dvm_engine::{Blueprint, Graph, Tensor, passes, seeded};
 use dvm_onnx::{Export, ExportError, structure, to_onnx};
+use dvm_testing::every_op;
 
 fn export(graph: &Graph) -> Result<Vec<u8>, ExportError> {
     let metadata = BTreeMap::from([
@@ -19,7 +17,7 @@ fn export(graph: &Graph) -> Result<Vec<u8>, ExportError> {
     ]);
     let export = Export {
         name: "case",
-        size: cases::SIZE,
+        size: every_op::SIZE,
         metadata: &metadata,
     };
     to_onnx(graph, &export)
@@ -33,7 +31,7 @@ fn has(bytes: &[u8], part: &[u8]) -> bool {
 #[test]
 fn every_op_of_the_engine_is_written() {
     let mut kinds = BTreeSet::new();
-    for case in cases::all() {
+    for case in every_op::all() {
         let nodes = case.graph.nodes().iter();
         kinds.extend(nodes.map(|node| node.op.kind()));
         export(&case.graph).unwrap_or_else(|error| panic!("{}: {error}", case.name));
@@ -66,7 +64,7 @@ fn every_op_of_the_engine_is_written() {
 
 #[test]
 fn the_same_graph_gives_the_same_bytes() {
-    for case in cases::all() {
+    for case in every_op::all() {
         let (a, b) = (export(&case.graph), export(&case.graph.clone()));
         assert_eq!(a.unwrap(), b.unwrap(), "{}", case.name);
     }
@@ -74,7 +72,7 @@ fn the_same_graph_gives_the_same_bytes() {
 
 #[test]
 fn weights_are_row_major_under_their_names() {
-    let case = &cases::all()[0];
+    let case = &every_op::all()[0];
     let bytes = export(&case.graph).unwrap();
     for (parameter, value) in case.graph.parameters().iter().zip(case.graph.values()) {
         assert!(has(&bytes, parameter.name.as_bytes()), "{}", parameter.name);
@@ -89,9 +87,9 @@ fn weights_are_row_major_under_their_names() {
 
 #[test]
 fn a_structure_has_names_but_no_numbers() {
-    let case = &cases::all()[0];
+    let case = &every_op::all()[0];
     let whole = export(&case.graph).unwrap();
-    let bare = structure(&case.graph, "case", cases::SIZE).unwrap();
+    let bare = structure(&case.graph, "case", every_op::SIZE).unwrap();
     let numbers: usize = case.graph.values().iter().map(|v| v.len() * 4).sum();
     assert!(bare.len() + numbers < whole.len());
     for (parameter, value) in case.graph.parameters().iter().zip(case.graph.values()) {
@@ -108,7 +106,7 @@ fn a_structure_has_names_but_no_numbers() {
 
 #[test]
 fn metadata_is_written() {
-    let bytes = export(&cases::all()[0].graph).unwrap();
+    let bytes = export(&every_op::all()[0].graph).unwrap();
     for text in ["dvm.classes", "[\"é\"]", "input", "logits", "dvm"] {
         assert!(has(&bytes, text.as_bytes()), "{text}");
     }
@@ -116,10 +114,10 @@ fn metadata_is_written() {
 
 #[test]
 fn dropout_is_only_written_in_a_structure() {
-    let all = cases::all();
+    let all = every_op::all();
     let case = all.iter().find(|c| c.name == "what training has").unwrap();
     assert!(!has(&export(&case.graph).unwrap(), b"Dropout"));
-    let bare = structure(&case.graph, "case", cases::SIZE).unwrap();
+    let bare = structure(&case.graph, "case", every_op::SIZE).unwrap();
     assert!(has(&bare, b"Dropout"));
 }
 

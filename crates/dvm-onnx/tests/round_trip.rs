@@ -1,16 +1,15 @@
 //! Written files read again: the same logits, and an identical graph if only the structure was written.
 
-mod cases;
-
 use std::collections::BTreeMap;
 
 use dvm_engine::{Blueprint, Error, Graph, Parameter, Tensor};
 use dvm_onnx::{Export, OnnxFile, Options, from_bytes, from_structure, structure, to_onnx};
+use dvm_testing::every_op;
 
 fn written(graph: &Graph) -> Vec<u8> {
     let export = Export {
         name: "case",
-        size: cases::SIZE,
+        size: every_op::SIZE,
         metadata: &BTreeMap::new(),
     };
     to_onnx(graph, &export).unwrap()
@@ -23,7 +22,7 @@ fn read(bytes: &[u8]) -> Graph {
 
 /// A graph rebuilt from its structure and its values.
 fn built_again(graph: &Graph) -> Graph {
-    let bytes = structure(graph, "case", cases::SIZE).unwrap();
+    let bytes = structure(graph, "case", every_op::SIZE).unwrap();
     let value = |parameter: &Parameter| {
         let mut all = graph.parameters().iter().zip(graph.values());
         let found = all.find(|(known, _)| known.name == parameter.name);
@@ -44,10 +43,10 @@ fn form(graph: &Graph) -> Vec<(&'static str, Vec<usize>, Vec<usize>)> {
 
 #[test]
 fn a_written_network_computes_the_same_logits_when_read() {
-    for case in cases::all() {
-        let expected = case.graph.logits(&cases::pictures()).unwrap();
+    for case in every_op::all() {
+        let expected = case.graph.logits(&every_op::pictures()).unwrap();
         let found = read(&written(&case.graph))
-            .logits(&cases::pictures())
+            .logits(&every_op::pictures())
             .unwrap();
         assert_eq!(found.shape(), expected.shape(), "{}", case.name);
         let largest = expected.data().iter().fold(0.0f32, |m, v| m.max(v.abs()));
@@ -60,12 +59,12 @@ fn a_written_network_computes_the_same_logits_when_read() {
 
 #[test]
 fn an_imported_network_is_identical_when_rebuilt_from_its_structure() {
-    for case in cases::all() {
+    for case in every_op::all() {
         let once = read(&written(&case.graph));
         let twice = built_again(&once);
         assert_eq!(twice.parameters(), once.parameters(), "{}", case.name);
         assert_eq!(form(&twice), form(&once), "{}", case.name);
-        let logits = |graph: &Graph| -> Tensor { graph.logits(&cases::pictures()).unwrap() };
+        let logits = |graph: &Graph| -> Tensor { graph.logits(&every_op::pictures()).unwrap() };
         assert_eq!(logits(&twice), logits(&once), "{}", case.name);
     }
 }
@@ -74,7 +73,7 @@ fn an_imported_network_is_identical_when_rebuilt_from_its_structure() {
 fn weights_are_read_as_stored_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("case.onnx");
-    for case in cases::all() {
+    for case in every_op::all() {
         std::fs::write(&path, written(&case.graph)).unwrap();
         let file = OnnxFile::open(&path).unwrap();
         assert!(file.is_own());

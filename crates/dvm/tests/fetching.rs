@@ -1,4 +1,4 @@
-//! Published weights from a server on this machine to a network.
+//! Downloading published weights from a local server.
 
 use std::path::Path;
 
@@ -6,19 +6,15 @@ use dvm::fetch::{Bounds, Cache, Checked, FetchOutcome, Fetcher, Proxies};
 use dvm::models::{Architecture, Published, Source};
 use dvm::{Classifier, weights};
 
-#[path = "../../dvm-fetch/tests/fetch/server.rs"]
-#[allow(dead_code, reason = "it serves the tests of fetching, too")]
-mod server;
+use dvm_testing::server::{Server, whole};
 
-use server::{Server, whole};
-
-/// The smallest network that comes with the program, and its file.
+/// The smallest embedded network, and its file.
 fn squeezenet() -> (&'static Architecture, &'static [u8]) {
     let architecture = dvm::models::find("squeezenet1_1").unwrap();
     (architecture, architecture.embedded.unwrap())
 }
 
-/// As if it were published on the hub.
+/// The same weights as if published on the hub.
 fn on_the_hub() -> Published {
     let usual = squeezenet().0.usual();
     Published {
@@ -44,7 +40,7 @@ fn fetcher(server: &Server, folder: &Path) -> Fetcher {
 }
 
 #[test]
-fn what_is_fetched_is_a_network() {
+fn downloaded_weights_are_a_network() {
     let (architecture, bytes) = squeezenet();
     let server = Server::new(move |_, _| whole(bytes, &[]));
     let folder = tempfile::tempdir().unwrap();
@@ -62,7 +58,7 @@ fn what_is_fetched_is_a_network() {
 }
 
 #[test]
-fn what_nobody_vouches_for_and_is_no_network_is_thrown_away() {
+fn a_file_without_checksum_that_is_not_a_network_is_deleted() {
     let server = Server::new(|_, _| whole(b"{\"error\": \"quota exceeded\"}", &[]));
     let folder = tempfile::tempdir().unwrap();
     let fetcher = fetcher(&server, folder.path());

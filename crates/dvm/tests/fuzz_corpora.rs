@@ -1,19 +1,18 @@
-//! The corpora of the fuzz targets go through the readers, as they are, cut short and with bytes changed, so
-//! that a reader that panics is found without a fuzzer. `fuzz/README.md` tells what else is done with them.
-
-#[path = "../../../fuzz/src/lib.rs"]
-mod readers;
+//! Reads the corpora of the fuzz targets, unchanged and with changed bytes, to find readers that panic without
+//! a fuzzer. See `fuzz/README.md`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Changed copies of each seed: as many as the variable `DVM_FUZZ_COPIES` says, for a night of it.
+use dvm_testing::readers;
+
+/// Number of changed copies of each seed, from the variable `DVM_FUZZ_COPIES`.
 fn copies() -> u64 {
     let said = std::env::var("DVM_FUZZ_COPIES").ok();
     said.map_or(24, |said| said.parse().expect("a number of copies"))
 }
 
-/// The files of one target: its seeds, and what once made it fail.
+/// The seeds and regressions of one target.
 fn files(target: &str) -> Vec<PathBuf> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     let mut found = Vec::new();
@@ -24,11 +23,11 @@ fn files(target: &str) -> Vec<PathBuf> {
         found.extend(entries.map(|entry| entry.unwrap().path()));
     }
     found.sort();
-    assert!(found.len() > 2, "{target} has hardly any seeds");
+    assert!(found.len() > 2, "{target} has too few seeds");
     found
 }
 
-/// Numbers that follow from `state`: xorshift.
+/// Random numbers: xorshift.
 fn next(state: &mut u64) -> usize {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -36,8 +35,7 @@ fn next(state: &mut u64) -> usize {
     (*state >> 16) as usize
 }
 
-/// `bytes` with a few changes: bytes replaced by others or by extremes, a piece doubled or taken out, the
-/// end cut off.
+/// `bytes` with a few random changes: other bytes, a repeated or removed piece, truncation.
 fn changed(bytes: &[u8], state: &mut u64) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..=next(state) % 4 {
@@ -72,7 +70,7 @@ fn read_all(target: &str, read: impl Fn(&[u8]) -> bool) {
             read(&changed(&bytes, &mut state));
         }
     }
-    // A reader that takes none of them looks at none of them.
+    // If a reader rejects most seeds, they test nothing.
     assert!(
         2 * accepted > files.len(),
         "{target}: {accepted} of {} seeds are read",
@@ -81,46 +79,46 @@ fn read_all(target: &str, read: impl Fn(&[u8]) -> bool) {
 }
 
 #[test]
-fn no_onnx_file_makes_its_reader_fail() {
+fn onnx_files_do_not_make_the_reader_panic() {
     read_all("onnx", readers::onnx);
 }
 
 #[test]
-fn no_safetensors_file_makes_its_reader_fail() {
+fn safetensors_do_not_make_the_reader_panic() {
     read_all("safetensors", readers::safetensors);
 }
 
 #[test]
-fn no_checkpoint_makes_its_reader_fail() {
+fn checkpoints_do_not_make_the_reader_panic() {
     read_all("pth", readers::pth);
 }
 
 #[test]
-fn no_pickle_makes_its_reader_fail() {
+fn pickles_do_not_make_the_reader_panic() {
     read_all("pickle", readers::pickle);
 }
 
 #[test]
-fn no_picture_makes_its_reader_fail() {
+fn pictures_do_not_make_the_reader_panic() {
     read_all("picture", readers::picture);
 }
 
 #[test]
-fn no_array_makes_its_reader_fail() {
+fn arrays_do_not_make_the_reader_panic() {
     read_all("npy", readers::npy);
 }
 
 #[test]
-fn no_volume_makes_its_reader_fail() {
+fn volumes_do_not_make_the_reader_panic() {
     read_all("nifti", readers::nifti);
 }
 
 #[test]
-fn no_dicom_file_makes_its_reader_fail() {
+fn dicom_files_do_not_make_the_reader_panic() {
     read_all("dicom", readers::dicom);
 }
 
 #[test]
-fn no_boxes_and_masks_make_their_readers_fail() {
+fn boxes_and_masks_do_not_make_the_reader_panic() {
     read_all("regions", readers::regions);
 }

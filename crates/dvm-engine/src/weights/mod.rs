@@ -283,6 +283,7 @@ fn digest(reader: &mut impl Read) -> io::Result<(String, u64)> {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Bytes, such as a checksum, as lower-case hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

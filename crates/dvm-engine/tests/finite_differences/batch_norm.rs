@@ -3,14 +3,14 @@
 use dvm_engine::ops::Mode;
 use dvm_engine::ops::batch_norm::BatchNorm;
 
-use crate::accuracy::relative_error;
-use crate::alone::Alone;
 use crate::draw::Draw;
 use crate::slow::{self, Array};
 use crate::{FORWARD, TRAINING, alone, check};
+use dvm_testing::closeness::relative_error;
+use dvm_testing::single_op::SingleOp;
 
 /// A batch-norm over feature maps or rows, with a batch that is not a single value.
-fn any_batch_norm(round: usize, mode: Mode) -> (BatchNorm, Alone) {
+fn any_batch_norm(round: usize, mode: Mode) -> (BatchNorm, SingleOp) {
     let mut draw = Draw::new("batch_norm", round);
     let op = BatchNorm::new([1e-5, 1e-3][round % 2], [0.1, 0.01, 1.0][round % 3]);
     let channels = draw.number(1, 5);

@@ -1,10 +1,6 @@
 //! Every op against a slow second implementation in f64: its output, and its gradients by central
 //! differences of that implementation. Shapes are drawn, differently for each round.
 
-#[path = "../accuracy/mod.rs"]
-mod accuracy;
-#[path = "../alone/mod.rs"]
-mod alone;
 mod batch_norm;
 mod convolution;
 mod draw;
@@ -16,10 +12,10 @@ mod transformers;
 
 use std::sync::Arc;
 
-use accuracy::relative_error;
-use alone::Alone;
 use dvm_engine::ops::{ForwardResult, Mode, Op};
 use dvm_engine::{Tensor, seeded};
+use dvm_testing::closeness::relative_error;
+use dvm_testing::single_op::SingleOp;
 use slow::Array;
 
 /// Largest difference of an output from the slow one, relative to the largest value.
@@ -31,8 +27,8 @@ const STEP: f64 = 1e-5;
 
 const TRAINING: Mode = Mode::Training { seed: 3 };
 
-fn alone(op: impl Op, mode: Mode, inputs: Vec<Tensor>, parameters: Vec<Tensor>) -> Alone {
-    Alone {
+fn alone(op: impl Op, mode: Mode, inputs: Vec<Tensor>, parameters: Vec<Tensor>) -> SingleOp {
+    SingleOp {
         op: Arc::new(op),
         inputs,
         parameters,
@@ -44,7 +40,7 @@ fn alone(op: impl Op, mode: Mode, inputs: Vec<Tensor>, parameters: Vec<Tensor>) 
 type Slow<'a> = dyn Fn(&[Array], &[Array]) -> Array + 'a;
 
 /// Panics unless the op agrees with its slow twin.
-fn check(alone: &Alone, slow: &Slow) {
+fn check(alone: &SingleOp, slow: &Slow) {
     let outcome = check_forward(alone, slow);
     check_backward(alone, &outcome, slow);
 }
@@ -53,7 +49,7 @@ fn arrays(tensors: &[Tensor]) -> Vec<Array> {
     tensors.iter().map(Array::of).collect()
 }
 
-fn describe(alone: &Alone) -> String {
+fn describe(alone: &SingleOp) -> String {
     let shapes =
         |tensors: &[Tensor]| -> Vec<_> { tensors.iter().map(|t| t.shape().to_vec()).collect() };
     format!(
@@ -64,7 +60,7 @@ fn describe(alone: &Alone) -> String {
     )
 }
 
-fn check_forward(alone: &Alone, slow: &Slow) -> ForwardResult {
+fn check_forward(alone: &SingleOp, slow: &Slow) -> ForwardResult {
     let outcome = alone
         .forward()
         .unwrap_or_else(|error| panic!("{}: {error}", describe(alone)));
@@ -91,7 +87,7 @@ fn score(output: &Array, grad_output: &Array) -> f64 {
     pairs.map(|(o, g)| o * g).sum()
 }
 
-fn check_backward(alone: &Alone, outcome: &ForwardResult, slow: &Slow) {
+fn check_backward(alone: &SingleOp, outcome: &ForwardResult, slow: &Slow) {
     let grad = grad_output(outcome.value.shape());
     let gradients = alone.backward(outcome, &grad);
     let grad = Array::of(&grad);
@@ -135,7 +131,7 @@ fn differences(at: &Array, score: impl Fn(&Array) -> f64) -> Vec<f64> {
         .collect()
 }
 
-fn compare(alone: &Alone, what: &str, found: &Option<Tensor>, expected: &[f64]) {
+fn compare(alone: &SingleOp, what: &str, found: &Option<Tensor>, expected: &[f64]) {
     // Of an input that only lends its shape there is no gradient.
     if found.is_none() && expected.iter().all(|&difference| difference == 0.0) {
         return;

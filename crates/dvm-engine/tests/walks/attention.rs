@@ -4,7 +4,7 @@ use dvm_engine::ops::attention::Attention;
 use dvm_engine::{Blueprint, Error, Graph, Keep, NodeId, Request, Tensor};
 
 use super::{off, seed};
-use crate::nets::seeded_tensor;
+use dvm_testing::graphs::seeded_tensor;
 
 const HEADS: usize = 2;
 const WIDTH: usize = 6;

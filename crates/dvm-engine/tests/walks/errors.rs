@@ -4,9 +4,9 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::{Blueprint, Error, Keep, Mode, Request, Tensor, seeded};
 
-use crate::nets::{self, seeded_tensor};
 use crate::seed;
 use crate::slopes::smooth;
+use dvm_testing::graphs::{self, seeded_tensor};
 
 #[test]
 fn walking_back_over_values_that_were_not_kept_is_an_error_that_names_the_node() {
@@ -46,11 +46,11 @@ fn a_seed_of_the_wrong_shape_is_an_error_with_both_shapes() {
 
 #[test]
 fn the_wrong_number_of_channels_is_an_error_that_says_what_is_taken() {
-    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let graph = seeded::graph(graphs::branching(Activation::Relu));
     let error = graph.logits(&Tensor::zeros(&[1, 4, 32, 32])).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "node `input` (input): the network takes [N, 3, H, W], not [[1, 4, 32, 32]]"
+        "node `input` (input): the network expects [N, 3, H, W], not [[1, 4, 32, 32]]"
     );
 }
 

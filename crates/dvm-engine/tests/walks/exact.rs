@@ -6,7 +6,7 @@ use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use dvm_engine::{Arithmetic, Blueprint, Graph, Keep, Mode, Tensor, seeded};
 
 use crate::bits;
-use crate::nets::{self, seeded_tensor};
+use dvm_testing::graphs::{self, seeded_tensor};
 
 /// The bits of all nodes' values, picture by picture.
 fn by_picture(graph: &Graph, pictures: &Tensor) -> Vec<Vec<Vec<u32>>> {
@@ -24,7 +24,7 @@ fn by_picture(graph: &Graph, pictures: &Tensor) -> Vec<Vec<Vec<u32>>> {
 }
 
 fn exact() -> Graph {
-    seeded::graph(nets::branching(Activation::Relu)).with_arithmetic(Arithmetic::Exact)
+    seeded::graph(graphs::branching(Activation::Relu)).with_arithmetic(Arithmetic::Exact)
 }
 
 #[test]

@@ -4,13 +4,13 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Keep, Mode, NodeId, Request, Tensor, rules, seeded};
 
-use crate::nets::{self, seeded_tensor};
 use crate::slopes::smooth;
 use crate::{moved, off, seed};
+use dvm_testing::graphs::{self, seeded_tensor};
 
 /// `head` of a network cut in two: from a feature map `[N, 4, H, W]` to logits.
 fn tail(net: &mut Blueprint, x: NodeId) -> NodeId {
-    let y = net.conv2d("tail.conv", x, nets::padded(3), 4, 4, true);
+    let y = net.conv2d("tail.conv", x, graphs::padded(3), 4, 4, true);
     let y = net.activation("tail.act", y, Activation::Relu);
     let x = net.add("tail.add", x, y);
     let x = net.pool("tail.pool", x, Pool::global_mean());
@@ -22,7 +22,7 @@ fn tail(net: &mut Blueprint, x: NodeId) -> NodeId {
 fn the_gradient_of_an_inner_node_is_the_input_gradient_of_what_follows_it() {
     let mut net = Blueprint::new(2);
     let x = net.input();
-    let x = net.conv2d("conv", x, nets::padded(3), 2, 4, true);
+    let x = net.conv2d("conv", x, graphs::padded(3), 2, 4, true);
     let cut = net.activation("act", x, Activation::Relu);
     let end = tail(&mut net, cut);
     let whole = seeded::graph(net.ending_at(end));

@@ -3,12 +3,12 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::{Keep, Mode, NodeId, seeded};
 
-use crate::nets::{self, seeded_tensor};
 use crate::{ODD, bits};
+use dvm_testing::graphs::{self, seeded_tensor};
 
 #[test]
 fn keeping_only_the_output_gives_the_same_logits_and_holds_nothing_else() {
-    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let graph = seeded::graph(graphs::branching(Activation::Relu));
     let x = seeded_tensor("kept input", &ODD);
     let all = graph.forward(&x, Mode::Inference, Keep::All).unwrap();
     let output = graph.forward(&x, Mode::Inference, Keep::Output).unwrap();
@@ -20,7 +20,7 @@ fn keeping_only_the_output_gives_the_same_logits_and_holds_nothing_else() {
 
 #[test]
 fn keeping_a_node_holds_that_node_and_the_output() {
-    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let graph = seeded::graph(graphs::branching(Activation::Relu));
     let x = seeded_tensor("kept input", &ODD);
     let asked = graph.find("residual.add").unwrap();
     let all = graph.forward(&x, Mode::Inference, Keep::All).unwrap();
@@ -34,7 +34,7 @@ fn keeping_a_node_holds_that_node_and_the_output() {
 
 #[test]
 fn shapes_are_those_that_a_forward_pass_gives() {
-    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let graph = seeded::graph(graphs::branching(Activation::Relu));
     let shapes = graph.shapes(&ODD).unwrap();
     let x = seeded_tensor("shapes input", &ODD);
     let activations = graph.forward(&x, Mode::Inference, Keep::All).unwrap();

@@ -1,23 +1,19 @@
 //! Walks over whole graphs: forward, backward, with rules, with any number of threads.
 
-#[path = "../accuracy/mod.rs"]
-mod accuracy;
 mod attention;
 mod errors;
 mod exact;
 mod gradient_check;
 mod gradients;
 mod kept;
-#[path = "../nets/mod.rs"]
-mod nets;
 mod repeatable;
 mod rules;
 mod segments;
 mod slopes;
 
-use accuracy::relative_error;
 use dvm_engine::{Graph, Mode, NodeId, Tensor};
-use nets::seeded_tensor;
+use dvm_testing::closeness::relative_error;
+use dvm_testing::graphs::seeded_tensor;
 
 const TRAINING: Mode = Mode::Training { seed: 11 };
 

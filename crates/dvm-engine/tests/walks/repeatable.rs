@@ -4,8 +4,8 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::rules::{self, Composite};
 use dvm_engine::{Graph, Keep, Mode, Request, Role, Tensor, seeded};
 
-use crate::nets::{self, seeded_tensor};
 use crate::{ODD, TRAINING, bits, moved, off, seed};
+use dvm_testing::graphs::{self, seeded_tensor};
 
 /// Everything that a training step and an explanation compute, as bits.
 fn everything(graph: &Graph, x: &Tensor) -> Vec<(String, Vec<u32>)> {
@@ -46,13 +46,13 @@ fn everything(graph: &Graph, x: &Tensor) -> Vec<(String, Vec<u32>)> {
 
 #[test]
 fn every_bit_is_the_same_with_one_two_and_three_threads() {
-    let graph = || seeded::graph(nets::branching(Activation::Relu));
+    let graph = || seeded::graph(graphs::branching(Activation::Relu));
     same_with_any_threads(&graph, "gradient of stem.conv.weight");
 }
 
 #[test]
 fn every_bit_of_a_transformer_is_the_same_with_one_two_and_three_threads() {
-    let graph = || seeded::graph(nets::transforming());
+    let graph = || seeded::graph(graphs::transforming());
     same_with_any_threads(&graph, "gradient of swin.attention.relative_position");
 }
 
@@ -75,7 +75,7 @@ fn same_with_any_threads(graph: &(dyn Fn() -> Graph + Sync), among: &str) {
 
 #[test]
 fn a_pass_leaves_nothing_behind_for_the_next() {
-    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let graph = seeded::graph(graphs::branching(Activation::Relu));
     // Large enough that the memory of its values is used again.
     let size = [3, 3, 131, 149];
     let x = seeded_tensor("repeated input", &size);
@@ -91,7 +91,7 @@ fn a_pass_leaves_nothing_behind_for_the_next() {
 
 #[test]
 fn explaining_never_changes_a_later_forward_pass() {
-    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let graph = seeded::graph(graphs::branching(Activation::Relu));
     let x = seeded_tensor("explained input", &ODD);
     let before = graph.forward(&x, Mode::Inference, Keep::All).unwrap();
     let nodes = [graph.input()];
@@ -117,7 +117,7 @@ fn explaining_never_changes_a_later_forward_pass() {
 
 #[test]
 fn a_training_pass_changes_nothing_until_its_statistics_are_stored() {
-    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let graph = seeded::graph(graphs::branching(Activation::Relu));
     let x = seeded_tensor("training input", &ODD);
     let before = graph.logits(&x).unwrap();
     let activations = graph.forward(&x, TRAINING, Keep::All).unwrap();
@@ -140,7 +140,7 @@ fn a_training_pass_changes_nothing_until_its_statistics_are_stored() {
 
 #[test]
 fn a_new_value_of_a_parameter_counts_in_the_next_forward_pass() {
-    let mut graph = seeded::graph(nets::branching(Activation::Relu));
+    let mut graph = seeded::graph(graphs::branching(Activation::Relu));
     let x = seeded_tensor("new value input", &ODD);
     let names = ["stem.conv.weight", "gated.conv.weight", "head.weight"];
     let mut before = graph.logits(&x).unwrap();
@@ -157,7 +157,7 @@ fn a_new_value_of_a_parameter_counts_in_the_next_forward_pass() {
 
 #[test]
 fn a_batch_gives_what_its_pictures_give_one_by_one() {
-    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let graph = seeded::graph(graphs::branching(Activation::Relu));
     let [_, c, h, w] = ODD;
     let x = seeded_tensor("batch input", &[3, c, h, w]);
     let batch = graph.logits(&x).unwrap();

@@ -4,8 +4,8 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Graph, Keep, Mode, Request, Role, Tensor, rules, seeded};
 
-use crate::nets::{self, seeded_tensor};
 use crate::{TRAINING, moved, seed, wide};
+use dvm_testing::graphs::{self, seeded_tensor};
 
 /// `Σ logits · seed` in f64.
 fn score(graph: &Graph, x: &Tensor, mode: Mode) -> f64 {
@@ -43,10 +43,10 @@ fn direction(name: &str, shape: &[usize], length: f64) -> Tensor {
 pub fn smooth() -> Graph {
     let mut net = Blueprint::new(2);
     let x = net.input();
-    let x = net.conv2d("stem", x, nets::padded(3).stride(2), 2, 6, true);
+    let x = net.conv2d("stem", x, graphs::padded(3).stride(2), 2, 6, true);
     let x = net.batch_norm("stem.bn", x, 6, 1e-5);
     let x = net.activation("stem.act", x, Activation::Silu);
-    let y = net.conv2d("branch", x, nets::padded(3), 6, 6, false);
+    let y = net.conv2d("branch", x, graphs::padded(3), 6, 6, false);
     let y = net.activation("branch.act", y, Activation::Tanh);
     let x = net.add("add", x, y);
     let gate = net.activation("gate", x, Activation::Sigmoid);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dvm_fetch::{Address, Checked, FetchOutcome, Fetcher};
 
-use crate::server::{Server, Step, whole};
+use dvm_testing::server::{Server, Step, whole};
 use crate::{Desk, HUB, named, sha256, weights};
 
 #[test]

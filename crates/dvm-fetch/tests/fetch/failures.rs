@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dvm_fetch::{Address, Proxies};
 
-use crate::server::{Server, Step, reply, whole};
+use dvm_testing::server::{Server, Step, reply, whole};
 use crate::{Desk, HUB, named, sha256, weights};
 
 /// A server that answers with this status once, then with the file.
@@ -89,7 +89,7 @@ fn a_server_that_stops_sending_is_asked_again() {
                 let from = asked.from().unwrap_or(0);
                 return match from {
                     0 => whole(&weights(), &[]),
-                    _ => crate::server::rest(&weights(), from, &[]),
+                    _ => dvm_testing::server::rest(&weights(), from, &[]),
                 };
             }
             let mut steps = whole(&weights(), &[]);

@@ -4,7 +4,6 @@ mod cache;
 mod failures;
 mod redirects;
 mod resuming;
-mod server;
 mod wrong_answers;
 
 use std::fs;
@@ -12,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dvm_fetch::{Address, Bounds, Cache, Event, FetchError, Fetched, Fetcher, Proxies};
-use server::Server;
+use dvm_testing::server::Server;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 

@@ -2,7 +2,7 @@
 
 use dvm_fetch::{Checked, FetchOutcome};
 
-use crate::server::{Server, redirect, reply, whole};
+use dvm_testing::server::{Server, redirect, reply, whole};
 use crate::{Desk, HUB, named, sha256, weights};
 
 #[test]

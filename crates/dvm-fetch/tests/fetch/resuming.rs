@@ -4,7 +4,7 @@ use std::fs;
 
 use dvm_fetch::{Checked, FetchOutcome};
 
-use crate::server::{Asked, Server, Step, rest, whole};
+use dvm_testing::server::{Asked, Server, Step, rest, whole};
 use crate::{Desk, HUB, named, sha256, weights};
 
 /// Where the first connection breaks.
@@ -157,7 +157,7 @@ fn a_complete_part_is_not_fetched_again() {
         (0, _) => cut(whole(&weights(), &[])),
         (_, from) => {
             assert_eq!(from, Some(300_000));
-            crate::server::reply(
+            dvm_testing::server::reply(
                 "416 Range Not Satisfiable",
                 &[("content-range", "bytes */300000"), ("content-length", "0")],
                 b"",
@@ -179,7 +179,7 @@ fn a_part_longer_than_the_file_is_deleted() {
         (0, _) => cut(whole(&weights(), &[])),
         (_, Some(_)) => {
             let headers = [("content-range", "bytes */300000"), ("content-length", "0")];
-            crate::server::reply("416 Range Not Satisfiable", &headers, b"")
+            dvm_testing::server::reply("416 Range Not Satisfiable", &headers, b"")
         }
         (_, None) => whole(&weights(), &[]),
     });

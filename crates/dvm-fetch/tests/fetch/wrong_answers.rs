@@ -1,6 +1,6 @@
 //! Servers that send a wrong file. It never gets the final name.
 
-use crate::server::{Server, reply, whole};
+use dvm_testing::server::{Server, reply, whole};
 use crate::{Desk, HUB, named, weights};
 
 /// Checks that the fetch fails with these words and leaves no file.
@@ -94,7 +94,7 @@ fn an_answer_that_is_not_http_is_an_error() {
         b"HTTP/1.1 banana\r\n\r\n",
         b"",
     ] {
-        let server = Server::new(|_, _| vec![crate::server::Step::Say(noise.to_vec())]);
+        let server = Server::new(|_, _| vec![dvm_testing::server::Step::Say(noise.to_vec())]);
         let mut desk = Desk::new(&server);
         desk.fetcher.bounds.retries = 1;
         assert!(desk.fetch(&HUB).is_err());
@@ -104,8 +104,8 @@ fn an_answer_that_is_not_http_is_an_error() {
         let header = format!("a: {}\r\n", "b".repeat(1000)).repeat(1000);
         let start = b"HTTP/1.1 200 OK\r\n".to_vec();
         vec![
-            crate::server::Step::Say(start),
-            crate::server::Step::Say(header.into_bytes()),
+            dvm_testing::server::Step::Say(start),
+            dvm_testing::server::Step::Say(header.into_bytes()),
         ]
     });
     let mut desk = Desk::new(&endless);

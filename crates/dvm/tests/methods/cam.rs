@@ -2,32 +2,32 @@
 //! them.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
 
 use dvm_attribution::{Attribution, Settings, Subject, Target, registry};
 use dvm_engine::weights::{Array, Weights};
 use dvm_engine::{Network, seeded};
-use dvm_image::{Channels, Input, Interpolation, Picture, Preprocess, Range, Resize};
+use dvm_image::{Channels, Input, Interpolation, Preprocess, Range, Resize};
+use dvm_testing::{networks, references};
 use serde::Deserialize;
 
-/// What f32 may be off from the references' f64, relative to the largest value.
+/// Tolerance of f32 against the references' f64, relative to the largest value.
 const TOLERANCE: f32 = 1e-4;
 
-/// Maps whose weights divide by sums of numbers of both signs that all but cancel: there PyTorch's own f32 is off
-/// from f64 by up to 1.2e-3, and twenty times the tolerance is allowed.
+/// Maps whose weights divide by sums of positive and negative numbers that nearly cancel. PyTorch's f32 differs from
+/// f64 by up to 1.2e-3 there, so the tolerance is twenty times as large.
 const ILL_CONDITIONED: [(&str, &str); 2] = [
     ("swin_t", "features.7.1.norm2.xgrad-cam"),
     ("convnext_tiny", "features.1.1.add.grad-cam++"),
 ];
 
-/// The part of `cams.json` that the tests set up.
+/// The settings in `cams.json`.
 #[derive(Deserialize)]
 struct Described {
     target: usize,
     classes: usize,
     alpha: f64,
     similar: usize,
-    /// Of maps of the picture's size every so many rows and columns are stored.
+    /// The step between stored rows and columns of maps of the picture's size.
     step: usize,
     networks: Vec<DescribedNetwork>,
 }
@@ -36,7 +36,7 @@ struct Described {
 struct DescribedNetwork {
     name: String,
     input: DescribedInput,
-    /// The first is the one that is looked at unless another is asked for.
+    /// The first is the default.
     layers: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ struct DescribedInput {
     std: f32,
 }
 
-/// A network and its picture, with what pytorch-grad-cam finds.
+/// A network and its picture, with the results of pytorch-grad-cam.
 struct Case {
     described: Described,
     name: String,
@@ -57,19 +57,13 @@ struct Case {
     network: Network,
     preprocess: Preprocess,
     input: Input,
-    /// What differs from the references.
+    /// Differences from the references.
     failures: RefCell<Vec<String>>,
-}
-
-fn references(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/references")
-        .join(name)
 }
 
 impl Case {
     fn new(name: &str) -> Self {
-        let json = std::fs::read(references("cams.json")).unwrap();
+        let json = std::fs::read(references::path("dvm", "cams.json")).unwrap();
         let described: Described = serde_json::from_slice(&json).unwrap();
         let own = described.networks.iter().find(|n| n.name == name).unwrap();
         let (input, size) = (&own.input, own.input.size);
@@ -82,21 +76,20 @@ impl Case {
             mean: [input.mean; 3],
             std: [input.std; 3],
         };
-        let unit = seeded::unit(&input.name, size.0 * size.1 * 3);
-        let bytes = unit.iter().map(|u| (u * 256.0) as u8).collect();
-        let picture = Picture::new(size.0, size.1, bytes);
+        let picture = networks::noise(&input.name, size);
         let graph = match dvm_zoo::find(name) {
             Some(architecture) => seeded::graph((architecture.build)(described.classes)),
             None => {
-                let file = format!("../../../dvm-onnx/tests/references/{name}.onnx");
-                let options = dvm_onnx::Options::default();
-                dvm_onnx::read(&references(&file), options).unwrap().graph
+                let file = references::path("dvm-onnx", &format!("{name}.onnx"));
+                dvm_onnx::read(&file, dvm_onnx::Options::default())
+                    .unwrap()
+                    .graph
             }
         };
         let case = Self {
             name: name.into(),
             layers: own.layers.clone(),
-            references: Weights::read(&references("cams.safetensors")).unwrap(),
+            references: Weights::read(&references::path("dvm", "cams.safetensors")).unwrap(),
             network: Network::new(graph),
             input: preprocess.apply(picture).unwrap(),
             preprocess,
@@ -177,7 +170,7 @@ impl Case {
         self.compare(&key, &attribution.raw().values);
     }
 
-    /// The same where the sign is one that another tool leaves to chance.
+    /// As `compare_raw`, for a map whose sign is arbitrary in the other tool.
     fn compare_raw_but_for_its_sign(
         &self,
         layer: &str,
@@ -193,7 +186,7 @@ impl Case {
         self.note(&key, error);
     }
 
-    /// All methods that are a formula of activations and gradients, at all layers.
+    /// All methods that are formulas of activations and gradients, at all layers.
     fn compare_formulas(&self) {
         let (alpha, similar) = (
             self.described.alpha.to_string(),
@@ -232,7 +225,7 @@ impl Case {
         }
     }
 
-    /// What is asked at the usual layer: without its name, the same as with it.
+    /// The default layer gives the same result with and without its name.
     fn compare_usual_layer(&self) {
         let layer = &self.layers[0];
         self.compare_raw(
@@ -263,7 +256,7 @@ impl Case {
         self.compare_raw(layer, "score-cam.probability", "score-cam", &options);
     }
 
-    /// Every so many rows and columns of planes `[H, W]`.
+    /// The stored rows and columns of planes `[H, W]`.
     fn thinned(&self, values: &[f32]) -> Vec<f32> {
         let (height, width) = self.preprocess.crop;
         let step = self.described.step;
@@ -274,18 +267,18 @@ impl Case {
             .collect()
     }
 
-    /// Captum's, which upsamples by its option as we do.
+    /// Guided Grad-CAM of Captum, which upsamples in the same way with its option.
     fn compare_guided_grad_cam(&self) {
         let attribution = self.map_of("guided-grad-cam", &[("layer", &self.layers[0])]);
         let found = self.thinned(&attribution.raw().values);
         self.compare("guided-grad-cam", &found);
     }
 
-    /// Bias × gradient of each layer, which with the picture's part add up to the logit.
+    /// Bias × gradient of each layer; together with the input's part their sum is the logit.
     fn compare_biases(&self) {
         let attribution = self.map_of("full-grad", &[]);
         let biases = &attribution.array("biases").unwrap().values;
-        // Those of batch-norms, and last that of the linear layer, which pytorch-grad-cam leaves out.
+        // Biases of batch-norms, and last that of the linear layer, which pytorch-grad-cam leaves out.
         let (_, convolutional) = biases.split_last().unwrap();
         self.compare("full-grad.biases", convolutional);
         let arrays = attribution.arrays.iter();
@@ -310,7 +303,7 @@ impl Case {
 }
 
 #[test]
-fn maps_of_a_resnet_are_pytorch_grad_cams() {
+fn maps_of_a_resnet_match_pytorch_grad_cam() {
     let case = Case::new("resnet18");
     case.compare_formulas();
     case.compare_usual_layer();
@@ -323,7 +316,7 @@ fn maps_of_a_resnet_are_pytorch_grad_cams() {
 }
 
 #[test]
-fn maps_of_a_vgg_are_pytorch_grad_cams() {
+fn maps_of_a_vgg_match_pytorch_grad_cam() {
     let case = Case::new("vgg11");
     case.compare_formulas();
     case.compare_usual_layer();
@@ -334,7 +327,7 @@ fn maps_of_a_vgg_are_pytorch_grad_cams() {
 }
 
 #[test]
-fn maps_of_an_efficientnet_are_pytorch_grad_cams() {
+fn maps_of_an_efficientnet_match_pytorch_grad_cam() {
     let case = Case::new("efficientnet_b0");
     case.compare_formulas();
     case.compare_usual_layer();
@@ -345,7 +338,7 @@ fn maps_of_an_efficientnet_are_pytorch_grad_cams() {
 }
 
 #[test]
-fn maps_of_a_convnext_are_pytorch_grad_cams() {
+fn maps_of_a_convnext_match_pytorch_grad_cam() {
     let case = Case::new("convnext_tiny");
     case.compare_formulas();
     case.compare_usual_layer();
@@ -355,7 +348,7 @@ fn maps_of_a_convnext_are_pytorch_grad_cams() {
 }
 
 #[test]
-fn maps_of_a_swin_transformer_are_pytorch_grad_cams() {
+fn maps_of_a_swin_transformer_match_pytorch_grad_cam() {
     let case = Case::new("swin_t");
     case.compare_formulas();
     case.compare_usual_layer();
@@ -365,7 +358,7 @@ fn maps_of_a_swin_transformer_are_pytorch_grad_cams() {
 }
 
 #[test]
-fn maps_of_a_vision_transformer_are_pytorch_grad_cams() {
+fn maps_of_a_vision_transformer_match_pytorch_grad_cam() {
     let case = Case::new("deit_tiny_patch16_224");
     case.compare_formulas();
     case.compare_usual_layer();
@@ -374,7 +367,7 @@ fn maps_of_a_vision_transformer_are_pytorch_grad_cams() {
 }
 
 #[test]
-fn maps_of_an_imported_network_are_pytorch_grad_cams() {
+fn maps_of_an_imported_network_match_pytorch_grad_cam() {
     let case = Case::new("cnn_script_17");
     case.compare_formulas();
     case.compare_usual_layer();
@@ -384,7 +377,7 @@ fn maps_of_an_imported_network_are_pytorch_grad_cams() {
 }
 
 #[test]
-fn maps_of_an_imported_transformer_are_pytorch_grad_cams() {
+fn maps_of_an_imported_transformer_match_pytorch_grad_cam() {
     let case = Case::new("vit_script_17");
     case.compare_formulas();
     case.compare_usual_layer();

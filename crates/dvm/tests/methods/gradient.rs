@@ -5,13 +5,14 @@ use std::path::Path;
 
 use dvm_attribution::{Settings, Subject, Target, registry};
 use dvm_engine::weights::Weights;
-use dvm_engine::{Arithmetic, Graph, Network, seeded};
-use dvm_image::{Input, Picture, Preprocess, Resize};
+use dvm_engine::{Arithmetic, Network};
+use dvm_image::{Input, Preprocess, Resize};
+use dvm_testing::{networks, references};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What f32 may be off from the references' f64, relative to the largest value. Most arrays are off by
-/// 1e-6 to 1e-5.
+/// Tolerance of f32 against the references' f64, relative to the largest value. The error of most arrays is 1e-6 to
+/// 1e-5.
 const TOLERANCE: f32 = 1e-4;
 
 #[derive(Deserialize)]
@@ -31,34 +32,17 @@ struct DescribedNetwork {
     mean: [f32; 3],
     std: [f32; 3],
     target: usize,
-    /// Every how many values are stored.
+    /// The step between stored values.
     sample_stride: usize,
 }
 
-fn file(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/references")
-        .join(name)
-}
-
-fn graph(name: &str) -> Graph {
-    if let Some(architecture) = dvm_zoo::find(name) {
-        return seeded::graph((architecture.build)(10));
-    }
-    let onnx = file(&format!("../../../dvm-onnx/tests/references/{name}.onnx"));
-    let imported = dvm_onnx::read(&onnx, dvm_onnx::Options::default());
-    imported.unwrap().graph
-}
-
-/// A picture of noise, prepared as it is with this `mean` and `std`.
+/// A picture of noise, normalised with this `mean` and `std`.
 fn prepared(
     name: &str,
     size: (usize, usize),
     mean: [f32; 3],
     std: [f32; 3],
 ) -> (Input, Preprocess) {
-    let unit = seeded::unit(&format!("{name}.input"), size.0 * size.1 * 3);
-    let bytes = unit.iter().map(|u| (u * 256.0) as u8).collect();
     let preprocess = Preprocess {
         resize: Resize::None,
         crop: size,
@@ -66,21 +50,22 @@ fn prepared(
         std,
         ..Preprocess::imagenet()
     };
-    let input = preprocess.apply(Picture::new(size.0, size.1, bytes));
+    let input = preprocess.apply(networks::picture_of_reference(name, size));
     (input.unwrap(), preprocess)
 }
 
-/// Compares every array stored of a network, relative to its largest value; `loosely` gives the tolerance
-/// of those that rounding moves further.
+/// Compares all stored arrays of a network, relative to the largest value; `loosely` has the tolerance of arrays with
+/// larger rounding errors.
 fn compare(name: &str, loosely: &[(&str, f32)]) {
-    let json = std::fs::read(file("gradient_methods.json")).unwrap();
+    let json = std::fs::read(references::path("dvm", "gradient_methods.json")).unwrap();
     let described: Described = serde_json::from_slice(&json).unwrap();
-    let references = Weights::read(&file("gradient_methods.safetensors")).unwrap();
+    let references =
+        Weights::read(&references::path("dvm", "gradient_methods.safetensors")).unwrap();
     let of_name = |network: &&DescribedNetwork| network.name == name;
     let own = described.networks.iter().find(of_name).unwrap();
     let (input, preprocess) = prepared(name, own.size, own.mean, own.std);
-    // Direct sums: the rounding of reordered ones opens or shuts a rectifier here and there.
-    let network = Network::new(graph(name)).with_arithmetic(Arithmetic::Exact);
+    // Direct sums: rounding of reordered sums would flip some rectifiers.
+    let network = Network::new(networks::of_reference(name)).with_arithmetic(Arithmetic::Exact);
     let subject = Subject::new(&network, &input, &preprocess);
     let mut wrong = Vec::new();
     for (case, more) in [
@@ -134,42 +119,40 @@ fn resnet18_as_captum_and_pair_have_it() {
 
 #[test]
 fn vgg11_as_captum_and_pair_have_it() {
-    // Where the way begins at a plain colour, all values under a max-pool are equal but for rounding:
-    // PyTorch's own f32 is off by 8e-4 in L2. Without batch-norm the input is large, and rectifiers near
-    // zero flip.
+    // If the path starts at a uniform colour, all values under a max-pool are equal except for rounding: PyTorch's
+    // f32 differs by 8e-4 in L2. Without batch-norm the input is large, and rectifiers near zero flip.
     let loosely = [("integrated-gradients", 1e-2), ("expected-gradients", 1e-2)];
     compare("vgg11", &loosely);
 }
 
 #[test]
-fn efficientnet_as_captum_and_pair_have_it() {
+fn maps_of_efficientnet_match_captum_and_pair() {
     compare("efficientnet_b0", &[]);
 }
 
 #[test]
-fn convnext_as_captum_and_pair_have_it() {
+fn maps_of_convnext_match_captum_and_pair() {
     compare("convnext_tiny", &[]);
 }
 
 #[test]
-fn a_vision_transformer_as_captum_and_pair_have_it() {
-    // Which values move first is decided between gradients that are all but equal: PyTorch's own f32 is off
-    // by 1e-3.
+fn maps_of_a_vision_transformer_match_captum_and_pair() {
+    // The order in which values move depends on gradients that are nearly equal: PyTorch's f32 differs by 1e-3.
     compare("deit_tiny_patch16_224", &[("guided-ig", 2e-3)]);
 }
 
 #[test]
-fn an_imported_convolutional_network_as_captum_and_pair_have_it() {
+fn maps_of_an_imported_convolutional_network_match_captum_and_pair() {
     compare("cnn_script_17", &[]);
 }
 
 #[test]
-fn an_imported_transformer_as_captum_and_pair_have_it() {
+fn maps_of_an_imported_transformer_match_captum_and_pair() {
     compare("vit_script_17", &[]);
 }
 
 #[test]
-fn shares_of_deeplift_add_up_on_every_kind_of_architecture() {
+fn deeplift_is_complete_on_every_kind_of_architecture() {
     for (name, side) in [
         ("alexnet", 127),
         ("densenet121", 64),
@@ -183,7 +166,7 @@ fn shares_of_deeplift_add_up_on_every_kind_of_architecture() {
     ] {
         let usual = Preprocess::imagenet();
         let (input, preprocess) = prepared(name, (side, side), usual.mean, usual.std);
-        let network = Network::new(graph(name));
+        let network = Network::new(networks::of_reference(name));
         let subject = Subject::new(&network, &input, &preprocess);
         let settings = Settings::new().with("baseline", "noise");
         let method = registry::find("deeplift")

@@ -1,29 +1,25 @@
 //! Methods that cover segments or masks, against Captum, shap, lime, PAIR saliency and the authors' formulas,
-//! all with the same draws (`references/perturbations.py`).
+//! all with the same random numbers (`references/perturbations.py`).
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use dvm_attribution::{Attribution, Method, Settings, Subject, Target, registry};
-use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
-use dvm_engine::ops::pool::Pool;
 use dvm_engine::weights::Weights;
-use dvm_engine::{Blueprint, Graph, Network, seeded};
+use dvm_engine::{Graph, Network, seeded};
 use dvm_image::{Channels, Input, Interpolation, Picture, Preprocess, Range, Resize};
+use dvm_testing::{networks, references};
 use serde::Deserialize;
 
-/// What f32 may be off from the references' f64, relative to the largest value.
+/// Tolerance of f32 against the references' f64, relative to the largest value.
 const TOLERANCE: f32 = 1e-4;
 
-/// The same relative to the largest logit, for values that are differences of two: each may be off by half of
-/// this.
+/// The same relative to the largest logit, for differences of two values, each of which has half of this tolerance.
 const TOLERANCE_OF_LOGITS: f32 = 2e-5;
 
 #[derive(Deserialize)]
 struct Described {
     seed: u64,
-    /// Of maps, every so many rows and columns are stored.
+    /// The step between stored rows and columns of maps.
     every: usize,
     extremal: Extremal,
     xrai_steps: usize,
@@ -44,42 +40,21 @@ struct Drawn {
     name: String,
     /// Rows and columns of the picture.
     size: (usize, usize),
-    /// Its normalised values are ± this.
+    /// Its normalised values are plus or minus this.
     limit: f32,
     /// Rows and columns of the segments.
     grid: (usize, usize),
     targets: Vec<usize>,
-    /// How many draws, by method.
+    /// The number of samples by method.
     samples: BTreeMap<String, usize>,
 }
 
-fn references(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references");
-    folder.join(name)
-}
-
 fn described() -> Described {
-    let json = std::fs::read(references("perturbations.json")).unwrap();
+    let json = std::fs::read(references::path("dvm", "perturbations.json")).unwrap();
     serde_json::from_slice(&json).unwrap()
 }
 
-/// conv1 3→8, relu1, max-pool, conv2 8→16, relu2, mean over the plane, fc 16→5.
-fn small_network() -> Graph {
-    let same = Conv2d::square(3).padding(Padding::Fixed(Border::all(1)));
-    let mut net = Blueprint::new(3);
-    let x = net.input();
-    let x = net.conv2d("conv1", x, same.clone(), 3, 8, true);
-    let x = net.activation("relu1", x, Activation::Relu);
-    let x = net.pool("pool1", x, Pool::max(2, 2, 0, false));
-    let x = net.conv2d("conv2", x, same, 8, 16, true);
-    let x = net.activation("relu2", x, Activation::Relu);
-    let x = net.pool("pool", x, Pool::global_mean());
-    let x = net.flatten("flatten", x);
-    let x = net.linear("fc", x, 16, 5, true);
-    seeded::graph(net.ending_at(x))
-}
-
-/// Blocks of 8×8 pixels of one colour, and noise of every pixel.
+/// Blocks of 8×8 pixels of one colour, with noise in every pixel.
 fn picture(name: &str, (height, width): (usize, usize)) -> Picture {
     let columns = width.div_ceil(8);
     let blocks = seeded::unit(&format!("{name}.blocks"), height.div_ceil(8) * columns * 3);
@@ -92,7 +67,7 @@ fn picture(name: &str, (height, width): (usize, usize)) -> Picture {
     Picture::new(height, width, (0..height * width * 3).map(value).collect())
 }
 
-/// A network with its picture and the values that it must come to.
+/// A network with its picture and the expected values.
 struct Case {
     described: Described,
     about: Drawn,
@@ -105,7 +80,7 @@ struct Case {
 impl Case {
     fn of(name: &str) -> Self {
         let graph = match name {
-            "small" => small_network(),
+            "small" => networks::small(),
             _ => seeded::graph((dvm_zoo::find(name).unwrap().build)(10)),
         };
         Self::with(name, graph)
@@ -127,7 +102,7 @@ impl Case {
         Self {
             input: preprocess.apply(picture(name, about.size)).unwrap(),
             network: Network::new(graph),
-            expected: Weights::read(&references("perturbations.safetensors")).unwrap(),
+            expected: Weights::read(&references::path("dvm", "perturbations.safetensors")).unwrap(),
             preprocess,
             described,
             about,
@@ -164,7 +139,7 @@ impl Case {
         &self.expected.get(&name).unwrap().values
     }
 
-    /// Every so many rows and columns of a map.
+    /// The stored rows and columns of a map.
     fn sampled(&self, map: &[f32]) -> Vec<f32> {
         let (height, width) = self.about.size;
         let every = self.described.every;
@@ -223,7 +198,7 @@ impl Case {
 
     fn assert_rise(&self) {
         let estimates = [("shown", "rise"), ("contrast", "rise_contrast")];
-        // On large networks one of them is enough.
+        // On large networks one is enough.
         let number = if self.about.name == "small" { 2 } else { 1 };
         for (estimate, stored) in estimates.into_iter().take(number) {
             let masks = self.about.samples["rise"].to_string();
@@ -231,7 +206,7 @@ impl Case {
             for attribution in self.maps("rise", &options) {
                 let found = self.sampled(&attribution.map);
                 self.assert_close(stored, &attribution.target, &found);
-                // The largest of all pixels, of which every fourth is stored.
+                // The maximum of all pixels, every fourth of which is stored.
                 let errors = self.expected("rise_errors", &attribution.target);
                 let largest = f64::from(errors.iter().copied().fold(0.0, f32::max));
                 let found = check(&attribution, "standard error").unwrap();
@@ -262,8 +237,8 @@ impl Case {
         }
     }
 
-    /// The ranking is not continuous: of two segments that are nearly as dense another may be taken first, and
-    /// then other pixels are new in those behind it. So most pixels must agree, not all.
+    /// The ranking is not continuous: of two segments with nearly the same density, either can come first, which
+    /// changes the pixels of the following ones. So most pixels must agree, not all.
     fn assert_xrai(&self, most: f64) {
         let options = [("steps", self.described.xrai_steps.to_string())];
         for attribution in self.maps("xrai", &options) {
@@ -309,37 +284,37 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
 }
 
 #[test]
-fn values_of_a_small_network_are_those_of_the_tools() {
+fn values_of_a_small_network_match_the_tools() {
     Case::of("small").assert_all();
 }
 
 #[test]
-fn values_of_a_resnet_are_those_of_the_tools() {
+fn values_of_a_resnet_match_the_tools() {
     Case::of("resnet18").assert_all();
 }
 
 #[test]
-fn values_of_a_vgg_are_those_of_the_tools() {
+fn values_of_a_vgg_match_the_tools() {
     Case::of("vgg11").assert_all();
 }
 
 #[test]
-fn values_of_an_efficientnet_are_those_of_the_tools() {
+fn values_of_an_efficientnet_match_the_tools() {
     Case::of("efficientnet_b0").assert_all();
 }
 
 #[test]
-fn values_of_a_convnext_are_those_of_the_tools() {
+fn values_of_a_convnext_match_the_tools() {
     Case::of("convnext_tiny").assert_all();
 }
 
 #[test]
-fn values_of_a_vision_transformer_are_those_of_the_tools() {
+fn values_of_a_vision_transformer_match_the_tools() {
     Case::of("deit_tiny_patch16_224").assert_all();
 }
 
 #[test]
-fn values_of_an_imported_onnx_file_are_those_of_the_tools() {
+fn values_of_an_imported_onnx_file_match_the_tools() {
     let graph = seeded::graph((dvm_zoo::find("resnet18").unwrap().build)(10));
     let export = dvm_onnx::Export {
         name: "resnet18",

@@ -1,9 +1,8 @@
-//! Methods that look at the attention of vision transformers, against slow implementations of their papers in
+//! Methods for the attention of vision transformers, against slow implementations of their papers in
 //! f64 (`references/vision_transformers.py`): DeiT of our zoo, and exports of torchvision, timm and
 //! transformers.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use dvm_attribution::{Attribution, Score, Settings, Subject, Target, registry};
 use dvm_engine::ops::activation::Activation;
@@ -12,10 +11,11 @@ use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::weights::Weights;
 use dvm_engine::{Blueprint, Network, Role, seeded};
-use dvm_image::{Input, Picture, Preprocess, Resize};
+use dvm_image::{Input, Preprocess, Resize};
+use dvm_testing::{networks, references};
 use serde::Deserialize;
 
-/// What `transformers.json` says of a network.
+/// A network in `transformers.json`.
 #[derive(Deserialize)]
 struct Described {
     name: String,
@@ -30,26 +30,22 @@ struct Described {
 /// Arrays by name.
 type Expected = BTreeMap<String, Vec<f32>>;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references")
-}
-
 fn described() -> Vec<Described> {
-    let text = std::fs::read_to_string(folder().join("transformers.json")).unwrap();
+    let text = std::fs::read_to_string(references::path("dvm", "transformers.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
 fn expected() -> Expected {
-    let weights = Weights::read(&folder().join("transformers.safetensors")).unwrap();
+    let weights = Weights::read(&references::path("dvm", "transformers.safetensors")).unwrap();
     let all = weights.iter();
     all.map(|(name, array)| (name.to_string(), array.values.to_vec()))
         .collect()
 }
 
-/// A network with the picture that its references are of.
+/// A network with the picture of its references.
 struct Case {
     about: Described,
-    /// What it is called when something is wrong.
+    /// Its name in messages.
     label: String,
     network: Network,
     preprocess: Preprocess,
@@ -58,9 +54,6 @@ struct Case {
 
 impl Case {
     fn new(about: Described, label: &str, network: Network) -> Self {
-        let (height, width) = about.size;
-        let unit = seeded::unit(&format!("{}.input", about.name), height * width * 3);
-        let bytes = unit.iter().map(|u| (u * 256.0) as u8).collect();
         let preprocess = Preprocess {
             resize: Resize::None,
             crop: about.size,
@@ -70,7 +63,7 @@ impl Case {
             label: label.into(),
             network,
             input: preprocess
-                .apply(Picture::new(height, width, bytes))
+                .apply(networks::picture_of_reference(&about.name, about.size))
                 .unwrap(),
             preprocess,
             about,
@@ -86,7 +79,7 @@ impl Case {
             .unwrap_or_else(|error| panic!("{} {method}: {error}", self.label))
     }
 
-    /// Compares what a method kept with an array of the references.
+    /// Compares an array with the references.
     fn assert_is(&self, found: &[f32], expected: &Expected, name: &str) {
         let key = format!("{}.{name}", self.about.name);
         let error = relative_error(found, &expected[&key]);
@@ -126,12 +119,12 @@ fn of_name(name: &str) -> Described {
         .unwrap()
 }
 
-/// Every file of the references.
+/// All files of the references.
 fn imported() -> Vec<Case> {
     let mut cases = Vec::new();
     for about in described() {
         for file in about.files.clone() {
-            let path = folder().join(format!("transformers/{file}.onnx"));
+            let path = references::path("dvm", format!("transformers/{file}.onnx"));
             let options = dvm_onnx::Options {
                 size: Some(about.size),
             };
@@ -144,7 +137,7 @@ fn imported() -> Vec<Case> {
     cases
 }
 
-/// DeiT of our zoo, with weights that follow from their names.
+/// DeiT of the zoo, with weights seeded by their names.
 fn deit() -> Case {
     let about = of_name("deit_tiny_patch16_224");
     let architecture = dvm_zoo::find("deit_tiny_patch16_224").unwrap();
@@ -152,7 +145,7 @@ fn deit() -> Case {
     Case::new(about, "deit", Network::new(graph))
 }
 
-/// The torchvision network of the references as our zoo builds its larger sisters.
+/// The torchvision network of the references, built as the larger ones of the zoo.
 fn as_the_zoo_builds_it() -> Case {
     let (width, eps) = (16, 1e-6);
     let mut net = Blueprint::new(3);
@@ -210,7 +203,7 @@ fn all_small() -> Vec<Case> {
     cases
 }
 
-/// Every so many values of a large network's attention are stored.
+/// The step between stored values of a large network's attention.
 const STEP: usize = 97;
 
 fn sample(case: &Case, values: &[f32]) -> Vec<f32> {
@@ -315,7 +308,7 @@ fn attention_and_its_gradients_are_found_in_every_export() {
 }
 
 #[test]
-fn maps_of_every_export_are_those_of_the_papers() {
+fn maps_of_every_export_match_the_papers() {
     let expected = expected();
     for case in all_small() {
         assert_maps(&case, &expected);
@@ -323,7 +316,7 @@ fn maps_of_every_export_are_those_of_the_papers() {
 }
 
 #[test]
-fn gradients_by_the_rules_of_libragrad_are_those_of_the_paper() {
+fn gradients_by_the_rules_of_libragrad_match_the_paper() {
     let expected = expected();
     for case in all_small() {
         assert_libra(&case, &expected);
@@ -331,7 +324,7 @@ fn gradients_by_the_rules_of_libragrad_are_those_of_the_paper() {
 }
 
 #[test]
-fn deit_of_the_zoo_has_the_attention_and_maps_of_timm_s() {
+fn attention_and_maps_of_deit_of_the_zoo_match_timm() {
     let (case, expected) = (deit(), expected());
     assert_attention(&case, &expected);
     assert_maps(&case, &expected);
@@ -351,8 +344,8 @@ fn maps_do_not_depend_on_memory() {
 }
 
 #[test]
-fn a_map_lies_over_the_picture_as_its_tokens_do() {
-    // Four pixels for each token: the mean of a token's pixels is nearest to its own value.
+fn a_map_has_the_positions_of_its_tokens() {
+    // Four pixels per token: the mean of a token's pixels is closest to its own value.
     let case = imported()
         .into_iter()
         .find(|case| case.about.name == "timm")
@@ -371,13 +364,13 @@ fn a_map_lies_over_the_picture_as_its_tokens_do() {
     let peak = (0..rows * columns)
         .max_by(|&a, &b| at(a / columns, a % columns).total_cmp(&at(b / columns, b % columns)));
     assert_eq!(peak, Some(largest));
-    // A corner beyond the outermost centres keeps its token's value.
+    // A corner outside the outermost centres has its token's value.
     assert_eq!(found.map[0], raw[0]);
     assert_eq!(found.map.last(), raw.last());
 }
 
 #[test]
-fn networks_without_a_class_token_or_with_two_are_said_to_be() {
+fn networks_without_a_class_token_or_with_two_get_a_warning() {
     for case in imported() {
         let warnings = case.map("attention-relevance", &[], 1).warnings.join("\n");
         let wanted = match &case.about.name[..] {
@@ -393,10 +386,10 @@ fn networks_without_a_class_token_or_with_two_are_said_to_be() {
 }
 
 #[test]
-fn networks_whose_tokens_do_not_all_look_at_each_other_are_refused() {
+fn networks_without_global_attention_are_errors() {
     for (name, wanted) in [
-        ("swin_t", "looks at the places of a window only"),
-        ("resnet18", "has no attention of tokens"),
+        ("swin_t", "attends only within windows"),
+        ("resnet18", "has no self-attention"),
     ] {
         let graph = seeded::graph((dvm_zoo::find(name).unwrap().build)(10));
         let about = Described {
@@ -416,7 +409,7 @@ fn networks_whose_tokens_do_not_all_look_at_each_other_are_refused() {
 }
 
 #[test]
-fn a_class_that_is_not_there_is_refused() {
+fn a_class_that_does_not_exist_is_an_error() {
     let case = as_the_zoo_builds_it();
     for method in ["attention-rollout", "attention-relevance", "legrad"] {
         let error = explained(&case.subject(), method, &[], 5)
@@ -424,7 +417,7 @@ fn a_class_that_is_not_there_is_refused() {
             .to_string();
         assert_eq!(
             error,
-            "class 5 was asked for, but the network has 5 (0 to 4)"
+            "class 5 does not exist: the network has 5 classes (0 to 4)"
         );
     }
 }

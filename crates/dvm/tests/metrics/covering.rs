@@ -1,16 +1,15 @@
 //! Metrics that cover more and more of a picture against Quantus and a slow second implementation, as
 //! `references/metrics_covering.py` stored them.
 
-use std::path::{Path, PathBuf};
-
 use dvm_attribution::metrics::{Candidate, registry};
-use dvm_attribution::{Array, Attribution, Nature, Settings, Subject, Target};
+use dvm_attribution::{Array, Attribution, Settings, Subject, Target, ValueKind};
 use dvm_engine::weights::Weights;
-use dvm_engine::{Graph, Network, Stopwatch, Walk, seeded};
+use dvm_engine::{Network, Stopwatch, Walk, seeded};
 use dvm_image::{Picture, Preprocess, Resize};
+use dvm_testing::{networks, references};
 use serde::Deserialize;
 
-/// Relative to the largest score of a curve.
+/// Tolerance relative to the largest score of a curve.
 const TOLERANCE: f64 = 1e-4;
 
 #[derive(Deserialize)]
@@ -40,23 +39,7 @@ struct DescribedNetwork {
     regions: usize,
 }
 
-fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/references")
-        .join(name)
-}
-
-fn graph(name: &str) -> Graph {
-    if let Some(architecture) = dvm_zoo::find(name) {
-        return seeded::graph((architecture.build)(10));
-    }
-    let onnx = file(&format!("../../../dvm-onnx/tests/references/{name}.onnx"));
-    dvm_onnx::read(&onnx, dvm_onnx::Options::default())
-        .unwrap()
-        .graph
-}
-
-/// A picture of noise, taken as it is.
+/// The preprocessing of a picture of noise, which is not normalised.
 fn preprocess(own: &DescribedNetwork) -> Preprocess {
     Preprocess {
         resize: Resize::None,
@@ -68,10 +51,7 @@ fn preprocess(own: &DescribedNetwork) -> Preprocess {
 }
 
 fn picture(own: &DescribedNetwork) -> Picture {
-    let (height, width) = own.size;
-    let unit = seeded::unit(&format!("{}.input", own.name), height * width * 3);
-    let bytes = unit.iter().map(|u| (u * 256.0) as u8).collect();
-    Picture::new(height, width, bytes)
+    networks::picture_of_reference(&own.name, own.size)
 }
 
 fn given(own: &DescribedNetwork, map: Vec<f32>) -> Attribution {
@@ -88,23 +68,24 @@ fn given(own: &DescribedNetwork, map: Vec<f32>) -> Attribution {
         map,
         size: own.size,
         smooth: None,
-        nature: Nature::Signed,
+        value_kind: ValueKind::Signed,
         warnings: Vec::new(),
         checks: Vec::new(),
     }
 }
 
-/// Compares every curve and figure that is stored of a network.
+/// Compares all stored curves and values of a network.
 fn compare(name: &str) {
-    let json = std::fs::read(file("metrics_covering.json")).unwrap();
+    let json = std::fs::read(references::path("dvm", "metrics_covering.json")).unwrap();
     let described: Described = serde_json::from_slice(&json).unwrap();
-    let references = Weights::read(&file("metrics_covering.safetensors")).unwrap();
+    let references =
+        Weights::read(&references::path("dvm", "metrics_covering.safetensors")).unwrap();
     let stored = |key: &str| references.get(key).unwrap().values.clone();
     let of_name = |network: &&DescribedNetwork| network.name == name;
     let own = described.networks.iter().find(of_name).unwrap();
     let preprocess = preprocess(own);
     let input = preprocess.apply(picture(own)).unwrap();
-    let network = Network::new(graph(name));
+    let network = Network::new(networks::of_reference(name));
     let baselines = &described.baselines;
     let mut wrong = Vec::new();
     for incremental in [true, false] {
@@ -165,21 +146,21 @@ fn resnet18_as_quantus_has_it() {
 }
 
 #[test]
-fn mobilenet_as_quantus_has_it() {
+fn metrics_of_mobilenet_match_quantus() {
     compare("mobilenet_v2");
 }
 
 #[test]
-fn an_imported_convolutional_network_as_quantus_has_it() {
+fn metrics_of_an_imported_convolutional_network_match_quantus() {
     compare("cnn_script_17");
 }
 
 #[test]
-fn an_imported_transformer_as_quantus_has_it() {
+fn metrics_of_an_imported_transformer_match_quantus() {
     compare("vit_script_17");
 }
 
-/// Every curve's scores of a map, and the products of incremental walks and of all.
+/// The scores of each curve of a map, and the multiply-adds of incremental walks and of full walks.
 fn walked(
     own: &DescribedNetwork,
     map: &[f32],
@@ -189,7 +170,7 @@ fn walked(
     let preprocess = preprocess(own);
     let input = preprocess.apply(picture(own)).unwrap();
     let stopwatch = Stopwatch::default();
-    let network = Network::new(graph(&own.name)).with_stopwatch(stopwatch.clone());
+    let network = Network::new(networks::of_reference(&own.name)).with_stopwatch(stopwatch.clone());
     let subject = Subject::new(&network, &input, &preprocess).incremental(incremental);
     let attribution = given(own, map.to_vec());
     let candidate = Candidate::new(&subject, &attribution).unwrap();
@@ -214,7 +195,7 @@ fn walked(
 }
 
 #[test]
-fn steps_on_top_of_each_other_give_what_whole_pictures_give() {
+fn incremental_steps_match_full_walks() {
     for (name, side, patch) in [("squeezenet1_1", 128, 16), ("resnet18", 160, 20)] {
         let own = DescribedNetwork {
             name: name.into(),
@@ -230,8 +211,8 @@ fn steps_on_top_of_each_other_give_what_whole_pictures_give() {
         let spot = places.map(|(y, x)| -(y - 70.3).powi(2) - (x - 60.9).powi(2));
         let spot: Vec<f32> = spot.collect();
         let noise = seeded::uniform("noise", side * side, -1.0, 1.0);
-        // The last is the part of the products of whole pictures that is enough. Most steps of the gain reach the
-        // whole picture; what its first ones save is about what the walks over the picture itself cost.
+        // The last number is the allowed part of the multiply-adds of full walks. Most steps of the gain reach the
+        // whole picture; its first steps save about as much as the walks over the picture itself cost.
         for (metric, map, enough) in [
             ("pixel-flipping", &noise, 0.6),
             ("region-perturbation", &spot, 0.65),

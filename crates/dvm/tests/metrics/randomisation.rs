@@ -1,22 +1,22 @@
 //! Agreement of maps against SciPy and scikit-image, and randomisation tests against Quantus, as
-//! `references/metrics_randomisation.py` stored them; and what they find of known methods on photographs.
+//! `references/metrics_randomisation.py` stored them; and their results for known methods on photographs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dvm_attribution::metrics::agreement::Agreement;
 use dvm_attribution::metrics::{Candidate, Measurement, registry as metrics};
 use dvm_attribution::{Attribution, Error, Method, Settings, Subject, Target, registry};
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::ops::conv2d::{Border, Padding};
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Arithmetic, Blueprint, Graph, Network, seeded};
-use dvm_image::{Input, Picture, Preprocess, Resize};
+use dvm_image::{Input, Preprocess, Resize};
+use dvm_testing::{networks, references};
 use serde::Deserialize;
 
-/// What f32 may be off from the references' f64, absolutely: all figures are about 1. They are off by 1e-6 and
-/// less, but where two pixels of the map change places.
+/// Absolute tolerance of f32 against the references' f64; all values are about 1. The error is at most 1e-6, unless
+/// two pixels of the map change their order.
 const TOLERANCE: f64 = 1e-4;
 
 #[derive(Deserialize)]
@@ -60,7 +60,7 @@ struct Case {
     other_class: usize,
 }
 
-/// What Quantus found after it had randomised a layer.
+/// The results of Quantus after randomising a layer.
 #[derive(Deserialize)]
 struct Step {
     layer: String,
@@ -70,31 +70,9 @@ struct Step {
     ssim: f64,
 }
 
-fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/references")
-        .join(name)
-}
-
 fn described() -> Described {
-    let json = std::fs::read(file("metrics_randomisation.json")).unwrap();
+    let json = std::fs::read(references::path("dvm", "metrics_randomisation.json")).unwrap();
     serde_json::from_slice(&json).unwrap()
-}
-
-/// The network of `references/methods.py`.
-fn small_network() -> Graph {
-    let same = Conv2d::square(3).padding(Padding::Fixed(Border::all(1)));
-    let mut net = Blueprint::new(3);
-    let x = net.input();
-    let x = net.conv2d("conv1", x, same.clone(), 3, 8, true);
-    let x = net.activation("relu1", x, Activation::Relu);
-    let x = net.pool("pool1", x, Pool::max(2, 2, 0, false));
-    let x = net.conv2d("conv2", x, same, 8, 16, true);
-    let x = net.activation("relu2", x, Activation::Relu);
-    let x = net.pool("pool", x, Pool::global_mean());
-    let x = net.flatten("flatten", x);
-    let x = net.linear("fc", x, 16, 5, true);
-    seeded::graph(net.ending_at(x))
 }
 
 /// A network with a picture of noise prepared for it.
@@ -106,18 +84,16 @@ struct Prepared {
 
 impl Prepared {
     fn new(graph: Graph, name: &str, size: (usize, usize), preprocess: Preprocess) -> Self {
-        let unit = seeded::unit(&format!("{name}.input"), size.0 * size.1 * 3);
-        let bytes = unit.iter().map(|u| (u * 256.0) as u8).collect();
         let preprocess = Preprocess {
             resize: Resize::None,
             crop: size,
             ..preprocess
         };
         let input = preprocess
-            .apply(Picture::new(size.0, size.1, bytes))
+            .apply(networks::picture_of_reference(name, size))
             .unwrap();
         Self {
-            // Direct sums: the rounding of reordered ones opens or shuts a rectifier here and there.
+            // Direct sums: rounding of reordered sums would flip some rectifiers.
             network: Network::new(graph).with_arithmetic(Arithmetic::Exact),
             input,
             preprocess,
@@ -125,14 +101,11 @@ impl Prepared {
     }
 
     fn small() -> Self {
-        Self::new(small_network(), "small", (32, 28), Preprocess::imagenet())
+        Self::new(networks::small(), "small", (32, 28), Preprocess::imagenet())
     }
 
     fn described(network: &DescribedNetwork) -> Self {
-        let graph = match dvm_zoo::find(&network.name) {
-            Some(architecture) => seeded::graph((architecture.build)(10)),
-            None => small_network(),
-        };
+        let graph = networks::of_reference(&network.name);
         let preprocess = Preprocess {
             mean: network.mean,
             std: network.std,
@@ -199,7 +172,7 @@ fn assert_near(found: f64, expected: f64, what: &str) {
 }
 
 #[test]
-fn maps_agree_as_scipy_and_scikit_image_have_it() {
+fn agreement_of_maps_matches_scipy_and_scikit_image() {
     for case in described().agreement {
         let (height, width) = case.size;
         let name = format!("agreement.{height}x{width}");
@@ -231,7 +204,7 @@ fn maps_agree_as_scipy_and_scikit_image_have_it() {
     }
 }
 
-/// Compares every test of every method's map of a network, its layers randomised in these groups.
+/// Compares all tests of all methods' maps of a network whose layers are randomised in these groups.
 fn compare(name: &str, layers: &str) {
     let all = described();
     let network = all
@@ -280,7 +253,7 @@ fn compare(name: &str, layers: &str) {
                 "{found:?}"
             );
             for ((group, rank), (_, ssim)) in ranks.into_iter().zip(similarities) {
-                // Quantus is as far when it has randomised the first layer of the group.
+                // Quantus has the same state after randomising the first layer of the group.
                 let layer = group.split(" … ").next().unwrap();
                 let step = steps.iter().find(|step| step.layer == layer).unwrap();
                 let what = format!("{name} {} {options:?} {group}", case.method);
@@ -316,7 +289,7 @@ fn compare(name: &str, layers: &str) {
 }
 
 #[test]
-fn a_small_network_is_randomised_as_quantus_does_it() {
+fn randomising_a_small_network_matches_quantus() {
     compare("small", "single");
 }
 
@@ -326,7 +299,7 @@ fn resnet18_is_randomised_as_quantus_does_it() {
 }
 
 #[test]
-fn a_random_copy_leaves_the_network_and_its_answers_bit_for_bit_as_they_were() {
+fn a_random_copy_does_not_change_the_network_or_its_outputs() {
     let case = Prepared::small();
     let subject = case.subject();
     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
@@ -385,10 +358,13 @@ fn orders_of_layers_end_at_the_same_random_network() {
 }
 
 #[test]
-fn imported_networks_are_randomised_whole() {
+fn all_layers_of_imported_networks_are_randomised() {
     // A convolutional network, and a transformer with positions and a class token.
     for (name, size) in [("cnn_script_17", (18, 14)), ("vit_script_17", (12, 12))] {
-        let onnx = file(&format!("../../../dvm-onnx/tests/references/{name}.onnx"));
+        let onnx = references::path(
+            "dvm",
+            &format!("../../../dvm-onnx/tests/references/{name}.onnx"),
+        );
         let graph = dvm_onnx::read(&onnx, dvm_onnx::Options::default())
             .unwrap()
             .graph;
@@ -417,7 +393,7 @@ fn imported_networks_are_randomised_whole() {
 }
 
 #[test]
-fn a_network_without_parameters_is_refused() {
+fn a_network_without_parameters_is_an_error() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.pool("pool", x, Pool::global_mean());
@@ -436,7 +412,7 @@ fn a_network_without_parameters_is_refused() {
 }
 
 #[test]
-fn a_map_that_shows_nothing_is_refused_and_one_without_method_too() {
+fn a_constant_map_and_a_map_without_a_method_are_errors() {
     let case = Prepared::small();
     let subject = case.subject();
     let method = method("gradient", &[]);
@@ -469,7 +445,7 @@ fn a_map_that_shows_nothing_is_refused_and_one_without_method_too() {
 }
 
 #[test]
-fn a_network_that_is_shut_by_its_last_rectifier_is_told_after_other_seeds_were_tried() {
+fn a_network_with_zero_output_is_reported_after_trying_other_seeds() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("conv", x, Conv2d::square(3), 3, 4, true);
@@ -502,11 +478,11 @@ fn a_network_that_is_shut_by_its_last_rectifier_is_told_after_other_seeds_were_t
         shut += u32::from(is_told);
         retried += u32::from(after > 0);
     }
-    // Half of the networks are shut, one in sixteen four times in a row.
+    // Half of the networks have zero output, one in sixteen four times in a row.
     assert!((5..=35).contains(&retried) && shut < 12, "{retried} {shut}");
 }
 
-/// On photographs, with the weights that are built in.
+/// On photographs, with the embedded weights.
 #[test]
 fn guided_backprop_of_a_photograph_fails_where_gradient_and_grad_cam_pass() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -541,7 +517,7 @@ fn guided_backprop_of_a_photograph_fails_where_gradient_and_grad_cam_pass() {
                 hardly_changes || found.finding.is_none(),
                 "{name}: {found:?}"
             );
-            // Which class counts matters little to guided backprop: with another one drawn 0.69 to 0.96.
+            // Guided backprop hardly depends on the class: with another class, 0.69 to 0.96.
             let found = measured("random-logit", &[], candidate).unwrap();
             assert_eq!(
                 says(&found, "hardly depends"),

@@ -1,19 +1,15 @@
-//! Metrics that draw at random against pytorch-grad-cam, Captum, Quantus and a slow second implementation, all
-//! with the same draws and the same maps (`references/metrics_sampling.py`).
-
-use std::path::Path;
+//! Metrics with random numbers against pytorch-grad-cam, Captum, Quantus and a slow second implementation, all
+//! with the same random numbers and maps (`references/metrics_sampling.py`).
 
 use dvm_attribution::metrics::{self, Candidate, Measurement};
-use dvm_attribution::{Attribution, Nature, Settings, Subject, Target, registry};
-use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
-use dvm_engine::ops::pool::Pool;
+use dvm_attribution::{Attribution, Settings, Subject, Target, ValueKind, registry};
 use dvm_engine::weights::Weights;
-use dvm_engine::{Arithmetic, Blueprint, Graph, Network, seeded};
-use dvm_image::{Input, Picture, Preprocess, Resize};
+use dvm_engine::{Arithmetic, Network};
+use dvm_image::{Input, Preprocess, Resize};
+use dvm_testing::{networks, references};
 use serde::Deserialize;
 
-/// What f32 may be off from the references' f64, relative to the value, or to the largest of an array.
+/// Tolerance of f32 against the references' f64, relative to the value or to the largest of an array.
 const TOLERANCE: f64 = 1e-4;
 
 #[derive(Deserialize)]
@@ -32,29 +28,7 @@ struct DescribedNetwork {
     target: usize,
 }
 
-fn file(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/references")
-        .join(name)
-}
-
-/// conv1 3→8, relu1, max-pool, conv2 8→16, relu2, mean over the plane, fc 16→5.
-fn small_network() -> Graph {
-    let same = Conv2d::square(3).padding(Padding::Fixed(Border::all(1)));
-    let mut net = Blueprint::new(3);
-    let x = net.input();
-    let x = net.conv2d("conv1", x, same.clone(), 3, 8, true);
-    let x = net.activation("relu1", x, Activation::Relu);
-    let x = net.pool("pool1", x, Pool::max(2, 2, 0, false));
-    let x = net.conv2d("conv2", x, same, 8, 16, true);
-    let x = net.activation("relu2", x, Activation::Relu);
-    let x = net.pool("pool", x, Pool::global_mean());
-    let x = net.flatten("flatten", x);
-    let x = net.linear("fc", x, 16, 5, true);
-    seeded::graph(net.ending_at(x))
-}
-
-/// A network with its picture, the map that is tested, and what the tools find.
+/// A network with its picture, the tested map, and the results of the tools.
 struct Case {
     described: DescribedNetwork,
     seed: u64,
@@ -66,21 +40,11 @@ struct Case {
 
 impl Case {
     fn of(name: &str) -> Self {
-        let json = std::fs::read(file("metrics_sampling.json")).unwrap();
+        let json = std::fs::read(references::path("dvm", "metrics_sampling.json")).unwrap();
         let mut described: Described = serde_json::from_slice(&json).unwrap();
         let at = described.networks.iter().position(|n| n.name == name);
         let own = described.networks.swap_remove(at.unwrap());
-        let graph = match (name, dvm_zoo::find(name)) {
-            ("small", _) => small_network(),
-            (_, Some(architecture)) => seeded::graph((architecture.build)(10)),
-            (_, None) => {
-                let onnx = file(&format!("../../../dvm-onnx/tests/references/{name}.onnx"));
-                let imported = dvm_onnx::read(&onnx, dvm_onnx::Options::default());
-                imported.unwrap().graph
-            }
-        };
-        let unit = seeded::unit(&format!("{name}.input"), own.size.0 * own.size.1 * 3);
-        let bytes = unit.iter().map(|u| (u * 256.0) as u8).collect();
+        let graph = networks::of_reference(name);
         let preprocess = Preprocess {
             resize: Resize::None,
             crop: own.size,
@@ -88,15 +52,16 @@ impl Case {
             std: own.std,
             ..Preprocess::imagenet()
         };
-        let picture = Picture::new(own.size.0, own.size.1, bytes);
+        let picture = networks::picture_of_reference(name, own.size);
         Self {
             seed: described.seed,
-            // Direct sums: the rounding of reordered ones opens or shuts a rectifier here and there.
+            // Direct sums: rounding of reordered sums would flip some rectifiers.
             network: Network::new(graph).with_arithmetic(Arithmetic::Exact),
             input: preprocess.apply(picture).unwrap(),
             preprocess,
             described: own,
-            references: Weights::read(&file("metrics_sampling.safetensors")).unwrap(),
+            references: Weights::read(&references::path("dvm", "metrics_sampling.safetensors"))
+                .unwrap(),
         }
     }
 
@@ -128,7 +93,7 @@ impl Case {
             .fold(given, |all, seed| all.with("seed", seed))
     }
 
-    /// What a metric finds of the stored map.
+    /// Measures the stored map.
     fn measured(&self, metric: &str, options: &[(&str, &str)]) -> Measurement {
         let map = &self
             .references
@@ -144,7 +109,7 @@ impl Case {
             size: self.described.size,
             smooth: None,
             arrays: Vec::new(),
-            nature: Nature::Signed,
+            value_kind: ValueKind::Signed,
             warnings: Vec::new(),
             checks: Vec::new(),
         };
@@ -155,7 +120,7 @@ impl Case {
         metric.measure(&candidate).unwrap()
     }
 
-    /// What max-sensitivity finds of a method.
+    /// Measures the max-sensitivity of a method.
     fn sensitivity(&self, method: &str, options: &[(&str, &str)]) -> f64 {
         let given = options
             .iter()
@@ -181,7 +146,7 @@ impl Case {
         let off = found.iter().zip(&expected);
         let off = off.fold(0.0f64, |most, (f, e)| most.max((f - e).abs())) / largest;
         println!("{} {key}: off by {off:e}", self.described.name);
-        // A square of differences is off by twice as much as these.
+        // The relative error of a square is twice that of its base.
         let twice = key.starts_with("infidelity");
         let tolerance = if twice { 2.0 * TOLERANCE } else { TOLERANCE };
         assert!(
@@ -223,7 +188,7 @@ fn figure(found: &Measurement, name: &str) -> f64 {
 }
 
 #[test]
-fn metrics_of_a_small_network_are_those_of_the_tools() {
+fn metrics_of_a_small_network_match_the_tools() {
     Case::of("small").compare_all();
 }
 
@@ -233,12 +198,12 @@ fn metrics_of_resnet18_are_those_of_the_tools() {
 }
 
 #[test]
-fn metrics_of_an_imported_transformer_are_those_of_the_tools() {
+fn metrics_of_an_imported_transformer_match_the_tools() {
     Case::of("vit_script_17").compare_all();
 }
 
 #[test]
-fn occlusion_sees_the_noise_of_max_sensitivity() {
+fn max_sensitivity_adds_noise_for_occlusion() {
     let options = [
         ("window", "8x7"),
         ("stride", "8x7"),
@@ -251,7 +216,7 @@ fn occlusion_sees_the_noise_of_max_sensitivity() {
 }
 
 #[test]
-fn class_activation_maps_see_the_noise_of_max_sensitivity() {
+fn max_sensitivity_adds_noise_for_class_activation_maps() {
     let case = Case::of("small");
     let found = case.sensitivity("grad-cam", &[]);
     case.compare("max-sensitivity.grad-cam", &[found]);

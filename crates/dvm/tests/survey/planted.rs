@@ -1,4 +1,4 @@
-//! A tag in a corner of one class's pictures is found, and nothing is found without it.
+//! A survey finds a tag in a corner of one class's pictures, and no tag where there is none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use dvm_attribution::random::Stream;
 
 use crate::sets::{draw_tag, keep, save, surveyed, trained};
 
-/// Says what a failed test should have found.
+/// The findings, for the message of a failed test.
 fn told(survey: &Survey) -> String {
     let findings = survey
         .findings
@@ -18,8 +18,8 @@ fn told(survey: &Survey) -> String {
     findings.collect::<Vec<_>>().join("\n")
 }
 
-/// Pictures of a blob in the middle of noise: `a` and `b` have a red one, `c` a green one. If `tagged`, those
-/// of `b` have a tag in the top right corner: nothing else tells them from `a`.
+/// Pictures of a blob in noise: `a` and `b` have a red blob, `c` a green one. If `tagged`, those of `b` have a tag in
+/// the top right corner, which is their only difference from `a`.
 fn blobs(folder: &Path, tagged: bool) {
     const SIDE: usize = 96;
     for (split, count) in [("train", 16), ("val", 14)] {
@@ -77,7 +77,7 @@ fn survey_of_blobs(tagged: bool) -> Survey {
 }
 
 #[test]
-fn a_tag_in_a_corner_of_one_class_is_a_warning_that_names_class_and_corner() {
+fn a_tag_in_a_corner_is_a_warning_with_class_and_corner() {
     let survey = survey_of_blobs(true);
     let found: Vec<_> = survey
         .confirmed()
@@ -97,12 +97,12 @@ fn without_the_tag_there_is_no_warning() {
     assert_eq!(survey.for_wrong_reason().count(), 0);
 }
 
-/// Flowers of five classes, cut to squares as the network sees them with the border that it cuts off. If a
-/// class is named, its pictures get a tag in the bottom left corner.
+/// Square flowers of five classes, with the border that the network crops. If a class is named, its pictures get a
+/// tag in the bottom left corner.
 fn flowers(folder: &Path, tagged: Option<&str>) {
-    /// Pictures of a class to learn from, and to survey.
+    /// Pictures of a class for training and for the survey.
     const COUNTS: [(&str, usize); 2] = [("train", 40), ("val", 24)];
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/flower_5");
+    let shared = dvm_testing::shared::file("data/flower_5");
     let square = Preprocess {
         resize: Resize::ShortSide(256),
         crop: (256, 256),
@@ -121,7 +121,7 @@ fn flowers(folder: &Path, tagged: Option<&str>) {
                 let input = square.apply(dvm::read(file).unwrap()).unwrap();
                 let mut picture = input.crop().clone();
                 if tagged == Some(class) {
-                    // 16 pixels are cut off at each side.
+                    // 16 pixels are cropped at each side.
                     draw_tag(&mut picture, (256 - 16 - 4 - 28, 16 + 4), 28);
                 }
                 save(folder, split, class, &format!("{index:03}.png"), &picture);
@@ -135,7 +135,7 @@ fn survey_of_flowers(tagged: Option<&str>) -> Survey {
     let home = tempfile::tempdir().unwrap();
     let set = home.path().join("flowers");
     flowers(&set, tagged);
-    // Features are computed once, so that epochs take moments.
+    // Features are computed once, so that epochs are quick.
     let more = [("train", "head"), ("epochs", "12"), ("batch", "8")];
     let classifier = trained(&set, &home.path().join("run"), &more);
     let both = surveyed(&classifier, &set, &SurveyOptions::default());
@@ -152,8 +152,8 @@ fn survey_of_flowers(tagged: Option<&str>) -> Survey {
 }
 
 #[test]
-#[ignore = "needs shared/data beside the checkout"]
-fn a_tag_on_tulips_is_found_and_named() {
+#[ignore = "needs ../shared"]
+fn a_tag_on_tulips_is_a_warning_with_class_and_corner() {
     let survey = survey_of_flowers(Some("tulips"));
     let found: Vec<_> = survey
         .confirmed()
@@ -168,7 +168,7 @@ fn a_tag_on_tulips_is_found_and_named() {
 }
 
 #[test]
-#[ignore = "needs shared/data beside the checkout"]
+#[ignore = "needs ../shared"]
 fn flowers_without_a_tag_have_no_warning() {
     let survey = survey_of_flowers(None);
     assert_eq!(survey.confirmed().count(), 0, "{}", told(&survey));

@@ -35,7 +35,9 @@ pub const SIZE: (usize, usize) = (13, 10);
 
 /// A graph with logits `[N, K]`.
 pub struct Case {
+    /// Its name.
     pub name: &'static str,
+    /// The graph.
     pub graph: Graph,
 }
 
@@ -46,7 +48,7 @@ pub fn pictures() -> Tensor {
     Tensor::from_nchw(&shape, &values)
 }
 
-/// A case whose graph begins with a convolution to 12 channels; `rest` may end with a feature map or a row.
+/// A case whose graph starts with a convolution to 12 channels; `rest` may end with a feature map or a row.
 fn case(name: &'static str, rest: impl FnOnce(&mut Blueprint, NodeId) -> NodeId) -> Case {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -87,7 +89,7 @@ const PADDED_MEAN: Reduction = Reduction::Mean {
     count_padding: true,
 };
 
-/// All of them.
+/// All cases.
 pub fn all() -> Vec<Case> {
     vec![
         convolutions(),

@@ -1,23 +1,30 @@
-//! One op, called as a graph would call it.
+//! One op, called as a graph calls it.
 
 use std::sync::Arc;
 
 use dvm_engine::Tensor;
 use dvm_engine::ops::{Arithmetic, BackwardCall, ForwardCall, ForwardResult, Gradients, Mode, Op};
 
-/// An op with what it reads.
-pub struct Alone {
+/// An op with its inputs and parameters.
+pub struct SingleOp {
+    /// The op.
     pub op: Arc<dyn Op>,
+    /// Its inputs.
     pub inputs: Vec<Tensor>,
+    /// Its parameters.
     pub parameters: Vec<Tensor>,
+    /// Inference or training.
     pub mode: Mode,
 }
 
-impl Alone {
-    /// The output and what comes with it.
+impl SingleOp {
+    /// The output, with statistics and saved activations.
     ///
     /// # Errors
-    /// What the op says about shapes that do not fit.
+    /// The message of the op for wrong shapes.
+    ///
+    /// # Panics
+    /// If the output has another shape than announced.
     pub fn forward(&self) -> Result<ForwardResult, String> {
         let inputs: Vec<&Tensor> = self.inputs.iter().collect();
         let parameters: Vec<&Tensor> = self.parameters.iter().collect();
@@ -36,12 +43,15 @@ impl Alone {
         assert_eq!(
             result.value.shape(),
             output_shape,
-            "the shape is as announced"
+            "the output has the announced shape"
         );
         Ok(result)
     }
 
-    /// All gradients for that of the output; the statistics among the parameters have none.
+    /// The gradients of all inputs and parameters, except for statistics.
+    ///
+    /// # Panics
+    /// If the op has no backward pass.
     pub fn backward(&self, result: &ForwardResult, grad_output: &Tensor) -> Gradients {
         let prepared = self.op.prepare();
         let call = BackwardCall {
@@ -57,6 +67,6 @@ impl Alone {
         };
         self.op
             .backward(&call, grad_output.clone())
-            .expect("the op can be walked backwards")
+            .expect("the op has a backward pass")
     }
 }

@@ -1,4 +1,4 @@
-//! A network of what transformers and their kin are made of.
+//! A small transformer.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
@@ -13,9 +13,8 @@ fn mlp(net: &mut Blueprint, name: &str, x: NodeId, width: usize) -> NodeId {
     net.linear(&format!("{name}.fc2"), y, 2 * width, width, true)
 }
 
-/// Ten logits of a picture with three channels: patches; attention in shifted windows of a padded map;
-/// a block of ConvNeXt and one of ShuffleNet; tokens with one of their own for the class, attention among
-/// all. Every function is smooth.
+/// A transformer with ten logits: patches, attention in shifted windows of a padded map, a block of ConvNeXt
+/// and one of ShuffleNet, and attention among tokens with a class token. All functions are smooth.
 pub fn transforming() -> Blueprint {
     const WIDTH: usize = 8;
     let mut net = Blueprint::new(3);

@@ -1,4 +1,4 @@
-//! A server on this machine that does what it is told: tell the truth, lie, stall, hang up.
+//! An HTTP server for tests, which can send wrong answers, stall and hang up.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// A request as it came.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// `GET`, or `CONNECT` where it is taken for a proxy.
+    /// `GET`, or `CONNECT` for a proxy.
     pub method: String,
-    /// What follows the method.
+    /// The path.
     pub path: String,
-    /// Names in small letters, and values.
+    /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
 }
 
@@ -24,17 +24,19 @@ impl Asked {
         headers.find(|(n, _)| n == name).map(|(_, v)| &v[..])
     }
 
-    /// The first byte that was asked for.
+    /// The first byte of the requested range.
     pub fn from(&self) -> Option<usize> {
         let range = self.header("range")?.strip_prefix("bytes=")?;
         range.strip_suffix('-')?.parse().ok()
     }
 }
 
-/// What the server does next; it hangs up after the last.
+/// What the server does next. It hangs up after the last step.
 #[derive(Clone, Debug)]
 pub enum Step {
+    /// Sends these bytes.
     Say(Vec<u8>),
+    /// Waits.
     Wait(Duration),
 }
 
@@ -48,14 +50,14 @@ pub fn reply(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<Step> {
     vec![Step::Say(head.into_bytes()), Step::Say(body.to_vec())]
 }
 
-/// A whole body with its length, and these headers besides.
+/// A complete body with its length and these headers.
 pub fn whole(body: &[u8], headers: &[(&str, &str)]) -> Vec<Step> {
     let length = body.len().to_string();
     let headers = [&[("content-length", &length[..])], headers].concat();
     reply("200 OK", &headers, body)
 }
 
-/// What follows the first `from` bytes, and these headers besides.
+/// The body from byte `from` on, with these headers.
 pub fn rest(body: &[u8], from: usize, headers: &[(&str, &str)]) -> Vec<Step> {
     let length = (body.len() - from).to_string();
     let range = format!("bytes {from}-{}/{}", body.len() - 1, body.len());
@@ -80,7 +82,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers each request, of which it is told how many came before.
+    /// Answers each request; `answer` also gets the number of earlier ones.
     pub fn new(answer: impl Fn(&Asked, usize) -> Vec<Step> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -89,7 +91,7 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
-                // Whoever hangs up early is none of the server's business.
+                // A client that hangs up early is not an error.
                 thread::spawn(move || serve(stream.ok()?, &log, &*answer));
             }
         });
@@ -145,7 +147,7 @@ fn serve(
             Step::Wait(duration) => thread::sleep(duration),
         }
     }
-    // To hang up on what was not read yet would tear down what was said.
+    // Closing before the client has read everything would reset the connection.
     stream.shutdown(Shutdown::Write).ok()?;
     let patience = Some(Duration::from_millis(200));
     stream.set_read_timeout(patience).ok()?;

@@ -1,10 +1,8 @@
-//! The readers of files from strangers, one function per format: each reads bytes as `dvm` would read a
-//! file, and what comes of it does not matter, as long as something does.
+//! Readers for fuzzing, one function per format: each reads bytes as `dvm` reads a file. They must not
+//! panic; an error is fine. Each returns whether the bytes were a file of its format, because seeds that are
+//! all rejected would test nothing.
 //!
-//! Each says whether the bytes were a file of its format: seeds that are all refused would test nothing.
-//!
-//! The fuzz targets call these, and so does a test of the main workspace (`crates/dvm/tests/fuzz_corpora.rs`),
-//! which includes this file.
+//! The fuzz targets and `crates/dvm/tests/fuzz_corpora.rs` call them.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +13,7 @@ use dvm_engine::weights::Weights;
 use dvm_engine::{Network, Tensor};
 use dvm_image::{Limits, Preprocess, Resize, decode};
 
-/// An exported classifier; if it becomes a small network, it sees a picture.
+/// An ONNX file; a small network computes the logits of a picture.
 pub fn onnx(bytes: &[u8]) -> bool {
     let options = dvm_onnx::Options {
         size: Some((32, 32)),
@@ -26,7 +24,7 @@ pub fn onnx(bytes: &[u8]) -> bool {
     let shape = [1, read.channels, read.size.0, read.size.1];
     let network = Network::new(read.graph);
     let graph = network.fused();
-    // A large network is no mistake of the reader; whoever runs it asks first, as here.
+    // A large network is not a mistake of the reader; it is not computed here.
     let small = graph
         .peak_values(&shape)
         .is_ok_and(|values| values < 1 << 20)
@@ -44,7 +42,7 @@ pub fn safetensors(bytes: &[u8]) -> bool {
     Weights::from_safetensors(bytes, "file.safetensors").is_ok()
 }
 
-/// Weights as PyTorch writes them, of any age.
+/// A PyTorch weight file of any version.
 pub fn pth(bytes: &[u8]) -> bool {
     as_file(bytes, ".pth", |path| Weights::read(path).is_ok())
 }
@@ -66,7 +64,7 @@ pub fn picture(bytes: &[u8]) -> bool {
     decode(bytes, &limits).is_ok()
 }
 
-/// An array of NumPy, as a file of its own or pickled.
+/// A NumPy array, as `.npy` or pickled.
 pub fn npy(bytes: &[u8]) -> bool {
     let plain = as_file(bytes, ".npy", |path| {
         let Ok(array) = read_array(path) else {
@@ -80,7 +78,7 @@ pub fn npy(bytes: &[u8]) -> bool {
     as_file(bytes, ".pkl", |path| read_array(path).is_ok()) || plain
 }
 
-/// A NIfTI volume, packed or not.
+/// A NIfTI volume, compressed or not.
 pub fn nifti(bytes: &[u8]) -> bool {
     let plain = as_file(bytes, ".nii", slices);
     as_file(bytes, ".nii.gz", slices) || plain
@@ -91,11 +89,11 @@ pub fn dicom(bytes: &[u8]) -> bool {
     as_file(bytes, ".dcm", slices)
 }
 
-/// Boxes and masks: a COCO file, a Pascal VOC file or a PNG mask, about a picture `x.jpg` of 10×10 pixels.
+/// Boxes and masks: a COCO file, a Pascal VOC file or a PNG mask, for a picture `x.jpg` of 10×10 pixels.
 pub fn regions(bytes: &[u8]) -> bool {
-    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let path = folder.path().join("x");
-    std::fs::write(&path, bytes).expect("there is room for a temporary file");
+    std::fs::write(&path, bytes).expect("a temporary file can be written");
     let Ok(regions) = Regions::open(&path) else {
         return false;
     };
@@ -114,14 +112,14 @@ fn slices(path: &Path) -> bool {
     read_slices(path, &Wanted::All).is_ok() && counted
 }
 
-/// Bytes as a file with such an ending, whose name is not that of a hidden one: those are passed over.
+/// Writes bytes to a temporary file with this extension. Its name is not hidden, because hidden files are skipped.
 fn as_file(bytes: &[u8], ending: &str, read: impl FnOnce(&Path) -> bool) -> bool {
     let mut file = tempfile::Builder::new()
         .prefix("file")
         .suffix(ending)
         .tempfile()
-        .expect("there is room for a temporary file");
+        .expect("a temporary file can be written");
     file.write_all(bytes)
-        .expect("there is room for a temporary file");
+        .expect("a temporary file can be written");
     read(file.path())
 }

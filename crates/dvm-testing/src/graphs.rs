@@ -1,4 +1,4 @@
-//! Small networks to walk over.
+//! Small graphs with everything that real networks have.
 
 mod transforming;
 
@@ -36,9 +36,9 @@ fn layer(
     }
 }
 
-/// Ten logits of a picture with three channels, over everything that real networks are made of:
-/// a residual block with a convolution in its shortcut, a depthwise convolution with
-/// squeeze-and-excite, two branches side by side, dropout. `rectifier` is its activation.
+/// A convolutional network with ten logits and the parts of real networks: a residual block with a
+/// convolution in its shortcut, a depthwise convolution with squeeze-and-excite, two parallel branches,
+/// dropout. `rectifier` is its activation.
 pub fn branching(rectifier: Activation) -> Blueprint {
     let act = Some(rectifier);
     let mut net = Blueprint::new(3);
