@@ -1,4 +1,4 @@
-//! What was assumed of how pictures are prepared, field by field, in words.
+//! The assumptions about preprocessing, in words.
 
 use std::collections::BTreeSet;
 
@@ -6,23 +6,23 @@ use dvm_image::{Interpolation, Preprocess, PreprocessField, Resize};
 
 use crate::Pretrained;
 
-/// The key of the metadata that lists the fields of the preprocessing that were only assumed.
+/// The metadata key of the list of assumed preprocessing fields.
 pub const ASSUMED_KEY: &str = "dvm.assumed";
 
 impl Pretrained {
-    /// What was assumed of how pictures are prepared, as a sentence; nothing once all of it is known.
+    /// The assumptions about preprocessing, as a sentence; `None` if there are none.
     pub fn preprocess_assumption(&self) -> Option<String> {
         let fields = &self.remarks.assumed;
         (!fields.is_empty()).then(|| {
             format!(
-                "{} does not say how its pictures are prepared; assumed: {}",
+                "{} does not describe its preprocessing; assumed: {}",
                 self.file,
                 described(&self.preprocess, fields)
             )
         })
     }
 
-    /// The same with another preprocessing, of which these fields are known: they are assumed no longer.
+    /// The same network with another preprocessing, in which these fields are known.
     #[must_use]
     pub fn with_preprocess(
         mut self,
@@ -47,7 +47,7 @@ fn described(preprocess: &Preprocess, fields: &BTreeSet<PreprocessField>) -> Str
     match (has(Field::Mean), has(Field::Std)) {
         (true, true) if is_imagenets => parts.push("ImageNet's mean and deviation".into()),
         (true, true) if preprocess.mean == [0.0; 3] && preprocess.std == [1.0; 3] => {
-            parts.push("pixels of 0 to 1".to_owned());
+            parts.push("pixels from 0 to 1".to_owned());
         }
         (mean, std) => {
             if mean {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_assumed_is_told() {
+    fn only_assumed_fields_are_listed() {
         assert_eq!(
             words(&PreprocessField::ALL),
             "ImageNet's mean and deviation; RGB channels; the shorter side resized to 256, then the \

@@ -1,17 +1,17 @@
-//! What PyTorch's modules keep beside their parameters: `load_state_dict` asks for it, although it
-//! follows from the network or means nothing in use.
+//! The buffers of PyTorch's modules. `load_state_dict` requires them, although they follow from the network
+//! or are not used in inference.
 
 use dvm_engine::Graph;
 use dvm_engine::ops::batch_norm::BatchNorm;
 use dvm_engine::ops::window_attention::WindowAttention;
 use dvm_engine::weights::Integers;
 
-/// The last part of the name of a Swin table and of the positions that go with it.
+/// The last part of the names of a Swin table and its positions.
 const TABLE: &str = "relative_position_bias_table";
 const POSITIONS: &str = "relative_position_index";
 
-/// The buffers of whole numbers, by name: of each batch-norm how many batches it has seen (nobody
-/// counted, so none), of each window attention the row of its table for each pair of pixels.
+/// The integer buffers by name: the number of batches of each batch-norm (0, because dvm does not count
+/// them), and for each window attention the row of its table for each pair of pixels.
 pub(crate) fn buffers(graph: &Graph) -> Vec<(String, Integers)> {
     let mut found = Vec::new();
     for node in graph.nodes() {
@@ -57,14 +57,14 @@ mod tests {
 
     #[test]
     fn positions_of_a_window_of_four_pixels_are_torchvisions() {
-        // By hand after `define_relative_position_index` of torchvision's Swin.
+        // By hand, following `define_relative_position_index` of torchvision's Swin.
         let expected = [4, 3, 1, 0, 5, 4, 2, 1, 7, 6, 4, 3, 8, 7, 5, 4];
         assert_eq!(positions(2).values, expected);
         assert_eq!(positions(2).shape, [16]);
     }
 
     #[test]
-    fn every_batch_norm_has_a_counter_and_nothing_else_has() {
+    fn only_batch_norms_have_a_counter() {
         let resnet = crate::find("resnet18").unwrap().random();
         let names: Vec<String> = buffers(resnet.network.whole())
             .into_iter()

@@ -1,4 +1,4 @@
-//! Which of the networks in a file is used.
+//! Selects one of the networks in a file.
 
 use std::collections::BTreeSet;
 
@@ -7,25 +7,25 @@ use dvm_engine::weights::{Beside, Part, Parts, Role, Weights};
 use crate::graphs::Remarks;
 use crate::{Architecture, LoadError};
 
-/// The tensors of the network that was chosen, by its own names, and what is to be known of the choice.
-pub(crate) struct Chosen {
+/// The tensors of the selected network, by the architecture's names, and remarks about the selection.
+pub(crate) struct SelectedPart {
     pub weights: Weights,
-    /// Where in the file they were; `None` if all of the file is the network.
+    /// The part of the file; `None` if the network is the whole file.
     pub part: Option<String>,
     pub remarks: Remarks,
 }
 
-/// Takes the tensors of `architecture` out of a file. If it holds several sets of them, the one named
-/// `asked` is taken, or else the one that is meant by convention: averaged weights before those they are
-/// the average of, as timm does, and a teacher before its student, as DINO does.
+/// Selects the tensors of `architecture` in a file. If it contains several sets, `asked` names the one to use.
+/// By default, averaged weights are used before raw ones (as in timm), and a teacher before its student (as in
+/// DINO).
 ///
 /// # Errors
-/// [`LoadError::Part`] if there is no convention, or no such part.
+/// [`LoadError::Part`] if there is no such part, [`LoadError::Parts`] if the default is not clear.
 pub(crate) fn choose(
     weights: Weights,
     architecture: &Architecture,
     asked: Option<&str>,
-) -> Result<Chosen, LoadError> {
+) -> Result<SelectedPart, LoadError> {
     let whole = names_and_shapes(architecture, true);
     let in_use = names_and_shapes(architecture, false);
     let parts = weights.parts(&in_use, Some(architecture.head));
@@ -42,8 +42,7 @@ pub(crate) fn choose(
     for (other, count) in &parts.incomplete {
         if *other != part && asked.is_none() {
             remarks.warnings.push(format!(
-                "{file}: `{}` has {count} of the {} tensors of {}, so it cannot be used alone; it was left \
-                 out",
+                "{file}: `{}` has only {count} of the {} tensors of {}, so it is ignored",
                 other.name(),
                 parts.wanted,
                 architecture.name
@@ -54,14 +53,14 @@ pub(crate) fn choose(
     let (weights, beside) = weights.take(&part, &parts, &wanted, asked.is_some());
     tell_beside(&beside, &file, asked.is_some(), &mut remarks);
     let is_all = part.is_root() && distinct.len() < 2;
-    Ok(Chosen {
+    Ok(SelectedPart {
         weights,
         part: (!is_all).then(|| part.name()),
         remarks,
     })
 }
 
-/// Names and shapes of the parameters, with the heads that only training has or without.
+/// Names and shapes of the parameters, with or without auxiliary heads.
 pub(crate) fn names_and_shapes(
     architecture: &Architecture,
     with_auxiliaries: bool,
@@ -76,7 +75,7 @@ pub(crate) fn names_and_shapes(
         .collect()
 }
 
-/// The complete parts, without those that repeat another one's values: they are the same network.
+/// The complete parts, without copies of another part.
 fn distinct(weights: &Weights, parts: &Parts, wanted: &[(String, Vec<usize>)]) -> Vec<Part> {
     let mut distinct: Vec<Part> = Vec::new();
     for part in &parts.complete {
@@ -88,7 +87,7 @@ fn distinct(weights: &Weights, parts: &Parts, wanted: &[(String, Vec<usize>)]) -
     distinct
 }
 
-/// The part of this name: all of it, one of its words between dots, or what it is to the others.
+/// The part with this name: its full name, a word of it between dots, or its role (such as `ema`).
 fn named(distinct: &[Part], parts: &Parts, asked: &str, file: &str) -> Result<Part, LoadError> {
     let all = &parts.complete;
     if let Some(part) = all.iter().find(|part| part.name() == asked) {
@@ -115,7 +114,7 @@ fn named(distinct: &[Part], parts: &Parts, asked: &str, file: &str) -> Result<Pa
     }
 }
 
-/// The part that the field would take, and why, if there is more than one.
+/// The part that is used by default, and the reason if there is more than one.
 fn by_convention(
     distinct: &[Part],
     parts: &Parts,
@@ -137,7 +136,7 @@ fn by_convention(
         &student[..],
         &momentum[..],
     ) {
-        // Nothing fits: the error says what differs from the nearest.
+        // No part matches: the error describes the difference from the nearest.
         ([], [], [], [], []) => return Ok((parts.nearest.clone(), None)),
         ([part], [], [], [], [])
         | ([], [part], [], [], [])
@@ -148,10 +147,7 @@ fn by_convention(
             (part, "the averaged weights are used, as timm does")
         }
         ([], [], [part], [_], []) => (part, "the teacher is used, as with DINO"),
-        ([part], [], [], [], [_]) => (
-            part,
-            "the network that learns is used, not the one that follows it slowly",
-        ),
+        ([part], [], [], [], [_]) => (part, "the trained network is used, not its moving average"),
         _ => {
             return Err(LoadError::Parts {
                 file: file.to_owned(),
@@ -160,7 +156,7 @@ fn by_convention(
         }
     };
     let why = format!(
-        "{file} holds {} networks with these names, {}; {why}: `{}`",
+        "{file} contains {} networks with these names, {}; {why}: `{}`",
         distinct.len(),
         listed(distinct),
         part.name()
@@ -193,7 +189,7 @@ fn tell_beside(beside: &Beside, file: &str, asked: bool, remarks: &mut Remarks) 
             more => format!(" and {more} more"),
         };
         remarks.notes.push(format!(
-            "{file}: tensors that only training needs were left out: {}{more}",
+            "{file}: tensors that are only used in training are ignored: {}{more}",
             names.join(", ")
         ));
     }
@@ -203,7 +199,7 @@ fn tell_beside(beside: &Beside, file: &str, asked: bool, remarks: &mut Remarks) 
             .map(|(name, count)| format!("`{name}` ({count} tensors)"))
             .collect();
         let text = format!(
-            "{file} holds other networks, too, which were left out: {}",
+            "{file} also contains other networks, which are ignored: {}",
             networks.join(", ")
         );
         if asked {

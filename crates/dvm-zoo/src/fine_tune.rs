@@ -1,18 +1,17 @@
-//! A network of the zoo made ready to learn other classes.
+//! Prepares a network for other classes.
 
 use dvm_engine::{Error, Graph, Network, Output, Parameter, Tensor};
 
 use crate::{Architecture, Origin, Pretrained};
 
 impl Pretrained {
-    /// The same network for these classes, of which one is right: its output becomes logits. If the
-    /// classes are others than it has, or its output is not logits of classes, its last layer and those
-    /// of auxiliary heads ([`Graph::heads`]) are replaced: `fresh` gives their parameters.
+    /// The network for these classes, with logits as output. If the classes differ, or the output is not class
+    /// logits, the last layer and those of auxiliary heads ([`Graph::heads`]) are replaced; `fresh` gives
+    /// their parameters.
     ///
     /// # Errors
-    /// [`Error::Node`] for a network of a file that does not end with a layer of its classes; every
-    /// architecture of the zoo does. The same for a network that computes probabilities behind its last
-    /// layer: training needs logits.
+    /// [`Error::Node`] for a network of a file that does not end with a layer of its classes (every
+    /// architecture does), or that computes probabilities after its last layer: training needs logits.
     pub fn for_classes(
         self,
         classes: Vec<String>,
@@ -27,8 +26,8 @@ impl Pretrained {
             return Err(Error::Node {
                 node: node.name.clone(),
                 kind: node.op.kind(),
-                detail: "gives probabilities, and training needs logits: export the network without what \
-                         follows its last layer, or with nothing but a softmax behind it"
+                detail: "outputs probabilities, but training needs logits; export the network without the \
+                         operations after its last layer, or with only a softmax after it"
                     .into(),
             });
         }
@@ -36,7 +35,7 @@ impl Pretrained {
             .network
             .whole()
             .for_classes(classes.len(), &mut fresh)?;
-        // What follows the layer may be made for the number of classes that there were.
+        // The nodes after the layer may only work for the old number of classes.
         let (height, width) = self.preprocess.crop;
         let shapes = graph.shapes(&[1, graph.channels(), height, width])?;
         let end = graph.output();
@@ -45,8 +44,8 @@ impl Pretrained {
                 node: graph.node(end).name.clone(),
                 kind: graph.node(end).op.kind(),
                 detail: format!(
-                    "does not give one number per class when the layer before it has {} outputs, so the \
-                     network cannot be given other classes",
+                    "does not output one number per class if the layer before it has {} outputs, so the network \
+                     cannot be trained for other classes",
                     classes.len()
                 ),
             });
@@ -63,8 +62,8 @@ impl Pretrained {
         })
     }
 
-    /// The same network for these classes with nothing learnt: `fresh` gives all parameters but running
-    /// statistics, and is told which are of the last layer ([`Graph::heads`]).
+    /// The untrained network for these classes. `fresh` gives all parameters except running statistics; it also
+    /// gets whether a parameter belongs to the last layer ([`Graph::heads`]).
     ///
     /// # Errors
     /// As [`Pretrained::for_classes`].
@@ -84,8 +83,8 @@ impl Pretrained {
 }
 
 impl Architecture {
-    /// The network for these classes with nothing learnt: `fresh` gives all parameters and is told
-    /// which are of the last layer ([`Graph::heads`]).
+    /// The untrained network for these classes. `fresh` gives all parameters; it also gets whether a parameter
+    /// belongs to the last layer ([`Graph::heads`]).
     pub fn untrained(
         &'static self,
         classes: Vec<String>,
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_layer_stays_where_the_classes_are_the_same() {
+    fn the_last_layer_is_kept_if_the_classes_are_the_same() {
         let before = crate::find("squeezenet1_1").unwrap().random();
         let (classes, values) = (
             before.classes.clone(),
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_with_its_metadata_is_the_same_network_when_read() {
+    fn a_saved_network_is_the_same_when_it_is_read() {
         let classes = names(&["daisy", "rose", "tulip"]);
         let network = crate::find("squeezenet1_1")
             .unwrap()

@@ -1,4 +1,4 @@
-//! Networks of other frameworks: what a file is, and how it becomes an ONNX file.
+//! Recognises network files of other frameworks, with the command that converts them to ONNX.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -29,20 +29,20 @@ pub(crate) enum Foreign {
     Gguf,
 }
 
-/// Bytes of the beginning that tell the format.
+/// Bytes at the start that are read to recognise the format.
 const HEAD: u64 = 4096;
 
-/// The longest list of names that is read of an archive.
+/// Longest list of names in an archive.
 const LONGEST_LIST: u64 = 4 << 20;
 
 impl Foreign {
-    /// What a file or folder is, if it is a network of another framework.
+    /// The format of a file or folder, if it is a network of another framework.
     pub fn of(path: &Path) -> Option<Self> {
         let facts = std::fs::metadata(path).ok()?;
         if facts.is_dir() {
             return Self::of_folder(path);
         }
-        // Nothing but a file is opened: a pipe could block for ever.
+        // Only files are opened: a pipe could block for ever.
         if !facts.is_file() {
             return None;
         }
@@ -76,7 +76,7 @@ impl Foreign {
         None
     }
 
-    /// An archive with these names in it.
+    /// The format of an archive with these names.
     fn of_archive(names: &[String]) -> Option<Self> {
         let has = |end: &str| names.iter().any(|name| name.ends_with(end));
         let is_within = |part: &str| names.iter().any(|name| name.contains(part));
@@ -89,7 +89,7 @@ impl Foreign {
         if has("serialized_exported_program.json") || has("archive_format") {
             return Some(Self::TorchExport);
         }
-        // What `torch.save` writes has no code, and no constants beside its data.
+        // Files of `torch.save` contain no code, and no constants beside the data.
         if is_within("/code/") && has("data.pkl") {
             return Some(Self::TorchScript);
         }
@@ -107,11 +107,11 @@ impl Foreign {
             _ if head.starts_with(b"ptrt") || head.starts_with(b"ftrt") => {
                 return Some(Self::TensorRt);
             }
-            // Version of the format, and a description that begins with an input. ONNX has the name of
-            // a program there.
+            // Version of the format, and a description that starts with an input. ONNX has the name of a program
+            // there.
             [0x08, 1..=30, 0x12, rest @ ..] if begins_with_message(rest) => {
                 let holds = |text: &[u8]| head.windows(text.len()).any(|bytes| bytes == text);
-                // A saved model begins with the version 1, and then its graph with its tags.
+                // A saved model starts with version 1, then its graph with its tags.
                 let is_saved = head[1] == 1 || holds(b"serve");
                 return Some(match is_saved {
                     true => Self::SavedModel,
@@ -123,7 +123,7 @@ impl Foreign {
             _ => {}
         }
         let text = std::str::from_utf8(head).or_else(|error| {
-            // The beginning may end within a letter.
+            // The bytes may end within a character.
             std::str::from_utf8(&head[..error.valid_up_to()])
         });
         Self::of_text(text.ok()?.trim_start_matches('\u{feff}').trim_start())
@@ -157,7 +157,7 @@ impl Foreign {
         (has("layer{") || has("layers{")).then_some(Self::Caffe)
     }
 
-    /// Formats without a beginning of their own.
+    /// Formats without magic bytes.
     fn of_ending(path: &Path, head: &[u8]) -> Option<Self> {
         let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
         let ends = |ending: &str| name.ends_with(ending);
@@ -171,7 +171,7 @@ impl Foreign {
         }
     }
 
-    /// What it is, with its article.
+    /// A description, with its article.
     pub fn name(self) -> &'static str {
         match self {
             Self::KerasHdf5 => "a Keras model or its weights (HDF5)",
@@ -185,7 +185,7 @@ impl Foreign {
             Self::GraphModel => "a TensorFlow.js graph model",
             Self::CoreMl => "a Core ML model",
             Self::TorchScript => "a TorchScript program",
-            Self::TorchExport => "a program that torch.export saved",
+            Self::TorchExport => "a program saved by torch.export",
             Self::ExecuTorch => "an ExecuTorch program",
             Self::OnnxRuntime => "a model in ONNX Runtime's own format",
             Self::OpenVino => "an OpenVINO model",
@@ -197,7 +197,7 @@ impl Foreign {
         }
     }
 
-    /// How it becomes an ONNX file: what to run, with the file's name in it.
+    /// How to convert it to ONNX: the command, with the file's name.
     pub fn conversion(self, path: &Path) -> String {
         let name = path.file_name().unwrap_or(path.as_os_str());
         let name = name.to_string_lossy();
@@ -212,8 +212,8 @@ impl Foreign {
         };
         match self {
             Self::KerasHdf5 => format!(
-                "`python -m tf2onnx.convert --keras {name} --output {stem}.onnx`; if it holds weights alone, build the \
-                 model in Python, load them with load_weights and save all of it first"
+                "`python -m tf2onnx.convert --keras {name} --output {stem}.onnx`; if it contains only weights, build \
+                 the model in Python, load them with load_weights and save the complete model first"
             ),
             Self::Keras => format!(
                 "in Python, `keras.saving.load_model(\"{name}\").export(\"{stem}.onnx\", format=\"onnx\")` or \
@@ -249,13 +249,13 @@ impl Foreign {
             ),
             Self::TorchScript => format!(
                 "in Python, `torch.onnx.export(torch.jit.load(\"{name}\"), (torch.zeros(1, 3, 224, 224),), \
-                 \"{stem}.onnx\", dynamo=False)`; of an architecture of this program, the weights alone do: \
+                 \"{stem}.onnx\", dynamo=False)`; for an architecture that dvm knows, the weights are enough: \
                  `torch.save(torch.jit.load(\"{name}\").state_dict(), \"{stem}.pth\")`"
             ),
             Self::TorchExport => format!(
                 "in Python, `torch.onnx.export(torch.export.load(\"{name}\"), dynamo=True).save(\"{stem}.onnx\")`"
             ),
-            Self::OnnxRuntime => "take the .onnx file that it was made of".into(),
+            Self::OnnxRuntime => "use the .onnx file that it was made from".into(),
             Self::Caffe => "`python -m caffe2onnx.convert --prototxt deploy.prototxt --caffemodel net.caffemodel --onnx \
                  net.onnx`"
                 .into(),
@@ -264,27 +264,27 @@ impl Foreign {
                  inference.pdiparams --save_file model.onnx`"
             ),
             Self::ExecuTorch | Self::OpenVino | Self::TensorRt | Self::Ncnn => {
-                "export the network as ONNX from where it was trained, for this format has no way back".into()
+                "export the network as ONNX where it was trained; this format cannot be converted back".into()
             }
-            Self::Gguf => "give a network that classifies pictures".into(),
+            Self::Gguf => "use an image classifier".into(),
         }
     }
 }
 
-/// Whether a message begins here: its length, and then a field that is a message or a text itself.
+/// Whether a message starts here: its length, then a field that is a message or a text.
 fn begins_with_message(bytes: &[u8]) -> bool {
     let length = bytes.iter().position(|byte| *byte < 0x80);
     matches!(length, Some(0..5)) && bytes.get(length.unwrap_or(0) + 1) == Some(&0x0a)
 }
 
-/// Whether a graph of TensorFlow begins here: a node that names itself and then its kind.
+/// Whether a TensorFlow graph starts here: a node with its name and then its kind.
 fn is_graph_definition(head: &[u8]) -> bool {
     let kinds: [&[u8]; 2] = [b"\x12\x0bPlaceholder", b"\x12\x05Const"];
     let mut kinds = kinds.iter();
     kinds.any(|kind| head.windows(kind.len()).any(|bytes| bytes == *kind))
 }
 
-/// The names in a zip archive of this length, by the list at its end; nothing where that is not whole.
+/// The names in a zip archive of this length, from the list at its end; empty if the list is not complete.
 fn names_of_archive(file: &mut File, length: u64) -> Option<Vec<String>> {
     let tail_length = length.min((1 << 16) + 22);
     file.seek(SeekFrom::Start(length - tail_length)).ok()?;
@@ -302,7 +302,7 @@ fn names_of_archive(file: &mut File, length: u64) -> Option<Vec<String>> {
     };
     let mut size = number(&tail, end + 12, 4)?;
     let mut start = number(&tail, end + 16, 4)?;
-    // Archives of a new kind have another end before this one.
+    // Zip64 archives have another end record before this one.
     let is_long = size == u64::from(u32::MAX) || start == u64::from(u32::MAX);
     if is_long {
         let end = tail.windows(4).rposition(|bytes| bytes == b"PK\x06\x06")?;

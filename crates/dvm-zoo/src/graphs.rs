@@ -1,4 +1,4 @@
-//! Networks that come as graphs: ONNX files, and checkpoints of networks that came as such.
+//! Networks with their own graph: ONNX files, and checkpoints of networks from ONNX files.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,36 +9,36 @@ use dvm_engine::{Network, Output, Parameter, Tensor};
 use dvm_image::PreprocessField;
 use dvm_onnx::{Imported, OnnxFile, Options};
 
-use crate::known::Known;
+use crate::known_preprocess::KnownPreprocess;
 use crate::output;
 use crate::pretrained::{IMAGENET_CLASSES, LoadError, Origin, Pretrained, imagenet_classes};
-use crate::stated::Beside;
+use crate::stated::ConfigFiles;
 use crate::{ARCHITECTURE_KEY, Architecture, CLASSES_KEY, NAME_KEY, check_class_names};
 
-/// What a user has to know of a network beside its numbers.
+/// Remarks about a network, for the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remarks {
-    /// What was left out or chosen while reading, and changes nothing.
+    /// What was ignored or selected while reading, without effect on results.
     pub notes: Vec<String>,
-    /// What makes answers differ, or could.
+    /// What changes results, or may change them.
     pub warnings: Vec<String>,
-    /// The fields of the preprocessing that were assumed, because neither the file says them nor
-    /// anything beside it: [`Pretrained::preprocess_assumption`] tells them.
+    /// The assumed fields of the preprocessing, which neither the file nor a file beside it gives. See
+    /// [`Pretrained::preprocess_assumption`].
     pub assumed: BTreeSet<PreprocessField>,
-    /// Which names of classes were assumed, if the file does not say any.
+    /// The assumption about class names, if the file has none.
     pub classes: Option<String>,
-    /// What was assumed that the network's output means, if nothing tells.
+    /// The assumption about the network's output, if its meaning is not known.
     pub output: Option<String>,
-    /// Which of several networks in the file was taken, and by which convention.
+    /// Which of several networks in the file is used, and why.
     pub part: Option<String>,
 }
 
 impl Pretrained {
-    /// Reads an ONNX file. Where it leaves the size of its pictures open, the network is made for `size`,
-    /// rows and columns, or else for what its preprocessing says, or 224 × 224.
+    /// Reads an ONNX file. If its input size is dynamic, it is `size` (rows and columns), or the size of the
+    /// preprocessing, or 224 × 224.
     ///
     /// # Errors
-    /// [`LoadError`] names the file and what does not fit.
+    /// [`LoadError`] names the file and the problem.
     pub(crate) fn read_onnx(
         path: &Path,
         opened: &OnnxFile,
@@ -46,9 +46,9 @@ impl Pretrained {
     ) -> Result<Self, LoadError> {
         let file = path.display().to_string();
         let mut imported = opened.import(Options { size })?;
-        let beside = Beside::of(path);
-        let known = Known::of(&imported, &beside, &file)?;
-        // The preprocessing is known only now, and may be for another size than the usual one.
+        let beside = ConfigFiles::of(path);
+        let known = KnownPreprocess::of(&imported, &beside, &file)?;
+        // The preprocessing is known only now, and may have another size than the default.
         if let (Some(crop), None, None, None) =
             (known.crop(), size, imported.height, imported.width)
             && crop != imported.size
@@ -64,13 +64,11 @@ impl Pretrained {
         Self::of_imported(imported, known, name, file)
     }
 
-    /// An ONNX file that this program wrote of an architecture of the zoo (of `asked`, where that is
-    /// said): that architecture, with all that is known of it. `None` if the file is another's, or says
-    /// no architecture that is known, or has been changed so that names or shapes do not fit it.
+    /// The architecture of an ONNX file that dvm wrote (`asked`, if given). `None` if another program wrote the
+    /// file, if it names no known architecture, or if names or shapes do not match it.
     ///
     /// # Errors
-    /// [`LoadError`] for damaged weights and metadata, and where the file does not hold what was asked
-    /// for.
+    /// [`LoadError`] for damaged weights and metadata, and for another architecture than `asked`.
     pub(crate) fn of_own_file(
         file: &OnnxFile,
         asked: Option<&'static Architecture>,
@@ -87,10 +85,10 @@ impl Pretrained {
         }
     }
 
-    /// A checkpoint that holds its graph: weights, and the structure that they belong to.
+    /// A checkpoint with its graph: weights and structure.
     ///
     /// # Errors
-    /// [`LoadError`] names the file and what does not fit.
+    /// [`LoadError`] names the file and the problem.
     pub(crate) fn of_structure(weights: Weights, graph: &str) -> Result<Self, LoadError> {
         let file = weights.file().to_owned();
         let damaged = |detail: String| LoadError::Metadata {
@@ -100,9 +98,9 @@ impl Pretrained {
         };
         let bytes = BASE64_STANDARD
             .decode(graph)
-            .map_err(|error| damaged(format!("is no Base64: {error}")))?;
-        // A damaged structure may claim parameters of any size, so what the file does not have is
-        // found out before memory is spent on it.
+            .map_err(|error| damaged(format!("is not Base64: {error}")))?;
+        // A damaged structure may declare parameters of any size, so missing ones are found before memory is
+        // allocated.
         let mut lacks = None;
         let value = |parameter: &Parameter| match weights.get(&parameter.name) {
             Some(array) if array.shape == parameter.shape => {
@@ -110,13 +108,13 @@ impl Pretrained {
             }
             _ => {
                 let Parameter { name, shape, .. } = parameter;
-                lacks.get_or_insert_with(|| format!("`{name}` of the shape {shape:?}"));
+                lacks.get_or_insert_with(|| format!("`{name}` of shape {shape:?}"));
                 Tensor::zeros(&[0])
             }
         };
         let imported = dvm_onnx::from_structure(&bytes, value);
         if let Some(tensor) = lacks {
-            let detail = format!("needs the tensor {tensor}, which the file does not have");
+            let detail = format!("needs the tensor {tensor}, which the file does not contain");
             return Err(damaged(detail));
         }
         let imported = imported?;
@@ -137,13 +135,13 @@ impl Pretrained {
             sha256,
             ..imported
         };
-        let known = Known::of(&imported, &Beside::default(), &file)?;
+        let known = KnownPreprocess::of(&imported, &ConfigFiles::default(), &file)?;
         Self::of_imported(imported, known, name, file)
     }
 
     fn of_imported(
         imported: Imported,
-        known: Known,
+        known: KnownPreprocess,
         name: String,
         file: String,
     ) -> Result<Self, LoadError> {
@@ -201,12 +199,11 @@ impl Pretrained {
 fn assumed_classes(file: &str, count: usize) -> (Vec<String>, String) {
     if count == IMAGENET_CLASSES {
         let why = format!(
-            "{file} does not name its {count} classes; those of ImageNet, in torchvision's order, are \
-             assumed"
+            "{file} has no class names; the {count} classes of ImageNet in torchvision's order are assumed"
         );
         return (imagenet_classes(), why);
     }
-    let why = format!("{file} does not name its {count} classes; they are called by their index");
+    let why = format!("{file} has no class names; its {count} classes are named by their index");
     let names = (0..count).map(|index| format!("class {index}"));
     (names.collect(), why)
 }

@@ -1,5 +1,4 @@
-//! Architectures, one file each, with the facts about their published weights and two embedded
-//! networks.
+//! Architectures, one file per family, with their published weights and two embedded networks.
 //!
 //! ```
 //! let lite = dvm_zoo::find("efficientnet_lite0").unwrap().embedded().unwrap();
@@ -13,7 +12,7 @@ mod choice;
 mod fine_tune;
 mod foreign;
 mod graphs;
-mod known;
+mod known_preprocess;
 mod lookalikes;
 mod output;
 mod pretrained;
@@ -37,8 +36,8 @@ pub fn all() -> impl Iterator<Item = &'static Architecture> + Clone {
     FAMILIES.iter().copied().flatten()
 }
 
-/// The architecture of this name, ours or timm's. What timm writes after a dot says which weights are
-/// meant (`resnet50.tv_in1k`), not which network.
+/// The architecture with this name, dvm's or timm's. In timm's names, the part after a dot selects weights
+/// (`resnet50.tv_in1k`), not the network.
 ///
 /// ```
 /// assert_eq!(dvm_zoo::find("mobilenetv2_100.ra_in1k").unwrap().name, "mobilenet_v2");
@@ -55,8 +54,8 @@ pub fn find(name: &str) -> Option<&'static Architecture> {
     })
 }
 
-/// Weights of timm's that were trained on other values than those that the network of this name here
-/// computes with: Gluon's Inception had no `transform_input`.
+/// Weights of timm that need another input than the architecture of this name: Gluon's Inception has no
+/// `transform_input`.
 const OTHER_INPUTS: &[&str] = &["inception_v3.gluon_in1k"];
 
 /// The names of all architectures, for messages.

@@ -1,39 +1,39 @@
-//! Networks whose weights have the names and shapes of an architecture here, but which compute otherwise.
+//! Networks with the parameter names and shapes of a known architecture, but other computations.
 
 use dvm_engine::weights::Weights;
 
 use crate::Architecture;
 
-/// Words in the names of such networks, and what they do otherwise.
+/// Words in the names of such networks, and the difference.
 const DIFFERENCES: &[(&str, &str)] = &[
-    ("blur", "it blurs maps before it makes them smaller"),
-    ("dilated", "its last stages are dilated in place of strided"),
-    ("deeplab", "its last stages are dilated in place of strided"),
+    ("blur", "it blurs feature maps before it downsamples them"),
+    ("dilated", "its last stages are dilated instead of strided"),
+    ("deeplab", "its last stages are dilated instead of strided"),
     (
         "deeplabv3",
-        "its last stages are dilated in place of strided",
+        "its last stages are dilated instead of strided",
     ),
-    ("fcn", "its last stages are dilated in place of strided"),
-    ("pspnet", "its last stages are dilated in place of strided"),
+    ("fcn", "its last stages are dilated instead of strided"),
+    ("pspnet", "its last stages are dilated instead of strided"),
     (
         "caffe",
-        "its strides are in the 1×1 convolutions, and its pictures are BGR",
+        "its strides are in the 1×1 convolutions, and its input is BGR",
     ),
     (
         "msra",
-        "its strides are in the 1×1 convolutions, and its pictures are BGR",
+        "its strides are in the 1×1 convolutions, and its input is BGR",
     ),
     (
         "detectron",
-        "its strides are in the 1×1 convolutions, and its pictures are BGR",
+        "its strides are in the 1×1 convolutions, and its input is BGR",
     ),
-    ("tf", "it pads its pictures as TensorFlow does"),
-    ("keras", "its padding and its pictures are those of Keras"),
-    ("hnf", "its last norm stands elsewhere"),
-    ("aa", "it averages maps before it makes them smaller"),
+    ("tf", "it pads as TensorFlow does"),
+    ("keras", "its padding and preprocessing are those of Keras"),
+    ("hnf", "its last norm is in another place"),
+    ("aa", "it averages feature maps before it downsamples them"),
 ];
 
-/// Keys under which training scripts note the architecture.
+/// Keys of the architecture in checkpoints of training scripts.
 const KEYS: &[&str] = &[
     "arch",
     "architecture",
@@ -53,16 +53,15 @@ const KEYS: &[&str] = &[
     "hyper_parameters.model",
 ];
 
-/// The names of architectures that a file says itself, in a note of its training script or in its
-/// metadata.
+/// The names of architectures in a file's metadata, or in the arguments of its training script.
 pub(crate) fn said(weights: &Weights) -> Vec<String> {
     let (notes, metadata) = (weights.notes(), weights.metadata());
     let found = |key: &&str| notes.get(*key).or_else(|| metadata.get(*key));
     KEYS.iter().filter_map(found).cloned().collect()
 }
 
-/// What a name says of a network that is not this architecture, although its weights look like it;
-/// `None` if the name is the architecture's, or of something else than a network.
+/// The difference of the network with this name from the architecture with the same parameters; `None` if it is
+/// the architecture's name, or not the name of a network.
 pub(crate) fn difference(name: &str, architecture: &Architecture) -> Option<String> {
     let name = name.to_ascii_lowercase();
     let words: Vec<&str> = words(&name);
@@ -73,7 +72,7 @@ pub(crate) fn difference(name: &str, architecture: &Architecture) -> Option<Stri
         .iter()
         .filter(|word| !own_words.contains(word))
         .collect();
-    // `resnetblur18`, `resnet50dilated`, `resnet50_caffe`; and not `blur` among any other words.
+    // `resnetblur18`, `resnet50dilated`, `resnet50_caffe`, but not `blur` among other words.
     let about = words.iter().any(|word| word.contains(family));
     for (word, what) in DIFFERENCES {
         let is_whole = foreign.iter().any(|found| **found == *word);
@@ -100,14 +99,14 @@ pub(crate) fn difference(name: &str, architecture: &Architecture) -> Option<Stri
     }
 }
 
-/// What in a file's notes says that its network strides less than usual.
+/// The message if a file's training arguments show that its network has smaller strides than usual.
 pub(crate) fn output_stride(weights: &Weights) -> Option<String> {
     let mut notes = weights.notes().iter();
     let (key, value) = notes.find(|(key, value)| {
         key.rsplit('.').next() == Some("output_stride") && matches!(&value[..], "8" | "16")
     })?;
     Some(format!(
-        "its `{key}` is {value}: its last stages are dilated in place of strided"
+        "its `{key}` is {value}: its last stages are dilated instead of strided"
     ))
 }
 

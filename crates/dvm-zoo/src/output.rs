@@ -1,4 +1,4 @@
-//! What a network's output means, as its file, its graph or its user tells it.
+//! The meaning of a network's output, from its file, its graph or the user.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,14 @@ use crate::graphs::Remarks;
 use crate::pretrained::IMAGENET_CLASSES;
 use crate::{CLASSES_KEY, LoadError, Pretrained};
 
-/// Metadata key of what the network's output means ([`Output::word`]), after `assumed ` if nothing told it.
+/// Metadata key of the meaning of the network's output ([`Output::word`]), with the prefix `assumed ` if it was
+/// assumed.
 pub const OUTPUT_KEY: &str = "dvm.output";
 
-/// What stands before an output in metadata that nothing told: a file that is written does not settle it.
+/// Prefix of an assumed output in metadata.
 const ASSUMED: &str = "assumed ";
 
-/// What the metadata of a file says.
+/// The output in the metadata of a file.
 fn in_metadata(
     metadata: &BTreeMap<String, String>,
     file: &str,
@@ -37,8 +38,8 @@ fn is_assumed(text: &str) -> bool {
     text.starts_with(ASSUMED)
 }
 
-/// What the output of an architecture with these weights means, and whether the file tells it. Such
-/// networks end with a layer, so weights alone tell nothing.
+/// The output of an architecture with these weights, and whether the file defines it. Architectures end with a
+/// layer, so weights alone do not define it.
 pub(crate) fn of_weights(
     metadata: &BTreeMap<String, String>,
     outputs: usize,
@@ -48,8 +49,8 @@ pub(crate) fn of_weights(
     if let Some(output) = in_metadata(metadata, file)? {
         return Ok((output, Some(output)));
     }
-    // This program has written files without the key, of networks that it had trained with a softmax.
-    // ImageNet's classes are learnt with one, too.
+    // Earlier versions of dvm wrote no key, for networks trained with a softmax. ImageNet's networks are
+    // trained with one, too.
     let is_ours = metadata.contains_key(CLASSES_KEY) && !metadata.contains_key(OUTPUT_KEY);
     if outputs > 1 && (is_ours || outputs == IMAGENET_CLASSES) {
         return Ok((Output::Logits, Some(Output::Logits)));
@@ -57,8 +58,7 @@ pub(crate) fn of_weights(
     Ok((assumed(outputs, file, remarks), None))
 }
 
-/// What the output of a graph means: by its metadata, by what was left out at its end, or by what it
-/// computes for pictures.
+/// The output of a graph: by its metadata, by a removed node at its end, or by its values for test pictures.
 pub(crate) fn of_graph(
     imported: &Imported,
     preprocess: &Preprocess,
@@ -77,14 +77,14 @@ pub(crate) fn of_graph(
     };
     let (height, width) = preprocess.crop;
     let shape = [TEST_PICTURES, imported.channels, height, width];
-    // A file may ask for pictures of any size.
+    // A file may need inputs of any size.
     let recognised = match imported.graph.peak_values(&shape).map_err(failed)? {
         values if values > MOST_VALUES => None,
         _ => Output::recognised(&imported.graph, &test_pictures(preprocess)).map_err(failed)?,
     };
     if let Some(output) = recognised {
         remarks.notes.push(format!(
-            "its output is taken for {}, as its numbers for test pictures are; no softmax or sigmoid is added",
+            "its output is read as {}, because its values for test pictures are; dvm adds no softmax or sigmoid",
             output.meaning()
         ));
         return Ok(output);
@@ -92,7 +92,7 @@ pub(crate) fn of_graph(
     Ok(assumed(imported.outputs, file, remarks))
 }
 
-/// What is taken for granted where nothing tells, with a remark.
+/// The assumed output if nothing defines it, with a remark.
 fn assumed(outputs: usize, file: &str, remarks: &mut Remarks) -> Output {
     let output = if outputs == 1 {
         Output::LabelLogits
@@ -101,27 +101,26 @@ fn assumed(outputs: usize, file: &str, remarks: &mut Remarks) -> Output {
     };
     remarks.output = Some(if outputs == 1 {
         format!(
-            "{file} does not say what its single number means; it is taken for the logit of a yes, as \
-             binary cross-entropy trains it: a sigmoid gives the probability"
+            "{file} does not define the meaning of its single output; the logit of \"yes\" is assumed, as in \
+             training with binary cross-entropy: a sigmoid gives the probability"
         )
     } else {
         format!(
-            "{file} does not say what its {outputs} numbers mean; they are taken for {}",
+            "{file} does not define the meaning of its {outputs} outputs; {} are assumed",
             output.meaning()
         )
     });
     output
 }
 
-/// How many pictures a network is tried with.
+/// Number of test pictures.
 const TEST_PICTURES: usize = 4;
 
-/// Values that the network may hold at once while it is tried, 1 GiB of them: what a larger network's
-/// output means is assumed.
+/// Most values in memory during the test, 1 GiB. The output of a larger network is assumed.
 const MOST_VALUES: usize = 1 << 28;
 
-/// Pictures that networks are tried with, `[4, C, H, W]`: grey, coarse and fine noise, and black and
-/// white noise, prepared as pictures are.
+/// The test inputs, `[4, C, H, W]`: grey, coarse noise, fine noise, and black and white noise, preprocessed like
+/// pictures.
 fn test_pictures(preprocess: &Preprocess) -> Tensor {
     let (height, width) = preprocess.crop;
     let noise = seeded::unit("test pictures", height * width * 3);
@@ -145,7 +144,7 @@ fn test_pictures(preprocess: &Preprocess) -> Tensor {
 }
 
 impl Pretrained {
-    /// What metadata say of its output, under [`OUTPUT_KEY`].
+    /// The metadata value of its output, under [`OUTPUT_KEY`].
     pub(crate) fn output_metadata(&self) -> String {
         let word = self.network.output().word();
         match self.remarks.output {
@@ -154,11 +153,11 @@ impl Pretrained {
         }
     }
 
-    /// The same network whose user says what the file's output means. A softmax or sigmoid that was left
-    /// out at the file's end stays so, where it agrees.
+    /// The same network with this meaning of its output. A softmax or sigmoid that was removed at the end stays
+    /// removed, if it agrees.
     ///
     /// # Errors
-    /// [`LoadError::Output`] where the file says something else.
+    /// [`LoadError::Output`] if the file contradicts it.
     pub fn with_output(mut self, asked: Output) -> Result<Self, LoadError> {
         let outputs = self.outputs();
         let contradicted = |end: &str| LoadError::Output {
@@ -170,7 +169,7 @@ impl Pretrained {
             (Some(Output::LabelLogits), _) if outputs == 1 => Output::LabelLogits,
             (Some(Output::Logits), false) => Output::Logits,
             (Some(Output::Logits), true) if self.origin.architecture().is_none() => {
-                return Err(contradicted("a softmax, so that one class is right"));
+                return Err(contradicted("a softmax, so exactly one class is right"));
             }
             (Some(Output::LabelLogits), true) => Output::LabelLogits,
             (Some(Output::LabelLogits), false) if asked != Output::Logits => {
@@ -184,12 +183,12 @@ impl Pretrained {
         Ok(self)
     }
 
-    /// Whether its numbers cannot leave 0 … 1.
+    /// Whether its values are always within 0 … 1.
     fn is_bounded(&self) -> bool {
         self.network.graph().output_bounds().is_within(Bounds::UNIT)
     }
 
-    /// How many numbers the network has for a picture.
+    /// Number of outputs per picture.
     pub fn outputs(&self) -> usize {
         let (height, width) = self.preprocess.crop;
         let graph = self.network.graph();

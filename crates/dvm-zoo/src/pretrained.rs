@@ -1,4 +1,4 @@
-//! A weight file becomes a network that knows its classes and how to prepare pictures.
+//! Reads weight files as networks with class names and preprocessing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -17,60 +17,58 @@ use crate::output;
 use crate::recognition::{architecture_of, behind_prefix};
 use crate::{Architecture, GRAPH_KEY, Published, all};
 
-/// Metadata keys of a `.safetensors` file that carries all it needs: the architecture's name.
+/// Metadata key of the architecture's name.
 pub const ARCHITECTURE_KEY: &str = "dvm.architecture";
-/// The class names, a JSON list of strings.
+/// Metadata key of the class names, a JSON list of strings.
 pub const CLASSES_KEY: &str = "dvm.classes";
-/// The preprocessing, in the JSON form of [`Preprocess`].
+/// Metadata key of the preprocessing, as JSON of [`Preprocess`].
 pub const PREPROCESS_KEY: &str = "dvm.preprocess";
 
-/// Where in another file the weights were, before they were converted.
+/// Metadata key of the part of the original file that was converted.
 pub const PART_KEY: &str = "weights_part";
 
-/// What the names of tensors begin with that a checkpoint holds for training to go on (the state of
-/// the optimiser, moving averages): they are no weights of the network.
+/// Prefix of the tensors of a checkpoint that are only needed to resume training (state of the optimiser, moving
+/// averages).
 pub const TRAINING_PREFIX: &str = "dvm.training.";
 
-/// How PyTorch writes a network as ONNX.
+/// How to export a network of PyTorch as ONNX.
 pub(crate) const EXPORT: &str =
     "torch.onnx.export(model.eval(), torch.randn(1, 3, 224, 224), \"model.onnx\")";
 
-/// A network with its weights and all that belongs to them.
+/// A network with weights, class names and preprocessing.
 pub struct Pretrained {
-    /// What it is built after.
+    /// Its architecture or graph.
     pub origin: Origin,
-    /// The network; [`Network::output`] says what its numbers mean.
+    /// The network; [`Network::output`] is the meaning of its output.
     pub network: Network,
-    /// What its file itself tells of its numbers, if it does: logits, where a softmax or sigmoid at its
-    /// end was left out.
+    /// The output as defined by its file, if it is: logits, if a softmax or sigmoid at the end was removed.
     pub told_output: Option<Output>,
     /// Names of the classes, by index.
     pub classes: Vec<String>,
-    /// How its pictures are prepared.
+    /// Its preprocessing.
     pub preprocess: Preprocess,
-    /// The file that the weights came from; `embedded` names a network of this crate, `random` weights
-    /// of no file.
+    /// The file of the weights; `embedded` for a network of this crate, `random` for random weights.
     pub file: String,
     /// SHA-256 of that file; empty if there is none.
     pub sha256: String,
-    /// Where its metadata says that the weights were published.
+    /// The source of the weights, from its metadata.
     pub source: Option<String>,
-    /// Under which licence, by its metadata.
+    /// The licence, from its metadata.
     pub licence: Option<String>,
-    /// Where in the file the weights were, if it holds more than them: `state_dict_ema`.
+    /// The part of the file with the weights, if it contains more: `state_dict_ema`.
     pub part: Option<String>,
-    /// What its user has to know.
+    /// Remarks for the user.
     pub remarks: Remarks,
 }
 
-/// What a network is built after.
+/// The origin of a network's graph.
 #[derive(Clone)]
 pub enum Origin {
-    /// An architecture of the zoo.
+    /// A known architecture.
     Zoo(&'static Architecture),
     /// The graph of an ONNX file.
     Onnx {
-        /// The file's name without folders and ending.
+        /// The file's name without folders and extension.
         name: String,
     },
 }
@@ -84,7 +82,7 @@ impl Origin {
         }
     }
 
-    /// The architecture, if it is one of the zoo.
+    /// The architecture, if it is a known one.
     pub fn architecture(&self) -> Option<&'static Architecture> {
         match self {
             Self::Zoo(architecture) => Some(architecture),
@@ -92,11 +90,11 @@ impl Origin {
         }
     }
 
-    /// How weights begin when nothing is learnt yet.
+    /// The initialisation of its weights.
     pub fn initialisation(&self) -> Initialisation {
         match self {
             Self::Zoo(architecture) => architecture.initialisation,
-            // What PyTorch's layers begin with, convolutions as in ResNets.
+            // The default of PyTorch's layers, with convolutions as in ResNets.
             Self::Onnx { .. } => Initialisation {
                 convolutions: Initialiser::KaimingNormal,
                 linear: Initialiser::UniformFanIn,
@@ -112,11 +110,11 @@ impl Origin {
 #[non_exhaustive]
 pub enum LoadError {
     /// The file is a network of another framework.
-    #[error("{file}: this is {what}; to use it here: {conversion}")]
+    #[error("{file} is {what}; to use it with dvm: {conversion}")]
     Foreign {
         /// The file or folder.
         file: String,
-        /// What it is, with its article.
+        /// Its format, with its article.
         what: &'static str,
         /// The commands that convert it.
         conversion: String,
@@ -124,50 +122,49 @@ pub enum LoadError {
     /// The file cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The file does not fit the architecture.
-    #[error("these weights do not fit {architecture}: {mismatch}")]
+    /// The weights do not match the architecture.
+    #[error("the weights do not match {architecture}: {mismatch}")]
     Mismatch {
         /// Name of the architecture.
         architecture: &'static str,
         /// What is missing, unexpected or of another shape.
         mismatch: Box<Mismatch>,
     },
-    /// The file does not say its architecture and fits none.
+    /// The file does not name its architecture, and none matches.
     #[error(
-        "{file}: the names and shapes of its {tensors} tensors are of no architecture that this program \
-         knows{}; export the network as ONNX where it is defined: {}",
+        "{file} does not name an architecture, and its {tensors} tensors match none that dvm knows{}; export the \
+         network as ONNX where it is defined: {}",
         .nearest.as_ref().map(|nearest| format!(" ({nearest})")).unwrap_or_default(),
         EXPORT
     )]
     Unrecognised {
         /// The file.
         file: String,
-        /// How many tensors it has.
+        /// Number of its tensors.
         tensors: usize,
-        /// The architecture that it has most of, and how much, if that is nearly all.
+        /// The nearest architecture, if nearly all of it is there.
         nearest: Option<String>,
     },
-    /// The file says that it is another network than its names and shapes are of.
+    /// The file names another network with the same parameter names and shapes.
     #[error(
-        "{file}: its names and shapes are those of {architecture}, but it says that it is `{said}`, which \
-         this program does not have: {difference}; export the network as ONNX where it is defined: {}; or \
-         name the architecture {architecture} if that is what it is",
+        "{file} has the parameters of {architecture}, but names its network `{said}`, which dvm does not have: \
+         {difference}; export the network as ONNX where it is defined: {}; or choose the architecture \
+         {architecture} if that is right",
         EXPORT
     )]
     LookAlike {
         /// The file.
         file: String,
-        /// What it says.
+        /// The name in the file.
         said: String,
-        /// What its names and shapes are of.
+        /// The architecture with the same names and shapes.
         architecture: &'static str,
-        /// What the other network does otherwise.
+        /// The difference of the other network.
         difference: String,
     },
-    /// The file holds several networks, and no convention says which is meant.
+    /// The file contains several networks, and the default is not clear.
     #[error(
-        "{file}: holds several networks with these names, {parts}, with different values; choose one of \
-         them by its name"
+        "{file} contains several networks with different weights, {parts}; choose one by its name"
     )]
     Parts {
         /// The file.
@@ -175,20 +172,20 @@ pub enum LoadError {
         /// Their names.
         parts: String,
     },
-    /// The file does not hold the part that was asked for.
-    #[error("{file}: has no network named `{asked}`; there is {parts}")]
+    /// The file does not contain the requested part.
+    #[error("{file} has no network named `{asked}`; it has {parts}")]
     Part {
         /// The file.
         file: String,
-        /// What was asked for.
+        /// The requested part.
         asked: String,
-        /// Names of those that it has.
+        /// Names of its parts.
         parts: String,
     },
-    /// The file does not say its architecture and fits several that differ in what no weights show.
+    /// The file does not name its architecture, and matches several with the same parameters.
     #[error(
-        "{file}: names and shapes of its weights are those of more than one network ({fitting}); name \
-         one of these with the file as its weights"
+        "{file} does not name its architecture, and its weights match several: {fitting}; choose one of them \
+         together with the weight file"
     )]
     Ambiguous {
         /// The file.
@@ -196,23 +193,23 @@ pub enum LoadError {
         /// Names of the architectures.
         fitting: String,
     },
-    /// The file says another architecture than was asked for, or one that does not exist.
-    #[error("{file}: holds a network of architecture `{found}`, not {expected}")]
+    /// The file names another architecture than requested, or an unknown one.
+    #[error("{file} contains a network of the architecture `{found}`, not {expected}")]
     Architecture {
         /// The file.
         file: String,
-        /// What its metadata says.
+        /// The architecture in its metadata.
         found: String,
-        /// What was expected.
+        /// The expected architecture.
         expected: String,
     },
-    /// The file is no ONNX file that can be used.
+    /// The ONNX file cannot be used.
     #[error(transparent)]
     Onnx(#[from] dvm_onnx::OnnxError),
-    /// The network takes pictures of other channels than red, green and blue.
+    /// The input has a number of channels that is not supported.
     #[error(
-        "{file}: its input `{input}` takes pictures of {channels} channels, but pictures are prepared with \
-         three (red, green, blue) or one (grey); {}",
+        "{file}: its input `{input}` has {channels} channels; dvm supports three (red, green, blue) and one \
+         (grey); {}",
         channels_advice(*channels)
     )]
     Channels {
@@ -223,14 +220,14 @@ pub enum LoadError {
         /// Channels of its input.
         channels: usize,
     },
-    /// Its user says of the output what the file contradicts.
+    /// The requested output contradicts the file.
     #[error("{file}: its output cannot be {}, because the file ends with {end}", asked.meaning())]
     Output {
         /// The file.
         file: String,
-        /// What its user says.
+        /// The requested output.
         asked: Output,
-        /// What is at its end.
+        /// The end of the network.
         end: String,
     },
     /// The graph cannot be run.
@@ -238,7 +235,7 @@ pub enum LoadError {
     Graph {
         /// The file.
         file: String,
-        /// Why.
+        /// The reason.
         source: dvm_engine::Error,
     },
     /// The file's metadata is damaged.
@@ -246,27 +243,27 @@ pub enum LoadError {
     Metadata {
         /// The file.
         file: String,
-        /// Which entry.
+        /// The metadata key.
         key: &'static str,
         /// What is wrong with it.
         detail: String,
     },
-    /// No weights are at hand for this architecture.
+    /// The architecture has no embedded weights.
     #[error(
-        "{architecture} has no weights of its own here; give a weight file, such as the published \
-         {published}, or choose {embedded}, which come with the program"
+        "{architecture} has no embedded weights; give a weight file, such as the published {published}, or use \
+         {embedded}, whose weights are embedded"
     )]
     NoWeights {
         /// Name of the architecture.
         architecture: &'static str,
         /// The published file's name.
         published: &'static str,
-        /// Networks that are embedded.
+        /// The embedded networks.
         embedded: String,
     },
 }
 
-/// What to do about a network of so many channels.
+/// What to do about this number of channels.
 fn channels_advice(channels: usize) -> &'static str {
     match channels {
         4 => {
@@ -278,10 +275,10 @@ fn channels_advice(channels: usize) -> &'static str {
 }
 
 impl Architecture {
-    /// The network that comes with this crate.
+    /// The embedded network.
     ///
     /// # Errors
-    /// [`LoadError::NoWeights`] if none does.
+    /// [`LoadError::NoWeights`] if there is none.
     pub fn embedded(&'static self) -> Result<Pretrained, LoadError> {
         let Some(bytes) = self.embedded else {
             let embedded: Vec<&str> = all()
@@ -298,8 +295,7 @@ impl Architecture {
         Pretrained::of_weights(weights, Some(self), None)
     }
 
-    /// The network for ImageNet's classes with weights that follow from their names
-    /// ([`dvm_engine::seeded`]): they know nothing, but take as long to compute with as any.
+    /// The network for ImageNet's classes with random weights ([`dvm_engine::seeded`]), for measuring time.
     pub fn random(&'static self) -> Pretrained {
         Pretrained {
             origin: Origin::Zoo(self),
@@ -318,11 +314,11 @@ impl Architecture {
 }
 
 impl Pretrained {
-    /// Reads a weight file. Without `architecture`, the file's metadata says it, or else the names
-    /// of its tensors do.
+    /// Reads a weight file. Without `architecture`, it is recognised from the metadata or the tensors' names
+    /// and shapes.
     ///
     /// # Errors
-    /// [`LoadError`] names the file and what does not fit.
+    /// [`LoadError`] names the file and the problem.
     pub fn read(
         path: &Path,
         architecture: Option<&'static Architecture>,
@@ -330,8 +326,7 @@ impl Pretrained {
         Self::read_for(path, architecture, None)
     }
 
-    /// As [`Pretrained::read`]; an ONNX file that leaves the size of its pictures open becomes a network
-    /// for pictures of `size`, rows and columns.
+    /// As [`Pretrained::read`]; `size` (rows and columns) is the input size of an ONNX file with dynamic size.
     ///
     /// # Errors
     /// As [`Pretrained::read`].
@@ -343,7 +338,7 @@ impl Pretrained {
         Self::read_part(path, architecture, size, None)
     }
 
-    /// As [`Pretrained::read_for`]. Of several networks in the file, `part` is taken: by its prefix
+    /// As [`Pretrained::read_for`]. `part` selects one of several networks in the file: by its prefix
     /// (`state_dict_ema`), a word of it, or `ema`, `raw`, `teacher`, `student`.
     ///
     /// # Errors
@@ -368,7 +363,7 @@ impl Pretrained {
             return Err(LoadError::Part {
                 file: path.display().to_string(),
                 asked: asked.into(),
-                parts: "one network, as an ONNX file has".into(),
+                parts: "one network, like every ONNX file".into(),
             });
         }
         let opened = OnnxFile::open(path)?;
@@ -379,8 +374,8 @@ impl Pretrained {
             None => Self::read_onnx(path, &opened, size),
             Some(architecture) => Err(LoadError::Architecture {
                 file: path.display().to_string(),
-                found: "its own, which an ONNX file brings along".into(),
-                expected: format!("`{}`; name the file alone", architecture.name),
+                found: "of its own graph".into(),
+                expected: format!("`{}`; give only the ONNX file", architecture.name),
             }),
         }
     }
@@ -407,7 +402,7 @@ impl Pretrained {
         let chosen = choose(weights, architecture, part)?;
         let mut remarks = chosen.remarks;
         remarks.warnings.splice(0..0, recognised.warnings);
-        // Where the file has no such layer, the mismatch below says so.
+        // If the file has no such layer, the mismatch below is reported.
         let outputs = outputs_of(&chosen.weights, architecture.head).unwrap_or(IMAGENET_CLASSES);
         let network = network(chosen.weights, architecture, outputs)?;
         let (output, told_output) = output::of_weights(&metadata, outputs, &file, &mut remarks)?;
@@ -427,7 +422,7 @@ impl Pretrained {
     }
 }
 
-/// Whether a file is an ONNX model: by its ending, or by how it begins.
+/// Whether a file is an ONNX model, by its extension or its first bytes.
 fn is_onnx(path: &Path) -> bool {
     if path
         .extension()
@@ -435,7 +430,7 @@ fn is_onnx(path: &Path) -> bool {
     {
         return true;
     }
-    // Nothing but a file is opened, for a pipe could block for ever.
+    // Only files are opened: a pipe could block for ever.
     if !std::fs::metadata(path).is_ok_and(|facts| facts.is_file()) {
         return false;
     }
@@ -452,15 +447,15 @@ pub fn imagenet_classes() -> Vec<String> {
     serde_json::from_str(include_str!("imagenet_classes.json")).expect("a list of strings")
 }
 
-/// Whether class names can be shown in tables, figures and folder names: each has 1 to 200
-/// characters, none of which is a control character.
+/// Checks that class names can be used in tables, figures and folder names: each must have 1 to 200 characters,
+/// without control characters.
 ///
 /// # Errors
-/// Which one is not fit, as the end of a sentence.
+/// The first invalid name, as the end of a sentence.
 pub fn check_class_names(names: &[String]) -> Result<(), String> {
     for (index, name) in names.iter().enumerate() {
         if name.is_empty() {
-            return Err(format!("has no name for class {index}"));
+            return Err(format!("has an empty name for class {index}"));
         }
         if name.chars().count() > 200 {
             return Err(format!(
@@ -493,7 +488,7 @@ fn network(
     let is_there = |wanted: &Parameter| weights.get(&wanted.name).is_some();
     let mut heads = whole.parameters().iter();
     let has_heads = heads.any(|p| !used.contains(&p.name[..]) && is_there(p));
-    // Some files lack the heads that only training has.
+    // Some files lack the auxiliary heads.
     let blueprint = if has_heads || used.len() == whole.parameters().len() {
         whole
     } else {
@@ -545,7 +540,7 @@ pub(crate) fn classes(
     let classes = Output::classes(outputs);
     if names.len() != classes {
         return Err(damaged(format!(
-            "names {} classes, the network has {classes}",
+            "has {} class names, but the network has {classes} classes",
             names.len()
         )));
     }
@@ -561,7 +556,7 @@ fn preprocess(
     Ok(own.unwrap_or_else(|| usual.preprocess.clone()))
 }
 
-/// The preprocessing that this program wrote into a file.
+/// The preprocessing in dvm's metadata of a file.
 pub(crate) fn own_preprocess(
     metadata: &BTreeMap<String, String>,
     file: &str,

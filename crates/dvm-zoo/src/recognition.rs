@@ -1,17 +1,17 @@
-//! Which architecture a weight file is of.
+//! Recognises the architecture of a weight file.
 
 use dvm_engine::weights::{Parts, Weights, parts};
 
 use crate::choice::names_and_shapes;
 use crate::{ARCHITECTURE_KEY, Architecture, LoadError, Published, Source, all, lookalikes, names};
 
-/// An architecture, and what speaks against it.
+/// An architecture, and reasons for doubt.
 pub(crate) struct Recognised {
     pub architecture: &'static Architecture,
     pub warnings: Vec<String>,
 }
 
-/// The architecture that was asked for, or that the file says, or that its names and shapes are of.
+/// The requested architecture, or the one that the file names, or the one that its names and shapes match.
 pub(crate) fn architecture_of(
     weights: &Weights,
     asked: Option<&'static Architecture>,
@@ -48,10 +48,10 @@ pub(crate) fn architecture_of(
     }
 }
 
-/// What the file says of itself, and its name, against an architecture whose names and shapes it has.
+/// Compares the network that the file names, and the file's name, with the architecture that it matches.
 ///
 /// # Errors
-/// [`LoadError::LookAlike`] if the file says that it is another network, and nobody asked for this one.
+/// [`LoadError::LookAlike`] if the file names another network, unless this architecture was requested.
 fn against(
     weights: &Weights,
     architecture: &'static Architecture,
@@ -62,9 +62,9 @@ fn against(
     for name in lookalikes::said(weights) {
         let twin = crate::find(&name).filter(|other| other.name != architecture.name);
         let difference = match twin {
-            // A file of several networks may say the name of another one.
+            // A file of several networks may name another one.
             Some(twin) if parts_of(weights, twin).complete.is_empty() => None,
-            Some(_) => Some("another network of the same names and shapes".to_owned()),
+            Some(_) => Some("another network with the same names and shapes".to_owned()),
             None => lookalikes::difference(&name, architecture),
         };
         let Some(difference) = difference else {
@@ -79,7 +79,7 @@ fn against(
             });
         }
         warnings.push(format!(
-            "{file} says that its network is `{name}`, not {}: {difference}",
+            "{file} names its network `{name}`, not {}: {difference}",
             architecture.name
         ));
     }
@@ -89,14 +89,14 @@ fn against(
         && let Some(difference) = lookalikes::difference(stem, architecture)
     {
         warnings.push(format!(
-            "the name of {file} is that of a network which looks like {0} by its weights, but is not: \
-             {difference}; its answers are wrong if it is no {0}",
+            "by its name, {file} is another network with the parameters of {0}: {difference}; if so, the results \
+             of {0} are wrong",
             architecture.name
         ));
     }
     warnings.extend(
         lookalikes::output_stride(weights)
-            .map(|why| format!("{file} is taken for {}, but {why}", architecture.name)),
+            .map(|why| format!("{file} is read as {}, but {why}", architecture.name)),
     );
     Ok(Recognised {
         architecture,
@@ -104,7 +104,7 @@ fn against(
     })
 }
 
-/// What `here` says of a name of another port, be it behind a prefix (`module.`), which stays.
+/// Applies `here` to a name of another port. A prefix (`module.`) is kept.
 pub(crate) fn behind_prefix(name: &str, here: fn(&str) -> Option<String>) -> Option<String> {
     let dots = name.match_indices('.').map(|(dot, _)| dot + 1);
     let mut starts = std::iter::once(0).chain(dots);
@@ -114,8 +114,8 @@ pub(crate) fn behind_prefix(name: &str, here: fn(&str) -> Option<String>) -> Opt
     })
 }
 
-/// What a file's name says that TensorFlow computes otherwise than the architecture that was asked for,
-/// under the same names and shapes.
+/// TensorFlow's variant of the requested architecture (same names and shapes), if the file's name shows that it
+/// is that.
 fn tensorflows(weights: &Weights, asked: &Architecture) -> Option<&'static Architecture> {
     let name = format!("tf_{}", asked.name);
     let other = crate::find(&name).filter(|other| other.name != asked.name)?;
@@ -128,10 +128,9 @@ fn file_name(weights: &Weights) -> String {
     file.take(1).collect::<String>().to_ascii_lowercase()
 }
 
-/// The architecture whose every parameter has a tensor of its name and size, perhaps behind a prefix;
-/// of several (the names of ResNet-18 are among those of ResNet-34) the one with most parameters, and of
-/// several with as many the one that the file is named after. How many classes there are does not
-/// matter.
+/// The architecture whose parameters are all in the file, by name and size, possibly with a prefix. Of several
+/// (ResNet-34 has all names of ResNet-18), the one with most parameters; of several with the same number, the
+/// one in the file's name. The number of classes does not matter.
 fn recognised(weights: &Weights) -> Result<&'static Architecture, LoadError> {
     let fitting: Vec<(usize, &'static Architecture)> = all()
         .filter_map(|architecture| Some((fits(weights, architecture)?, architecture)))
@@ -149,7 +148,7 @@ fn recognised(weights: &Weights) -> Result<&'static Architecture, LoadError> {
         });
     };
     let others: Vec<&Architecture> = best.collect();
-    // timm's own networks have the names and shapes of those that it took from TensorFlow.
+    // timm's own networks have the names and shapes of those that it converted from TensorFlow.
     let has_twin = first.name.starts_with("tf_") && file_has_names_of(weights, first);
     if others.is_empty() && !has_twin {
         return Ok(first);
@@ -165,7 +164,7 @@ fn recognised(weights: &Weights) -> Result<&'static Architecture, LoadError> {
     let mut fitting = fitting.join(", ");
     if others.is_empty() {
         let twin = first.name.trim_start_matches("tf_");
-        fitting += &format!(", and timm's {twin}, which this program does not have");
+        fitting += &format!(", and timm's {twin}, which dvm does not have");
     }
     Err(LoadError::Ambiguous {
         file: weights.file().into(),
@@ -173,7 +172,7 @@ fn recognised(weights: &Weights) -> Result<&'static Architecture, LoadError> {
     })
 }
 
-/// Whether the file has the architecture's own names rather than those of another port.
+/// Whether the file has the architecture's names, not those of another port.
 fn file_has_names_of(weights: &Weights, architecture: &Architecture) -> bool {
     let blueprint = (architecture.build)(1);
     let first = &blueprint.parameters()[0].name;
@@ -184,13 +183,13 @@ fn file_has_names_of(weights: &Weights, architecture: &Architecture) -> bool {
     })
 }
 
-/// The number of the architecture's parameters, if the file has all of them behind one prefix.
+/// The number of the architecture's parameters, if the file has all of them with the same prefix.
 fn fits(weights: &Weights, architecture: &Architecture) -> Option<usize> {
     let parts = parts_of(weights, architecture);
     (!parts.complete.is_empty()).then_some(parts.wanted)
 }
 
-/// What the file holds of an architecture, by whatever port's names.
+/// The parts of the file that match an architecture, by the names of any port.
 fn parts_of(weights: &Weights, architecture: &Architecture) -> Parts {
     let wanted = names_and_shapes(architecture, false);
     let Some(other_names) = architecture.other_names else {
@@ -207,7 +206,7 @@ fn parts_of(weights: &Weights, architecture: &Architecture) -> Parts {
     parts(names, &wanted, Some(architecture.head))
 }
 
-/// The architecture that the file has most of, where that is nearly all, and what it lacks.
+/// The nearest architecture, if nearly all of it is in the file, and what is missing.
 fn nearest(weights: &Weights) -> Option<String> {
     let found = all().map(|architecture| (parts_of(weights, architecture), architecture));
     let share = |parts: &Parts| parts.fitting as f64 / parts.wanted.max(1) as f64;
@@ -218,14 +217,14 @@ fn nearest(weights: &Weights) -> Option<String> {
     });
     let (parts, architecture) = nearest.filter(|(parts, _)| share(parts) >= 0.8)?;
     Some(format!(
-        "{} is nearest: {} of its {} tensors are there",
+        "{} is the nearest: {} of its {} tensors match",
         architecture.name, parts.fitting, parts.wanted
     ))
 }
 
 impl Architecture {
-    /// The published weights that a file is most likely related to: if its first layer has timm's name
-    /// where it has another here, the first of timm's.
+    /// The published weights that a file is most likely based on: the first of timm, if its first layer has
+    /// timm's name and that differs from the name here.
     pub(crate) fn published_like(&self, weights: &Weights) -> &'static Published {
         let timms = || {
             let other_names = self.other_names?;

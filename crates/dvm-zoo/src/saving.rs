@@ -1,4 +1,4 @@
-//! A network becomes a file that other programs read.
+//! Writes networks as files that other programs can read.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,49 +14,57 @@ use crate::{
     Pretrained,
 };
 
-/// Metadata key of the graph of a network that is no architecture of the zoo: an ONNX model without the
-/// values of its initialisers, in Base64. The tensors of the file are its initialisers.
+/// Metadata key of the graph of a network that is not a known architecture: an ONNX model in Base64, without the
+/// values of its initialisers, which are the tensors of the file.
 pub const GRAPH_KEY: &str = "dvm.graph";
 
-/// What such a network is called.
+/// Metadata key of the name of such a network.
 pub const NAME_KEY: &str = "dvm.name";
 
-/// The kinds of files that a network is written as.
+/// The file formats of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileFormat {
     /// Safetensors with metadata.
     Safetensors,
     /// A state dict as `torch.save` writes it.
     Torch,
-    /// A graph with its weights.
+    /// ONNX: a graph with its weights.
     Onnx,
 }
 
 impl FileFormat {
-    /// All of them, for messages.
-    pub const ENDINGS: &'static str = ".safetensors, .pth, .pt, .onnx";
+    const EXTENSIONS: [(&str, Self); 4] = [
+        ("safetensors", Self::Safetensors),
+        ("pth", Self::Torch),
+        ("pt", Self::Torch),
+        ("onnx", Self::Onnx),
+    ];
 
-    /// What the ending of a file's name says; `None` for endings that say nothing.
+    /// All extensions, for messages: `.safetensors, .pth, …`.
+    pub fn endings() -> String {
+        Self::EXTENSIONS
+            .map(|(extension, _)| format!(".{extension}"))
+            .join(", ")
+    }
+
+    /// The format of a file by its extension; `None` for other extensions.
     pub fn of(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        match &ending[..] {
-            "safetensors" => Some(Self::Safetensors),
-            "pth" | "pt" => Some(Self::Torch),
-            "onnx" => Some(Self::Onnx),
-            _ => None,
-        }
+        let extension = path.extension()?.to_str()?;
+        let mut all = Self::EXTENSIONS.into_iter();
+        all.find(|(known, _)| extension.eq_ignore_ascii_case(known))
+            .map(|(_, format)| format)
     }
 }
 
 impl Pretrained {
-    /// The bytes of a file of this format: weights under the names of the state dict, with what the
-    /// network knows of itself ([`Pretrained::metadata`]), where it came from, and its licence.
+    /// The bytes of a file in this format: weights under the names of the state dict, [`Pretrained::metadata`],
+    /// source and licence.
     ///
-    /// State dicts have all that `load_state_dict` of PyTorch's module asks for, counters among it. An
-    /// ONNX file has the network as it is used, without the heads that only training has.
+    /// State dicts have everything that `load_state_dict` of PyTorch requires, including counters. An ONNX file
+    /// has the network for inference, without auxiliary heads.
     ///
     /// # Errors
-    /// [`ExportError`] for a graph that ONNX has no operators for.
+    /// [`ExportError`] for a graph with nodes that ONNX has no operators for.
     pub fn to_bytes(&self, format: FileFormat) -> Result<Vec<u8>, ExportError> {
         let mut metadata = self.metadata()?;
         if !self.remarks.assumed.is_empty() {
@@ -96,12 +104,11 @@ impl Pretrained {
         })
     }
 
-    /// What a file of this network says of itself, so that it can be read again by
-    /// [`Pretrained::read`].
+    /// The metadata for a file of this network, so that [`Pretrained::read`] can read it.
     ///
     /// # Errors
-    /// [`ExportError`] for a network that is no architecture of the zoo and has nodes that ONNX has no
-    /// operators for.
+    /// [`ExportError`] for a network that is not a known architecture and has nodes that ONNX has no operators
+    /// for.
     pub fn metadata(&self) -> Result<BTreeMap<String, String>, ExportError> {
         let json = |value: Result<String, serde_json::Error>| {
             value.expect("names and numbers can be written")

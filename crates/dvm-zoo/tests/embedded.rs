@@ -1,12 +1,9 @@
-//! The weight files that this crate carries.
+//! The embedded weight files.
 
-mod accuracy;
-
-use std::path::Path;
-
-use accuracy::{relative_error, wide};
 use dvm_engine::weights::Weights;
 use dvm_engine::{Error, Graph, Network, Tensor, seeded};
+use dvm_testing::closeness::{relative_error, wide};
+use dvm_testing::shared;
 use dvm_zoo::Architecture;
 use safetensors::{Dtype, SafeTensors};
 
@@ -39,7 +36,7 @@ fn two_networks_are_embedded() {
 }
 
 #[test]
-fn names_and_shapes_are_those_of_the_architecture() {
+fn names_and_shapes_match_the_architecture() {
     for (architecture, bytes) in embedded() {
         let file = SafeTensors::deserialize(bytes).unwrap();
         let mut found: Vec<(String, Vec<usize>)> = file
@@ -91,7 +88,7 @@ fn all_values_are_finite_and_no_filter_bank_is_all_zero() {
 }
 
 #[test]
-fn the_metadata_says_architecture_classes_and_preprocessing() {
+fn the_metadata_has_architecture_classes_and_preprocessing() {
     for (architecture, bytes) in embedded() {
         let weights = Weights::from_safetensors(bytes, architecture.name).unwrap();
         let metadata = weights.metadata();
@@ -107,7 +104,7 @@ fn the_metadata_says_architecture_classes_and_preprocessing() {
 }
 
 #[test]
-fn the_embedded_networks_have_1000_classes_and_an_opinion() {
+fn the_embedded_networks_have_1000_classes_and_predict_different_ones() {
     for (architecture, bytes) in embedded() {
         let weights = Weights::from_safetensors(bytes, architecture.name).unwrap();
         let network = Network::new(loaded(architecture, weights));
@@ -123,7 +120,7 @@ fn the_embedded_networks_have_1000_classes_and_an_opinion() {
     }
 }
 
-/// Noise and, since weights are made for pictures, smooth colour waves; within ±2.
+/// Noise, and smooth colour waves, which are more like pictures; within ±2.
 fn pictures(count: usize) -> Tensor {
     const SIDE: usize = 224;
     let mut values = seeded::uniform("embedded.input", count * 3 * SIDE * SIDE, -0.5, 0.5);
@@ -136,16 +133,11 @@ fn pictures(count: usize) -> Tensor {
     Tensor::from_nchw(&[count, 3, SIDE, SIDE], &values)
 }
 
-/// The bound on what storing filters as f16 changes, on these pictures: one part in 100 of the
-/// largest logit, and never the first class.
+/// Storing filters as f16 changes logits by at most 1 % of the largest, and never the first class.
 #[test]
-#[ignore = "needs shared/weights beside the checkout"]
+#[ignore = "needs ../shared"]
 fn storing_filters_as_f16_hardly_changes_the_logits() {
     const BOUND: f64 = 1e-2;
-    let folder = Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/weights"
-    ));
     let x = pictures(4);
     for (architecture, bytes) in embedded() {
         let name = architecture.name;
@@ -153,7 +145,7 @@ fn storing_filters_as_f16_hardly_changes_the_logits() {
             architecture,
             Weights::from_safetensors(bytes, name).unwrap(),
         );
-        let original = folder.join(format!("{name}_imagenet.safetensors"));
+        let original = shared::file(&format!("weights/{name}_imagenet.safetensors"));
         let original = loaded(architecture, Weights::read(&original).unwrap());
         let found = embedded.logits(&x).unwrap();
         let expected = original.logits(&x).unwrap();

@@ -1,18 +1,18 @@
-//! Which feature map of each network is the last, where its blocks and stages end, and what they see.
+//! Last feature maps, ends of blocks and stages, and receptive fields of all networks.
 
 use dvm_engine::{Arrangement, Error, Graph, Parameter, SpatialLayout, Tensor};
 
-/// The network as it is used, with zeros for weights: only its geometry is looked at.
+/// The network for inference with zeros as weights; only its geometry is tested.
 fn graph(name: &str) -> Graph {
     let network = (dvm_zoo::find(name).unwrap().build)(2).without_auxiliaries();
     let zeros = |parameter: &Parameter| Ok::<_, Error>(Tensor::zeros(&parameter.shape));
     Graph::new(network, zeros).unwrap()
 }
 
-/// Networks whose last feature map is the same node.
+/// Networks with the same node as last feature map.
 struct Row {
     node: &'static str,
-    /// Name, channels, rows (and as many columns).
+    /// Name, channels, and rows, which equal the columns.
     networks: &'static [(&'static str, usize, usize)],
 }
 
@@ -20,10 +20,10 @@ const fn row(node: &'static str, networks: &'static [(&'static str, usize, usize
     Row { node, networks }
 }
 
-/// By hand, for every network: what pytorch-grad-cam's README asks for, and torchvision's and timm's
-/// module names: `layer4` of a ResNet, `features[-1]` of VGG, SqueezeNet, DenseNet, MobileNet,
+/// By hand, for every network: the layers of pytorch-grad-cam's README, with torchvision's and timm's module
+/// names: `layer4` of a ResNet, `features[-1]` of VGG, SqueezeNet, DenseNet, MobileNet,
 /// `blocks[-1].norm1` of a vision transformer. Where an activation follows that module, the activation.
-/// For pictures of the size that the usual weights take.
+/// For inputs of the size of the default weights.
 const LAST_FEATURE_MAPS: &[Row] = &[
     row("features.12", &[("alexnet", 256, 6)]),
     row("features.20", &[("vgg11", 512, 7)]),
@@ -145,7 +145,7 @@ const LAST_FEATURE_MAPS: &[Row] = &[
 ];
 
 #[test]
-fn the_last_feature_map_of_every_network_is_the_one_that_the_field_reads() {
+fn the_last_feature_map_of_every_network_is_the_usual_one() {
     for architecture in dvm_zoo::all() {
         let name = architecture.name;
         let own = |row: &Row| {
@@ -153,14 +153,14 @@ fn the_last_feature_map_of_every_network_is_the_one_that_the_field_reads() {
             Some((row.node, own.1, own.2))
         };
         let Some((node, channels, side)) = LAST_FEATURE_MAPS.iter().find_map(own) else {
-            panic!("say in LAST_FEATURE_MAPS which node class activation maps read of `{name}`");
+            panic!("add the last feature map of `{name}` to LAST_FEATURE_MAPS");
         };
         let graph = graph(name);
         let (height, width) = architecture.usual().preprocess.crop;
         let found = graph.last_feature_map(&[1, 3, height, width]).unwrap();
         let found = found.unwrap_or_else(|| panic!("{name} has a last feature map"));
         assert_eq!(graph.node(found.node).name, node, "{name}");
-        // A norm of a transformer's block works on tokens, behind that of the class.
+        // The norm of a transformer's block has tokens, after the class token.
         let on_tokens = node.ends_with("norm1") || node.ends_with("ln_1");
         let places = SpatialLayout {
             rows: side,
@@ -184,7 +184,7 @@ fn every_network_has_blocks_that_end_with_its_last_feature_map() {
         let map = graph.last_feature_map(&input).unwrap().unwrap();
         assert_eq!(last.map, map, "{}", architecture.name);
         assert!(last.ends_stage, "{}", architecture.name);
-        // Nothing behind an output reads what is before it, but in the last block of a transformer.
+        // No node after a block reads a node before its output, except in the last block of a transformer.
         for output in outputs
             .iter()
             .filter(|output| output.map.layout.arrangement == Arrangement::Map)
@@ -246,7 +246,7 @@ fn stages_end_where_timm_takes_features() {
                 ("features.30", 32, 512),
             ],
         ),
-        // timm leaves out the layer behind the last block, which is where CAM looks.
+        // timm omits the layer after the last block, which CAM uses.
         (
             "efficientnet_lite0",
             &[
@@ -276,7 +276,7 @@ fn stages_end_where_timm_takes_features() {
 }
 
 #[test]
-fn blocks_are_what_the_papers_call_so() {
+fn blocks_are_those_of_the_papers() {
     let blocks = |name: &str| -> Vec<String> {
         let graph = graph(name);
         let outputs = graph.block_outputs(&[1, 3, 224, 224]).unwrap();
@@ -293,7 +293,7 @@ fn blocks_are_what_the_papers_call_so() {
     let residual = (1..5).flat_map(|l| (0..2).map(move |b| format!("layer{l}.{b}.relu2")));
     let stem = ["relu", "maxpool"].map(String::from);
     assert_eq!(resnet, stem.into_iter().chain(residual).collect::<Vec<_>>());
-    // With and without shortcut: each block ends with its projection or its sum.
+    // Each block ends with its sum, or with its projection if it has no shortcut.
     let lite = blocks("efficientnet_lite0");
     let of_lite = [
         "blocks.0.0.bn2",
@@ -318,7 +318,7 @@ fn blocks_are_what_the_papers_call_so() {
 }
 
 #[test]
-fn receptive_fields_are_those_computed_by_hand() {
+fn receptive_fields_equal_those_computed_by_hand() {
     for (name, node, size) in [
         ("resnet18", "layer4.1.relu2", 435),
         // torchvision has the stride in the 3×3 convolution; with it in the 1×1 before, it is 483.

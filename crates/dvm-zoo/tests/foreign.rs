@@ -1,11 +1,11 @@
-//! Networks of other frameworks are named, with the command that converts them.
+//! Network files of other frameworks are recognised, with the command that converts them.
 
 use std::path::{Path, PathBuf};
 
 use dvm_zoo::Pretrained;
 use tempfile::TempDir;
 
-/// What is said of a file or folder that is no network of this program.
+/// The error for a file or folder of another framework.
 fn said(path: &Path) -> String {
     match Pretrained::read(path, None) {
         Ok(_) => panic!("it was loaded"),
@@ -50,7 +50,7 @@ fn archive(names: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn formats_are_told_by_their_content_whatever_the_ending() {
+fn formats_are_recognised_by_content_not_by_extension() {
     let folder = TempDir::new().unwrap();
     let keras = archive(&["metadata.json", "config.json", "model.weights.h5"]);
     let script = archive(&[
@@ -128,7 +128,7 @@ fn formats_are_told_by_their_content_whatever_the_ending() {
 }
 
 #[test]
-fn folders_of_other_frameworks_are_told_by_what_lies_in_them() {
+fn folders_of_other_frameworks_are_recognised_by_their_files() {
     let folder = TempDir::new().unwrap();
     file(&folder, "saved_model.pb", b"\x08\x01\x12\x02\x0a\0");
     let told = said(folder.path());
@@ -147,7 +147,7 @@ fn folders_of_other_frameworks_are_told_by_what_lies_in_them() {
 }
 
 #[test]
-fn the_command_names_the_file_and_what_it_becomes() {
+fn the_command_names_input_and_output_file() {
     let folder = TempDir::new().unwrap();
     let told = said(&file(&folder, "flowers.tflite", b"\x20\0\0\0TFL3"));
     let command = "`python -m tf2onnx.convert --tflite flowers.tflite --output flowers.onnx`";
@@ -155,7 +155,7 @@ fn the_command_names_the_file_and_what_it_becomes() {
 }
 
 #[test]
-fn an_onnx_file_without_a_producer_is_no_core_ml_model() {
+fn an_onnx_file_without_a_producer_is_not_a_core_ml_model() {
     let folder = TempDir::new().unwrap();
     let graph = b"\x08\x08\x12\x07pytorch\x3a\x00";
     let told = said(&file(&folder, "model.onnx", graph));
@@ -165,7 +165,7 @@ fn an_onnx_file_without_a_producer_is_no_core_ml_model() {
 }
 
 #[test]
-fn archives_that_are_cut_or_lie_are_no_reason_to_fail_otherwise() {
+fn damaged_archives_do_not_panic() {
     let folder = TempDir::new().unwrap();
     let whole = archive(&["net/data.pkl", "net/code/a.py"]);
     for length in 0..whole.len() {

@@ -1,9 +1,9 @@
-//! The forms of a network give the same bits, so that a walk over one can stand for a walk over another.
+//! All forms of a network compute the same bits.
 
 use dvm_engine::{Keep, Mode, Network, Tensor, seeded};
 use dvm_zoo::Architecture;
 
-/// The values of every node of the fused form, taken from a walk over the folded one.
+/// The values of every node of the fused form, from a walk over the folded one.
 fn assert_same_bits(architecture: &Architecture, side: usize) {
     let network = Network::new(seeded::graph((architecture.build)(10)));
     let shape = [1, 3, side, side];
@@ -26,7 +26,7 @@ fn assert_same_bits(architecture: &Architecture, side: usize) {
 
 /// One network of each kind of layers.
 #[test]
-fn every_value_of_the_fused_form_is_that_of_the_folded_form() {
+fn fused_and_folded_form_compute_the_same_values() {
     for name in [
         "resnet18",
         "mobilenet_v2",
@@ -45,9 +45,9 @@ fn every_value_of_the_fused_form_is_that_of_the_folded_form() {
     }
 }
 
-/// Its fused form computes only the class token behind the last attention.
+/// The fused form computes only the class token after the last attention.
 #[test]
-fn a_class_token_of_the_fused_form_is_that_of_the_folded_form() {
+fn fused_and_folded_form_compute_the_same_class_token() {
     let found = dvm_zoo::find("vit_tiny_patch16_224").unwrap();
     assert_same_bits(found, 224);
 }

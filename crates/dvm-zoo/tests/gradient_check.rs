@@ -1,4 +1,4 @@
-//! Networks check their own gradients: those of the zoo pass, and broken ones are found.
+//! The gradient check: all architectures pass, and wrong gradients are found.
 
 use std::fmt::Debug;
 
@@ -7,13 +7,13 @@ use dvm_engine::rules::{Composite, Rule, TRUE_GRADIENT, Where};
 use dvm_engine::{Error, GradientCheck, Graph, Network, Node, NodeId, Tensor, seeded};
 use dvm_zoo::Architecture;
 
-/// Rows and columns of the picture: few, so that it is fast.
+/// Rows and columns of the input: few, to be fast.
 fn sizes(architecture: &Architecture) -> Vec<(usize, usize)> {
     let name = architecture.name;
     match name {
-        // Smaller ones leave their last layers nothing to see.
+        // The last layers of these networks need larger inputs.
         "alexnet" | "inception_v3" => vec![(79, 77), (96, 80)],
-        // They take no others.
+        // These networks have a fixed input size.
         _ if name.starts_with("vit") || name.starts_with("deit") => {
             vec![architecture.input_size()]
         }
@@ -34,12 +34,12 @@ fn checked(
     graph.check_gradient(&input, usize::MAX, rules)
 }
 
-/// The true gradient with a mistake in it.
+/// A gradient with a mistake.
 #[derive(Clone, Copy, Debug)]
 enum Mistake {
     /// Every gradient is multiplied by this.
     Factor(f32),
-    /// The last input gets none.
+    /// The last input gets no gradient.
     Missing,
 }
 
@@ -72,7 +72,7 @@ fn broken(node: &str, mistake: Mistake) -> Composite {
     Composite::new().with(Where::Node(node.into()), mistake)
 }
 
-/// Names of the nodes whose value joins several.
+/// Names of nodes with several inputs.
 fn joins(graph: &Graph) -> Vec<String> {
     let nodes = graph.nodes().iter().filter(|node| node.inputs.len() > 1);
     nodes.map(|node| node.name.clone()).collect()
@@ -113,7 +113,7 @@ fn the_gradients_of_every_family_are_right() {
 }
 
 #[test]
-fn mistakes_are_found_and_the_node_is_named() {
+fn mistakes_are_found_with_the_node() {
     let graph = network(dvm_zoo::find("resnet18").unwrap());
     let graph = graph.folded();
     let found = |node: &str, mistake| {
@@ -141,10 +141,10 @@ fn mistakes_are_found_and_the_node_is_named() {
     }
 }
 
-/// Measures, over the whole zoo, how often a right gradient is called wrong, and how often a wrong one is
-/// found; the figures are in `docs/checking-gradients.md`.
+/// Measures false alarms and found mistakes over all architectures; the results are in
+/// `docs/checking-gradients.md`.
 #[test]
-#[ignore = "it takes minutes: cargo test --release --test gradient_check -- --ignored --nocapture"]
+#[ignore = "takes long: cargo test --release --test gradient_check -- --ignored --nocapture"]
 fn rates_over_the_whole_zoo() {
     const MISTAKES: [(&str, Mistake); 5] = [
         ("twice", Mistake::Factor(2.0)),

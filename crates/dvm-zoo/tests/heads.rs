@@ -1,8 +1,8 @@
-//! The layers that are replaced for other classes: those that the seed, a script of PyTorch, replaced by hand.
+//! The layers that are replaced for other classes: the same as in a PyTorch script that replaces them by hand.
 
 use dvm_engine::{Graph, Parameter, Tensor};
 
-/// The networks that the seed trains, with the layers that it replaces.
+/// The networks of the script, with the layers that it replaces.
 const OF_THE_SEED: [(&str, &[&str]); 6] = [
     ("alexnet", &["classifier.6"]),
     ("densenet161", &["classifier"]),
@@ -19,7 +19,7 @@ fn graph(name: &str) -> Graph {
 }
 
 #[test]
-fn the_last_layer_of_the_seed_s_networks_and_nothing_else_is_replaced() {
+fn only_the_last_layer_of_the_scripts_networks_is_replaced() {
     for (name, layers) in OF_THE_SEED {
         let before = graph(name);
         let heads: Vec<&str> = before
@@ -42,7 +42,7 @@ fn the_last_layer_of_the_seed_s_networks_and_nothing_else_is_replaced() {
                 shape[0] = 5;
             }
             assert_eq!((&new.name, &new.shape), (&old.name, &shape), "{name}");
-            // The layers that stay keep their values.
+            // The other layers keep their values.
             let is_fresh = value.data().iter().all(|&v| v == 1.0);
             assert_eq!(is_fresh, is_head, "{name}: {}", old.name);
         }
@@ -50,7 +50,7 @@ fn the_last_layer_of_the_seed_s_networks_and_nothing_else_is_replaced() {
 }
 
 #[test]
-fn every_network_has_one_head_that_can_be_replaced_beside_those_of_training() {
+fn every_network_has_one_replaceable_head_beside_auxiliary_ones() {
     for architecture in dvm_zoo::all() {
         let blueprint = (architecture.build)(3);
         let zeros = |p: &Parameter| Ok::<_, dvm_engine::Error>(Tensor::zeros(&p.shape));

@@ -1,15 +1,14 @@
-//! Changes of a picture, computed from its values in every network of the zoo, against the changed
-//! pictures computed as a whole.
+//! Incremental computation of changed pictures in every architecture, compared with full computation.
 
 use dvm_engine::incremental::{Change, Incremental, Rectangle};
 use dvm_engine::{Arithmetic, Network, Tensor, seeded};
 
-/// Rows and columns of the picture: odd numbers, so that strides leave a rest.
+/// Rows and columns of the picture: odd, so that strides leave a remainder.
 fn size(architecture: &str) -> (usize, usize) {
     match architecture {
-        // Smaller ones leave their last layers nothing to see.
+        // The last layers of these networks need larger inputs.
         "alexnet" | "inception_v3" => (79, 77),
-        // Takes no others.
+        // These networks have a fixed input size.
         "vit_tiny_patch16_224" => (224, 224),
         _ => (65, 59),
     }
@@ -36,7 +35,7 @@ fn covered(picture: &Tensor, rectangle: Rectangle) -> (Tensor, Change) {
     (whole, change)
 }
 
-/// At all four corners, inside, one pixel, and all of the picture.
+/// At all four corners, inside, one pixel, and the whole picture.
 fn rectangles((h, w): (usize, usize)) -> Vec<Rectangle> {
     [
         (0..20, 0..20),
@@ -52,7 +51,7 @@ fn rectangles((h, w): (usize, usize)) -> Vec<Rectangle> {
     .collect()
 }
 
-/// Networks that only repeat the layers of a smaller one of their family.
+/// Networks with the same layers as a smaller one of their family.
 const REPETITIONS: [&str; 20] = [
     "densenet161",
     "densenet169",
@@ -76,7 +75,7 @@ const REPETITIONS: [&str; 20] = [
     "wide_resnet50_2",
 ];
 
-/// The same of whole families: all but these.
+/// Families of which only these are tested.
 const OF_FAMILIES: [(&str, &str); 7] = [
     ("efficientnet_b", "efficientnet_b0"),
     ("efficientnet_lite", "efficientnet_lite0"),
@@ -94,7 +93,7 @@ fn is_repetition(name: &str) -> bool {
 }
 
 #[test]
-fn every_network_gives_what_whole_pictures_give() {
+fn every_network_computes_the_same_as_for_whole_pictures() {
     for architecture in dvm_zoo::all().filter(|a| !is_repetition(a.name)) {
         let name = architecture.name;
         let size = size(name);
@@ -125,7 +124,7 @@ fn every_network_gives_what_whole_pictures_give() {
     }
 }
 
-/// Networks that PyTorch exported, by file, with the zoo's own.
+/// Networks exported by PyTorch, by file, with the same architecture here.
 const EXPORTED: [(&str, &[u8]); 4] = [
     (
         "resnet18",
@@ -146,7 +145,7 @@ const EXPORTED: [(&str, &[u8]); 4] = [
 ];
 
 #[test]
-fn a_change_takes_as_few_products_in_an_exported_network_as_in_our_own() {
+fn a_change_needs_as_few_products_in_an_exported_network_as_in_the_architecture() {
     let picture = picture((224, 224));
     let products = |graph: dvm_engine::Graph| -> Vec<u64> {
         let network = Network::new(graph);

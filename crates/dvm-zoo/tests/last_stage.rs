@@ -1,4 +1,4 @@
-//! Where the last stage of each family begins.
+//! The start of the last stage of each family.
 
 use dvm_engine::passes::{cut, last_cut};
 use dvm_engine::{Graph, Parameter, Tensor, seeded};
@@ -8,7 +8,7 @@ fn graph(name: &str) -> Graph {
 }
 
 #[test]
-fn the_last_stage_is_what_works_at_the_coarsest_resolution() {
+fn the_last_stage_is_the_part_with_the_coarsest_resolution() {
     for (name, before, first) in [
         (
             "efficientnet_b0",

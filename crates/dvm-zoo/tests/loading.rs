@@ -1,4 +1,4 @@
-//! How a weight file becomes a network.
+//! Reading weight files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use tempfile::TempDir;
 
-/// Writes SqueezeNet with seeded weights for `classes` classes, every name behind `prefix`.
+/// Writes SqueezeNet with seeded weights for `classes` classes, with `prefix` before each name.
 fn squeezenet(
     folder: &TempDir,
     prefix: &str,
@@ -52,7 +52,7 @@ fn failure(path: &Path, architecture: Option<&str>) -> String {
 }
 
 #[test]
-fn a_bare_file_is_recognised_by_its_names_behind_any_prefix() {
+fn a_file_without_metadata_is_recognised_by_its_names_with_any_prefix() {
     let folder = TempDir::new().unwrap();
     for prefix in ["", "module.", "module.backbone."] {
         let network = Pretrained::read(&squeezenet(&folder, prefix, 5, &[]), None).unwrap();
@@ -71,7 +71,7 @@ fn a_bare_file_is_recognised_by_its_names_behind_any_prefix() {
 }
 
 #[test]
-fn metadata_says_architecture_classes_and_preprocessing() {
+fn metadata_has_architecture_classes_and_preprocessing() {
     let folder = TempDir::new().unwrap();
     let preprocess = r#"{"resize": "none", "interpolation": "bilinear", "crop": [64, 96],
                          "mean": [0.5, 0.5, 0.5], "std": [1, 1, 1]}"#;
@@ -86,29 +86,29 @@ fn metadata_says_architecture_classes_and_preprocessing() {
 }
 
 #[test]
-fn class_names_of_another_number_are_refused() {
+fn a_wrong_number_of_class_names_is_an_error() {
     let folder = TempDir::new().unwrap();
     let file = squeezenet(&folder, "", 3, &[(CLASSES_KEY, r#"["daisy", "roses"]"#)]);
     let error = failure(&file, None);
     assert!(
-        error.contains("names 2 classes, the network has 3"),
+        error.contains("has 2 class names, but the network has 3 classes"),
         "{error}"
     );
 }
 
 #[test]
-fn a_file_of_another_architecture_than_it_says_or_than_asked_for_is_refused() {
+fn another_architecture_than_in_the_metadata_or_requested_is_an_error() {
     let folder = TempDir::new().unwrap();
     let file = squeezenet(&folder, "", 2, &[(ARCHITECTURE_KEY, "vgg99")]);
     assert!(failure(&file, None).contains("architecture `vgg99`, not one of"));
     let file = squeezenet(&folder, "", 2, &[(ARCHITECTURE_KEY, "squeezenet1_1")]);
     assert!(failure(&file, Some("resnet18")).contains("not `resnet18`"));
     let file = squeezenet(&folder, "", 2, &[]);
-    assert!(failure(&file, Some("resnet18")).contains("do not fit resnet18"));
+    assert!(failure(&file, Some("resnet18")).contains("do not match resnet18"));
 }
 
 #[test]
-fn a_file_of_no_known_architecture_is_refused_with_the_next_step() {
+fn the_error_for_an_unknown_architecture_says_what_to_do() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("other.safetensors");
     let view = TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
@@ -122,7 +122,7 @@ fn a_file_of_no_known_architecture_is_refused_with_the_next_step() {
 }
 
 #[test]
-fn names_and_shapes_of_parameters_tell_architectures_apart() {
+fn architectures_are_recognised_by_names_and_shapes_of_parameters() {
     let parameters = |architecture: &dvm_zoo::Architecture| -> BTreeSet<(String, Vec<usize>)> {
         let blueprint = (architecture.build)(1);
         let parameters = blueprint.parameters().iter();
@@ -133,7 +133,7 @@ fn names_and_shapes_of_parameters_tell_architectures_apart() {
     let all: Vec<_> = dvm_zoo::all().map(|a| (a.name, parameters(a))).collect();
     for (index, (name, one)) in all.iter().enumerate() {
         for (other_name, other) in &all[index + 1..] {
-            // A DeiT is a ViT.
+            // A DeiT has the same parameters as a ViT.
             let same = other_name.strip_prefix("deit_").map(|rest| {
                 let vit = format!("vit_{rest}");
                 *name == vit
@@ -143,8 +143,7 @@ fn names_and_shapes_of_parameters_tell_architectures_apart() {
     }
 }
 
-/// A file of this name that holds a network of the zoo, every parameter under what `rename` makes of its
-/// name.
+/// A file with this name of an architecture; `rename` changes the names of its parameters.
 fn saved(
     folder: &TempDir,
     file: &str,
@@ -164,7 +163,7 @@ fn saved(
     path
 }
 
-/// A file of SqueezeNets for two classes, one behind each prefix, with this number as all of its values.
+/// A file of SqueezeNets for two classes, one per prefix, with this number as all values.
 fn networks(folder: &TempDir, file: &str, parts: &[(&str, f32)], extra: &[&str]) -> PathBuf {
     noted(folder, file, parts, extra, &[])
 }
@@ -203,7 +202,7 @@ fn value(network: &Pretrained) -> f32 {
 }
 
 #[test]
-fn averaged_weights_go_before_the_raw_ones_and_teachers_before_students() {
+fn averaged_weights_and_teachers_are_the_default() {
     let folder = TempDir::new().unwrap();
     for (raw, meant) in [
         ("state_dict.", "state_dict_ema."),
@@ -227,7 +226,7 @@ fn averaged_weights_go_before_the_raw_ones_and_teachers_before_students() {
 }
 
 #[test]
-fn the_part_that_is_asked_for_is_taken_without_a_warning() {
+fn the_requested_part_is_used_without_a_warning() {
     let folder = TempDir::new().unwrap();
     let parts = [("state_dict.", 1.0), ("state_dict_ema.", 2.0)];
     let path = networks(&folder, "two.safetensors", &parts, &[]);
@@ -250,7 +249,7 @@ fn the_part_that_is_asked_for_is_taken_without_a_warning() {
 }
 
 #[test]
-fn two_networks_without_a_convention_are_refused_with_their_names() {
+fn the_error_names_two_networks_without_a_default() {
     let folder = TempDir::new().unwrap();
     for (one, other) in [
         ("model_a.", "model_b."),
@@ -271,7 +270,7 @@ fn two_networks_without_a_convention_are_refused_with_their_names() {
 }
 
 #[test]
-fn the_same_weights_under_two_names_are_one_network() {
+fn two_copies_of_the_same_weights_are_one_network() {
     let folder = TempDir::new().unwrap();
     let parts = [("state_dict.", 1.0), ("model.", 1.0)];
     let path = networks(&folder, "same.safetensors", &parts, &[]);
@@ -280,7 +279,7 @@ fn the_same_weights_under_two_names_are_one_network() {
 }
 
 #[test]
-fn other_networks_of_the_file_are_named_in_a_warning() {
+fn other_networks_in_the_file_are_a_warning() {
     let folder = TempDir::new().unwrap();
     let extra = [
         "generator.up.weight",
@@ -305,7 +304,7 @@ fn other_networks_of_the_file_are_named_in_a_warning() {
 }
 
 #[test]
-fn a_layer_behind_the_network_is_not_left_out() {
+fn a_layer_after_the_network_is_not_ignored() {
     let folder = TempDir::new().unwrap();
     let path = networks(
         &folder,
@@ -320,7 +319,7 @@ fn a_layer_behind_the_network_is_not_left_out() {
 }
 
 #[test]
-fn the_part_is_known_of_a_file_that_was_converted() {
+fn a_converted_file_keeps_the_name_of_the_part() {
     let folder = TempDir::new().unwrap();
     let parts = [("state_dict.", 1.0), ("state_dict_ema.", 2.0)];
     let network = Pretrained::read(&networks(&folder, "a.safetensors", &parts, &[]), None).unwrap();
@@ -332,7 +331,7 @@ fn the_part_is_known_of_a_file_that_was_converted() {
 }
 
 #[test]
-fn a_file_that_says_another_network_than_its_weights_look_like_is_refused() {
+fn a_file_that_names_another_network_than_its_weights_match_is_an_error() {
     let folder = TempDir::new().unwrap();
     let file = |said: &str| {
         noted(
@@ -357,19 +356,19 @@ fn a_file_that_says_another_network_than_its_weights_look_like_is_refused() {
 }
 
 #[test]
-fn a_file_named_after_a_look_alike_gets_a_warning() {
+fn a_file_name_of_a_look_alike_is_a_warning() {
     let folder = TempDir::new().unwrap();
     let read = |name: &str| {
         let path = saved(&folder, name, "resnet18", str::to_owned);
         Pretrained::read(&path, None).unwrap().remarks.warnings
     };
     let warnings = read("resnetblur18-84f4748f.safetensors");
-    assert!(warnings[0].contains("blurs maps"), "{warnings:?}");
+    assert!(warnings[0].contains("blurs feature maps"), "{warnings:?}");
     assert!(read("resnet18-f37072fd.safetensors").is_empty());
 }
 
 #[test]
-fn a_file_that_several_networks_fit_is_told_by_its_name_or_refused() {
+fn a_file_that_matches_several_networks_is_recognised_by_its_name_or_an_error() {
     let folder = TempDir::new().unwrap();
     let as_is = |name: &str| name.to_owned();
     let tiny = |file: &str| saved(&folder, file, "vit_tiny_patch16_224", as_is);
@@ -386,7 +385,7 @@ fn a_file_that_several_networks_fit_is_told_by_its_name_or_refused() {
 }
 
 #[test]
-fn tensorflows_efficientnets_are_not_taken_for_others() {
+fn tensorflows_efficientnets_are_not_confused_with_others() {
     let folder = TempDir::new().unwrap();
     let as_is = |name: &str| name.to_owned();
     let file = |file: &str| saved(&folder, file, "tf_efficientnet_b0", as_is);
@@ -412,7 +411,7 @@ fn tensorflows_efficientnets_are_not_taken_for_others() {
 }
 
 #[test]
-fn a_file_in_timms_layout_is_prepared_for_as_timm_does() {
+fn a_file_in_timms_layout_has_timms_preprocessing() {
     let folder = TempDir::new().unwrap();
     let timms = |name: &str| {
         let name = name.replace("features.0.", "stem.");
@@ -445,7 +444,7 @@ fn a_file_in_timms_layout_is_prepared_for_as_timm_does() {
 }
 
 #[test]
-fn torchvisions_vision_transformers_load_by_their_former_names_too() {
+fn torchvisions_vision_transformers_load_with_their_former_names() {
     let folder = TempDir::new().unwrap();
     let former = |name: &str| {
         let name = name.replace(".mlp.0.", ".mlp.linear_1.");
@@ -459,7 +458,7 @@ fn torchvisions_vision_transformers_load_by_their_former_names_too() {
 }
 
 #[test]
-fn tables_of_positions_are_written_for_torchvision_and_not_missed() {
+fn position_tables_are_written_for_torchvision_and_not_required() {
     let folder = TempDir::new().unwrap();
     let as_is = |name: &str| name.to_owned();
     let path = saved(&folder, "swin.safetensors", "swin_t", as_is);
@@ -478,7 +477,7 @@ fn tables_of_positions_are_written_for_torchvision_and_not_missed() {
 }
 
 #[test]
-fn a_vision_transformer_says_that_it_takes_pictures_of_one_size_only() {
+fn the_error_says_that_a_vision_transformer_has_one_input_size() {
     let graph = seeded::graph((find("vit_tiny_patch16_224").unwrap().build)(2));
     let error = graph.logits(&Tensor::zeros(&[1, 3, 192, 192])).unwrap_err();
     let error = error.to_string();
@@ -489,7 +488,7 @@ fn a_vision_transformer_says_that_it_takes_pictures_of_one_size_only() {
 }
 
 #[test]
-fn a_network_without_weights_says_which_have_some() {
+fn the_error_for_missing_weights_names_the_embedded_networks() {
     let error = match find("resnet18").unwrap().embedded() {
         Ok(_) => panic!("resnet18 is not embedded"),
         Err(error) => error.to_string(),
@@ -502,7 +501,7 @@ fn a_network_without_weights_says_which_have_some() {
 }
 
 #[test]
-fn names_of_the_other_efficientnet_port_become_ours() {
+fn names_of_the_other_efficientnet_port_are_converted() {
     let here = find("efficientnet_lite0").unwrap().other_names.unwrap();
     for (there, expected) in [
         ("_conv_stem.weight", Some("conv_stem.weight")),
@@ -532,13 +531,10 @@ fn names_of_the_other_efficientnet_port_become_ours() {
 }
 
 #[test]
-#[ignore = "needs shared/weights beside the checkout"]
+#[ignore = "needs ../shared"]
 fn the_published_efficientnet_file_is_the_embedded_network() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/weights/efficientnet-lite0-57934424.pth"
-    );
-    let published = Pretrained::read(Path::new(path), None).unwrap();
+    let path = dvm_testing::shared::file("weights/efficientnet-lite0-57934424.pth");
+    let published = Pretrained::read(&path, None).unwrap();
     assert_eq!(published.origin.name(), "efficientnet_lite0");
     let embedded = published.origin.architecture().unwrap().embedded().unwrap();
     let picture = seeded::uniform("picture", 3 * 224 * 224, -1.0, 1.0);
@@ -547,7 +543,7 @@ fn the_published_efficientnet_file_is_the_embedded_network() {
     let (a, b) = (logits(&published), logits(&embedded));
     let largest = a.data().iter().fold(0.0f32, |m, v| m.max(v.abs()));
     for (a, b) in a.data().iter().zip(b.data()) {
-        // What half precision changes, see `embedded.rs`.
+        // The effect of half precision, see `embedded.rs`.
         assert!((a - b).abs() <= 1e-2 * largest);
     }
 }

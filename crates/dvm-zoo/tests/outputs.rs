@@ -1,5 +1,4 @@
-//! What networks of ONNX files answer beside ONNX Runtime (`references/onnx_outputs.py`): their outputs are
-//! understood, whatever the file ends with.
+//! The outputs of networks of ONNX files, compared with ONNX Runtime (`references/onnx_outputs.py`).
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +21,7 @@ fn expected() -> Weights {
     Weights::read(&file("expected.safetensors")).unwrap()
 }
 
-/// The network's numbers for each picture of the references.
+/// The network's outputs for each picture of the references.
 fn answers(network: &Pretrained) -> Vec<Vec<f32>> {
     let weights = expected();
     let pictures = weights.get("pictures").unwrap();
@@ -36,7 +35,7 @@ fn answers(network: &Pretrained) -> Vec<Vec<f32>> {
         .collect()
 }
 
-/// The probabilities of the network's classes are what `expected` makes of the file's output by ONNX Runtime.
+/// Checks that the class probabilities are `expected` of ONNX Runtime's output.
 #[track_caller]
 fn compare(name: &str, output: Output, expected_from: fn(&[f32]) -> Vec<f32>) {
     let network = read(name);
@@ -78,25 +77,25 @@ fn no_and_yes_of_logit(output: &[f32]) -> Vec<f32> {
 }
 
 #[test]
-fn logits_get_a_softmax_and_that_is_told() {
+fn logits_get_a_softmax_and_a_remark() {
     compare("logits", Output::Logits, softmax);
-    assert!(read("logits").remarks.output.unwrap().contains("4 numbers"));
+    assert!(read("logits").remarks.output.unwrap().contains("4 outputs"));
 }
 
 #[test]
-fn a_last_softmax_is_computed_once() {
+fn a_final_softmax_is_not_applied_twice() {
     compare("softmax", Output::Logits, same);
     compare("log_softmax", Output::Logits, exp);
     assert_eq!(read("softmax").remarks.output, None);
 }
 
 #[test]
-fn a_softmax_of_a_softmax_is_what_the_file_computes() {
+fn two_softmaxes_in_the_file_are_both_computed() {
     compare("softmax_of_softmax", Output::Logits, same);
 }
 
 #[test]
-fn probabilities_without_a_last_softmax_are_left_as_they_are() {
+fn probabilities_without_a_final_softmax_are_not_changed() {
     for name in [
         "clipped_softmax",
         "softmax_by_hand",
@@ -112,13 +111,13 @@ fn probabilities_without_a_last_softmax_are_left_as_they_are() {
 }
 
 #[test]
-fn sigmoids_are_labels_with_probabilities_of_their_own() {
+fn sigmoids_are_labels_with_separate_probabilities() {
     compare("sigmoids", Output::LabelLogits, same);
     compare("clipped_sigmoids", Output::LabelProbabilities, same);
 }
 
 #[test]
-fn a_single_number_is_a_no_and_a_yes() {
+fn a_single_output_is_two_classes_no_and_yes() {
     compare("one_logit", Output::LabelLogits, no_and_yes_of_logit);
     compare("one_sigmoid", Output::LabelLogits, no_and_yes);
     compare(
@@ -133,20 +132,20 @@ fn a_single_number_is_a_no_and_a_yes() {
 }
 
 #[test]
-fn an_output_without_the_axis_of_pictures_is_that_of_one_picture() {
+fn an_output_without_a_batch_axis_is_for_one_picture() {
     compare("squeezed", Output::Logits, softmax);
     compare("first_of_batch", Output::Logits, same);
     compare("reshaped_to_row", Output::Logits, same);
 }
 
 #[test]
-fn a_file_for_huge_pictures_takes_no_memory_to_be_understood() {
+fn the_output_of_a_file_for_huge_pictures_is_assumed_without_a_test() {
     let remarks = read("huge").remarks;
-    assert!(remarks.output.unwrap().contains("4 numbers"));
+    assert!(remarks.output.unwrap().contains("4 outputs"));
 }
 
 #[test]
-fn a_user_says_what_the_output_means_and_a_softmax_that_was_left_out_stays_so() {
+fn the_user_sets_the_output_and_a_removed_softmax_stays_removed() {
     let meant = |name: &str, asked| read(name).with_output(asked).map(|n| n.network.output());
     assert_eq!(
         meant("logits", Output::LabelLogits).unwrap(),
@@ -164,9 +163,9 @@ fn a_user_says_what_the_output_means_and_a_softmax_that_was_left_out_stays_so() 
         meant("sigmoids", Output::LabelProbabilities).unwrap(),
         Output::LabelLogits
     );
-    // Exactly one is right, whatever the sigmoids say.
+    // Exactly one class is right, although the file ends with sigmoids.
     assert_eq!(meant("sigmoids", Output::Logits).unwrap(), Output::Logits);
-    // `labels` on numbers that are probabilities already.
+    // `labels` for outputs that are already probabilities.
     let labels = meant("clipped_sigmoids", Output::LabelLogits).unwrap();
     assert_eq!(labels, Output::LabelProbabilities);
     assert_eq!(
@@ -183,7 +182,7 @@ fn a_user_says_what_the_output_means_and_a_softmax_that_was_left_out_stays_so() 
 }
 
 #[test]
-fn what_an_output_means_is_saved_with_the_network() {
+fn the_output_is_saved_with_the_network() {
     let folder = tempfile::tempdir().unwrap();
     for (name, output) in [
         ("sigmoids", Output::LabelLogits),
@@ -204,7 +203,7 @@ fn what_an_output_means_is_saved_with_the_network() {
 }
 
 #[test]
-fn what_is_assumed_stays_so_when_it_is_saved() {
+fn an_assumed_output_stays_assumed_when_it_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["logits", "one_logit"] {
         for format in ["safetensors", "onnx"] {

@@ -1,4 +1,4 @@
-//! The facts about published weights against torchvision's own (`references/published.py`).
+//! Published weights, compared with torchvision's (`references/published.py`).
 
 use dvm_image::{Channels, Preprocess, Resize};
 use dvm_zoo::{Architecture, Published, Source};
@@ -13,12 +13,12 @@ fn torchvisions() -> impl Iterator<Item = (&'static Architecture, &'static Publi
     all.filter(|(_, published)| matches!(published.source, Source::Torchvision { .. }))
 }
 
-/// The f64 that an f32 was written as.
+/// The decimal number of an f32, as f64.
 fn number(value: f32) -> f64 {
     value.to_string().parse().expect("a number")
 }
 
-/// An entry of ours as the script writes it, but for the licence.
+/// An entry in the script's format, without the licence.
 fn described(architecture: &Architecture, published: &Published) -> Value {
     let Preprocess {
         range: _,
@@ -50,7 +50,7 @@ fn described(architecture: &Architecture, published: &Published) -> Value {
 }
 
 #[test]
-fn every_published_weight_file_is_as_torchvision_says() {
+fn every_published_weight_file_equals_torchvisions_entry() {
     let mut expected = expected();
     for entry in &mut expected {
         entry.as_object_mut().expect("an object").remove("licence");
@@ -62,7 +62,7 @@ fn every_published_weight_file_is_as_torchvision_says() {
 }
 
 #[test]
-fn no_weight_file_of_torchvisions_own_is_left_out() {
+fn no_weight_file_of_torchvision_is_missing() {
     for entry in expected() {
         let is_own = entry["licence"] == "torchvision's own";
         let name = entry["name"].as_str().expect("a name");
@@ -88,7 +88,7 @@ fn every_file_of_torchvision_is_named_after_its_checksum() {
 }
 
 #[test]
-fn pictures_are_cropped_to_the_size_that_the_network_takes() {
+fn pictures_are_cropped_to_the_input_size() {
     for (name, size) in [("inception_v3", 299), ("resnet50", 224)] {
         let architecture = dvm_zoo::find(name).expect("an architecture");
         assert_eq!(architecture.input_size(), (size, size));

@@ -1,5 +1,4 @@
-//! What is known of weights that timm published, against timm's own package
-//! (`references/published_by_timm.py`).
+//! Weights published by timm, compared with the timm package (`references/published_by_timm.py`).
 
 use dvm_image::{Interpolation, Resize};
 use dvm_zoo::{Published, Source};
@@ -12,7 +11,7 @@ fn published() -> impl Iterator<Item = &'static Published> {
 fn facts() -> Vec<Value> {
     let text = include_str!("references/published_by_timm.json");
     let facts: Vec<Value> = serde_json::from_str(text).unwrap();
-    // The first entry says which versions made the file.
+    // The first entry has the versions that made the file.
     facts.into_iter().skip(1).collect()
 }
 
@@ -25,7 +24,7 @@ fn is_of(published: &Published, fact: &Value) -> bool {
 }
 
 #[test]
-fn pictures_are_prepared_as_timm_prepares_them() {
+fn preprocessing_equals_timms() {
     for fact in facts() {
         let found = published().find(|p| is_of(p, &fact));
         let found = found.unwrap_or_else(|| panic!("no weights of {}", fact["name"]));
@@ -61,7 +60,7 @@ fn pictures_are_prepared_as_timm_prepares_them() {
 }
 
 #[test]
-fn all_weights_of_the_hub_are_known_to_timm() {
+fn all_weights_of_the_hub_exist_in_timm() {
     let facts = facts();
     for published in published() {
         if let Source::HuggingFace { repository, .. } = published.source {

@@ -1,5 +1,4 @@
-//! timm's names for networks and their parameters, as `references/timm_names.py` found them to give the
-//! same logits.
+//! timm's names of networks and parameters. `references/timm_names.py` checked that they have the same logits.
 
 use std::collections::HashMap;
 
@@ -8,8 +7,8 @@ use dvm_engine::{Tensor, seeded};
 use dvm_zoo::{Pretrained, find};
 use serde_json::Value;
 
-/// A name of timm's, the architecture here, and its layers here with timm's names of them; none where
-/// all names are the same.
+/// A name in timm, the architecture here, and the names of its layers here and in timm; empty if all names are
+/// the same.
 struct Known {
     timm: String,
     architecture: String,
@@ -34,7 +33,7 @@ fn known() -> Vec<Known> {
         .collect()
 }
 
-/// What timm calls the parameter of this name.
+/// timm's name of this parameter.
 fn there(known: &Known, here: &str) -> String {
     let (layer, value) = here.rsplit_once('.').expect("a layer and a value");
     match known.layers.get(layer) {
@@ -54,7 +53,7 @@ fn timms_names_are_found_with_and_without_a_tag() {
 }
 
 #[test]
-fn only_names_are_taken_that_are_known_to_mean_the_same_network() {
+fn names_of_other_networks_are_not_accepted() {
     let known = known();
     let of_torchvision = dvm_zoo::all().filter(|a| known.iter().any(|k| k.architecture == a.name));
     for architecture in of_torchvision {
@@ -72,13 +71,13 @@ fn only_names_are_taken_that_are_known_to_mean_the_same_network() {
     ] {
         assert!(find(other).is_none(), "{other}");
     }
-    // timm's MobileNetV3 has another epsilon than torchvision's, so it is a network of its own.
+    // timm's MobileNetV3 has another epsilon than torchvision's, so it is another architecture.
     let large = find("mobilenetv3_large_100.ra_in1k").unwrap();
     assert_eq!(large.name, "mobilenetv3_large_100");
 }
 
 #[test]
-fn every_parameter_of_timms_has_its_name_here() {
+fn every_parameter_name_of_timm_is_converted() {
     for known in known() {
         let architecture = find(&known.architecture).unwrap();
         let blueprint = (architecture.build)(10);
@@ -92,7 +91,7 @@ fn every_parameter_of_timms_has_its_name_here() {
 }
 
 #[test]
-fn a_file_of_timms_is_recognised_behind_any_prefix() {
+fn a_file_of_timm_is_recognised_with_any_prefix() {
     let known = known().into_iter().find(|k| k.timm == "mobilenetv2_100");
     let known = known.unwrap();
     let expected = seeded::graph((find("mobilenet_v2").unwrap().build)(5));
@@ -110,7 +109,7 @@ fn a_file_of_timms_is_recognised_behind_any_prefix() {
 }
 
 #[test]
-fn linear_layers_that_timm_writes_as_convolutions_get_their_shape_here() {
+fn linear_layers_that_timm_writes_as_convolutions_are_reshaped() {
     let here = find("vgg16").unwrap().other_names.unwrap();
     let wanted = [("classifier.0.weight".to_owned(), vec![4, 18])];
     let value = Tensor::from_nchw(&[4, 2, 3, 3], &seeded::uniform("fc1", 72, -1.0, 1.0));
@@ -125,7 +124,7 @@ fn linear_layers_that_timm_writes_as_convolutions_get_their_shape_here() {
 }
 
 #[test]
-fn densenets_published_before_names_had_no_dots_load() {
+fn densenets_with_dots_in_their_names_load() {
     let here = find("densenet121").unwrap().other_names.unwrap();
     let layer = "features.denseblock2.denselayer11";
     for (there, expected) in [

@@ -1,4 +1,4 @@
-//! What is written in one format is read again as the same network.
+//! Networks written in each format are read again.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ fn refusal(path: &Path) -> String {
     }
 }
 
-/// Values by name: files hold them in another order.
+/// Values by name, because the order in files differs.
 fn values(graph: &Graph) -> BTreeMap<&str, Vec<f32>> {
     let names = graph.parameters().iter().map(|p| &p.name[..]);
     names
@@ -45,7 +45,7 @@ fn values(graph: &Graph) -> BTreeMap<&str, Vec<f32>> {
         .collect()
 }
 
-/// A network of the zoo with everything that is not usual about it.
+/// A known architecture with unusual metadata.
 fn of_the_zoo(name: &str) -> Pretrained {
     let classes = (0..3).map(|index| format!("kind {index}")).collect();
     let seeded =
@@ -62,7 +62,7 @@ fn of_the_zoo(name: &str) -> Pretrained {
 }
 
 #[test]
-fn a_network_of_the_zoo_is_itself_again_from_every_format() {
+fn an_architecture_is_the_same_in_every_format() {
     for name in ["squeezenet1_1", "resnet18", "efficientnet_lite0"] {
         let network = of_the_zoo(name);
         for (format, file) in FORMATS {
@@ -84,7 +84,7 @@ fn a_network_of_the_zoo_is_itself_again_from_every_format() {
 }
 
 #[test]
-fn heads_that_only_training_has_are_in_all_files_but_onnx() {
+fn auxiliary_heads_are_in_all_formats_except_onnx() {
     let network = of_the_zoo("googlenet");
     assert_eq!(network.network.whole().auxiliaries().len(), 2);
     for (format, file) in FORMATS {
@@ -98,7 +98,7 @@ fn heads_that_only_training_has_are_in_all_files_but_onnx() {
     }
 }
 
-/// A small network that is none of the zoo.
+/// A small network that is not a known architecture.
 fn loose() -> Graph {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -133,7 +133,7 @@ fn logits(network: &Pretrained) -> Tensor {
 }
 
 #[test]
-fn a_file_whose_names_do_not_fit_what_it_says_is_the_graph_that_it_is() {
+fn a_file_whose_names_do_not_match_its_metadata_is_read_as_a_graph() {
     let folder = tempfile::tempdir().unwrap();
     let said = [("dvm.architecture", "resnet18")];
     let network = read(&loose_file(folder.path(), &said));
@@ -141,7 +141,7 @@ fn a_file_whose_names_do_not_fit_what_it_says_is_the_graph_that_it_is() {
 }
 
 #[test]
-fn a_network_that_came_as_onnx_takes_its_graph_along() {
+fn a_network_from_onnx_is_saved_with_its_graph() {
     let folder = tempfile::tempdir().unwrap();
     let first = read(&loose_file(
         folder.path(),
@@ -164,7 +164,7 @@ fn a_network_that_came_as_onnx_takes_its_graph_along() {
 }
 
 #[test]
-fn it_learns_other_classes_and_takes_the_new_graph_along() {
+fn it_is_saved_with_the_new_graph_after_its_classes_change() {
     let folder = tempfile::tempdir().unwrap();
     let first = read(&loose_file(folder.path(), &[]));
     let (_folder, path) = written(&first, FileFormat::Safetensors, "best.safetensors");
@@ -194,7 +194,7 @@ fn its_state_dict_has_the_names_of_the_file_and_no_architecture() {
     assert!(!weights.metadata().contains_key("dvm.architecture"));
 }
 
-/// A checkpoint of the loose network with something changed.
+/// A changed checkpoint of the small network.
 fn damaged(
     change: impl Fn(&mut BTreeMap<String, Tensor>, &mut BTreeMap<String, String>),
 ) -> String {
@@ -212,7 +212,7 @@ fn damaged(
 }
 
 #[test]
-fn a_checkpoint_whose_graph_is_damaged_says_so() {
+fn a_checkpoint_with_a_damaged_graph_is_an_error() {
     let words = damaged(|_, metadata| {
         metadata.insert(GRAPH_KEY.into(), "?".into());
     });
@@ -227,15 +227,15 @@ fn a_checkpoint_whose_graph_is_damaged_says_so() {
 }
 
 #[test]
-fn a_checkpoint_whose_weights_do_not_fit_its_graph_names_one() {
+fn the_error_names_a_weight_that_does_not_match_the_graph() {
     let words = damaged(|tensors, _| {
         tensors.remove("head.bias");
     });
-    assert!(words.contains("`head.bias` of the shape [3]"), "{words}");
+    assert!(words.contains("`head.bias` of shape [3]"), "{words}");
     let words = damaged(|tensors, _| {
         tensors.insert("head.bias".into(), Tensor::zeros(&[4]));
     });
-    assert!(words.contains("`head.bias` of the shape [3]"), "{words}");
+    assert!(words.contains("`head.bias` of shape [3]"), "{words}");
     let words = damaged(|tensors, _| {
         tensors.insert("stranger".into(), Tensor::zeros(&[1]));
     });

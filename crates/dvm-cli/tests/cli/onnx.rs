@@ -27,12 +27,12 @@ fn preprocessing_and_classes_are_assumed_with_warnings() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(
         run.stderr
-            .contains("does not say how its pictures are prepared"),
+            .contains("does not describe its preprocessing"),
         "{}",
         run.stderr
     );
     assert!(
-        run.stderr.contains("does not name its 5 classes"),
+        run.stderr.contains("has no class names"),
         "{}",
         run.stderr
     );

@@ -24,7 +24,7 @@ pub static ALL: [Architecture; 1] = [Architecture {
     embedded: None,
 }];
 
-/// torchvision leaves all of it to PyTorch.
+/// PyTorch's defaults, as in torchvision.
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Initialiser::UniformFanIn,
     linear: Initialiser::UniformFanIn,
@@ -52,7 +52,7 @@ fn alexnet(classes: usize) -> Blueprint {
     let x = net.conv2d("features.10", x, centred(3), 256, 256, true);
     let x = net.activation("features.11", x, Activation::Relu);
     let x = net.pool("features.12", x, Pool::max(3, 2, 0, false));
-    // Pictures of 224 pixels come out as 6×6 and pass unchanged; others are fitted to the weights.
+    // Inputs of 224 pixels are already 6×6 here; other sizes are pooled to 6×6.
     let x = net.pool("avgpool", x, Pool::mean_to(6));
     let x = net.flatten("flatten", x);
     let x = net.dropout("classifier.0", x, 0.5);

@@ -13,19 +13,19 @@ use super::{Architecture, Paper, Published, imagenet};
 pub static ALL: [Architecture; 4] = [
     network("convnext_tiny", |classes| convnext(96, [3, 3, 9, 3], 0.1, classes), &[
         first("convnext_tiny-983f1562.pth", 82.52, 236),
-        timms("timm/convnext_tiny.fb_in1k", 82.066),
+        timm("timm/convnext_tiny.fb_in1k", 82.066),
     ]),
     network("convnext_small", |classes| convnext(96, [3, 3, 27, 3], 0.4, classes), &[
         first("convnext_small-0c510722.pth", 83.616, 230),
-        timms("timm/convnext_small.fb_in1k", 83.144),
+        timm("timm/convnext_small.fb_in1k", 83.144),
     ]),
     network("convnext_base", |classes| convnext(128, [3, 3, 27, 3], 0.5, classes), &[
         first("convnext_base-6075fbad.pth", 84.062, 232),
-        timms("timm/convnext_base.fb_in1k", 83.838),
+        timm("timm/convnext_base.fb_in1k", 83.838),
     ]),
     network("convnext_large", |classes| convnext(192, [3, 3, 27, 3], 0.5, classes), &[
         first("convnext_large-ea097f82.pth", 84.414, 232),
-        timms("timm/convnext_large.fb_in1k", 84.304),
+        timm("timm/convnext_large.fb_in1k", 84.304),
     ]),
 ];
 
@@ -34,8 +34,8 @@ const fn first(file: &'static str, top1: f32, short_side: usize) -> Published {
     Published::torchvision("IMAGENET1K_V1", file, top1, preprocess)
 }
 
-/// Facebook's weights, which timm has.
-const fn timms(repository: &'static str, top1: f32) -> Published {
+/// Facebook's weights from timm.
+const fn timm(repository: &'static str, top1: f32) -> Published {
     let preprocess = imagenet(256, 224, Bicubic);
     Published::hub("fb_in1k", repository, top1, preprocess, "Apache-2.0")
 }
@@ -61,7 +61,7 @@ const fn network(
     }
 }
 
-/// As torchvision; its truncation at ±2 cuts nothing off so narrow a distribution.
+/// As torchvision. Its truncation at ±2 has no effect on so narrow a distribution.
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Initialiser::Normal(0.02),
     linear: Initialiser::Normal(0.02),
@@ -72,8 +72,8 @@ const INITIALISATION: Initialisation = Initialisation {
 /// Epsilon of all layer-norms.
 const EPS: f32 = 1e-6;
 
-/// `width` channels in the first stage, twice as many in each following one. `dropped` is the probability
-/// that the branch of the last block is dropped in training; it grows evenly from 0 at the first.
+/// `width` channels in the first stage, doubled in each following one. `dropped` is the probability of
+/// dropping the branch of the last block in training; it grows linearly from 0 at the first.
 fn convnext(width: usize, depths: [usize; 4], dropped: f32, classes: usize) -> Blueprint {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -111,16 +111,14 @@ fn convnext(width: usize, depths: [usize; 4], dropped: f32, classes: usize) -> B
     net.ending_at(x)
 }
 
-/// Filter each channel by 7×7, normalise, mix the channels of each pixel by two linear layers; with a
-/// shortcut.
+/// Filter each channel by 7×7, normalise, mix channels by two linear layers; with a shortcut.
 fn block(net: &mut Blueprint, path: &str, x: NodeId, channels: usize, dropped: f32) -> NodeId {
     let name = |layer: &str| format!("{path}.{layer}");
     let depthwise = Conv2d::square(7)
         .padding(Padding::Fixed(Border::all(3)))
         .groups(channels);
     let wide = 4 * channels;
-    // Numbers 1 and 6 are torchvision's changes of layout, which maps that are stored channels last
-    // need not.
+    // Numbers 1 and 6 are torchvision's changes of layout, which are not needed here.
     let y = net.conv2d(&name("block.0"), x, depthwise, channels, channels, true);
     let y = net.layer_norm(&name("block.2"), y, channels, EPS);
     let y = net.linear(&name("block.3"), y, channels, wide, true);

@@ -49,7 +49,7 @@ const fn network(
     }
 }
 
-/// As torchvision; it leaves the last layer to PyTorch.
+/// As torchvision; the last layer has PyTorch's default.
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Initialiser::KaimingNormalFanIn,
     linear: Initialiser::UniformFanIn,
@@ -59,11 +59,11 @@ const INITIALISATION: Initialisation = Initialisation {
 
 /// Batch-norm epsilon of every DenseNet.
 const EPS: f32 = 1e-5;
-/// Channels between the two convolutions of a layer, for each that it adds.
+/// Channels between the two convolutions of a layer, per channel that it adds.
 const BOTTLENECK: usize = 4;
 
-/// The name here of a parameter in the files that torchvision published, which are older than the
-/// rule that modules have no dots in their names: `denselayer3.norm.1.weight`.
+/// The name here of a parameter in torchvision's published files, which still have dots in module names:
+/// `denselayer3.norm.1.weight`.
 fn from_published(name: &str) -> Option<String> {
     let (path, value) = name.rsplit_once('.')?;
     let (path, number) = path.rsplit_once('.')?;
@@ -74,8 +74,8 @@ fn from_published(name: &str) -> Option<String> {
     is_inner.then(|| format!("{layer}.{kind}{number}.{value}"))
 }
 
-/// Four dense blocks of `depths` layers, each of which adds `growth` channels to what the stem
-/// begins with; between them transitions that halve channels, rows and columns.
+/// Four dense blocks of `depths` layers, each of which adds `growth` channels; between them transitions that
+/// halve channels, rows and columns.
 fn densenet(stem: usize, growth: usize, depths: [usize; 4], classes: usize) -> Blueprint {
     let mut net = Blueprint::new(3);
     let x = net.input();

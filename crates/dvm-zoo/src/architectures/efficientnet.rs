@@ -96,8 +96,8 @@ const DROPPED: f32 = 0.2;
 struct Publisher {
     /// Epsilon and momentum of batch-norms.
     norm: (f32, f32),
-    /// torchvision has names of its own, pads symmetrically and drops branches in training. The others
-    /// have timm's names and pad as TensorFlow's `SAME`.
+    /// torchvision's names, symmetric padding, and stochastic depth. Otherwise timm's names and TensorFlow's
+    /// padding `SAME`.
     is_torchvision: bool,
     /// No squeeze-and-excitation, ReLU6, a stem and a head that are not widened, a first and a last stage
     /// that are not deepened.

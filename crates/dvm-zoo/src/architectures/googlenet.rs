@@ -2,7 +2,7 @@
 //! batch-norms and with 3×3 convolutions where the paper has 5×5, as torchvision builds it.
 //!
 //! Its published weights come from TensorFlow and were trained on values from −1 to 1. As in torchvision,
-//! pictures are normalised as for every other network, and the network's first node brings them there.
+//! preprocessing is the same as for other networks, and the first node converts the values.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::channel_affine::ChannelAffine;
@@ -24,12 +24,12 @@ pub static ALL: [Architecture; 1] = [Architecture {
     head: "fc",
     initialisation: INITIALISATION,
     other_names: None,
-    // The file has parameters of the auxiliary heads, too, but they were never trained.
+    // The file also has parameters of the auxiliary heads, but they are not trained.
     published: &[first("googlenet-1378be20.pth", 69.778)],
     embedded: None,
 }];
 
-/// As torchvision, which cuts off what is more than 200 deviations away.
+/// As torchvision. Its truncation at 200 standard deviations has no effect.
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Initialiser::Normal(0.01),
     linear: Initialiser::Normal(0.01),
@@ -37,7 +37,7 @@ const INITIALISATION: Initialisation = Initialisation {
     others: &[],
 };
 
-/// What the losses of both auxiliary heads count, by the paper.
+/// Weight of the loss of each auxiliary head, from the paper.
 const AUXILIARY_WEIGHT: f32 = 0.3;
 
 /// Channels of an inception module's branches, in the order of the paper's table.
@@ -63,7 +63,7 @@ impl Channels {
         }
     }
 
-    /// Channels of all branches side by side.
+    /// Channels of all branches together.
     fn sum(&self) -> usize {
         self.one + self.three + self.five + self.pooled
     }
@@ -143,7 +143,7 @@ fn module(
     net.concat(&name("concat"), &[first, second, third, fourth])
 }
 
-/// A head beside the trunk that helps it learn.
+/// An auxiliary head for training.
 fn auxiliary(net: &mut Blueprint, path: &str, x: NodeId, inputs: usize, classes: usize) {
     let name = |layer: &str| format!("{path}.{layer}");
     let x = net.pool(&name("avgpool"), x, Pool::mean_to(4));
@@ -156,11 +156,11 @@ fn auxiliary(net: &mut Blueprint, path: &str, x: NodeId, inputs: usize, classes:
     net.auxiliary(x, AUXILIARY_WEIGHT);
 }
 
-/// From values normalised by ImageNet's means and deviations to `2p − 1` of a pixel `p` from 0 to 1, as
+/// Converts values normalised with ImageNet's means and deviations to `2p − 1` for a pixel `p` from 0 to 1, as
 /// torchvision's `transform_input`.
 ///
-/// It is part of the network whatever its weights are: what is trained here from nothing or further
-/// then needs no flag that says how it was. (torchvision has it with published weights only.)
+/// torchvision uses it only with published weights. Here it is always part of the network, so trained weights
+/// need no flag.
 pub(super) fn transform_input(net: &mut Blueprint, x: NodeId) -> NodeId {
     let (mean, deviation) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
     let op = ChannelAffine {

@@ -1,9 +1,8 @@
 //! Inception-v3: "Rethinking the Inception Architecture for Computer Vision", Szegedy et al. 2015,
-//! arXiv 1512.00567, as torchvision and timm build it, for pictures of 299 pixels.
+//! arXiv 1512.00567, as torchvision and timm build it, for inputs of 299 pixels.
 //!
-//! Its published weights come from TensorFlow and were trained on values from −1 to 1; the network's
-//! first node brings pictures there that are normalised as for every other network, see
-//! [`transform_input`].
+//! Its published weights come from TensorFlow and were trained on values from −1 to 1. Preprocessing is the same
+//! as for other networks, and the first node converts the values, see [`transform_input`].
 
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
@@ -34,8 +33,8 @@ pub static ALL: [Architecture; 1] = [Architecture {
     embedded: None,
 }];
 
-/// As torchvision, which cuts off what is more than 20 deviations away. (It means to draw
-/// `AuxLogits.conv1` narrower, but says so to the wrong module.)
+/// As torchvision. Its truncation at 20 standard deviations has no effect, and its smaller deviation of
+/// `AuxLogits.conv1` is set on a module that ignores it.
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Initialiser::Normal(0.1),
     linear: Initialiser::Normal(0.1),
@@ -43,7 +42,7 @@ const INITIALISATION: Initialisation = Initialisation {
     others: &[("AuxLogits.fc.weight", Initialiser::Normal(0.001))],
 };
 
-/// What the loss of the auxiliary head counts, as everyone trains it who has torchvision's network.
+/// Weight of the loss of the auxiliary head, usual for torchvision's network.
 const AUXILIARY_WEIGHT: f32 = 0.4;
 
 /// Inception-v3.
@@ -79,8 +78,7 @@ fn inception_v3(classes: usize) -> Blueprint {
     net.ending_at(x)
 }
 
-/// The head beside the trunk that helps it learn; it takes feature maps of 17×17 at least, so pictures
-/// of 299.
+/// The auxiliary head for training. It needs feature maps of at least 17×17, so inputs of 299 pixels.
 fn auxiliary(net: &mut Blueprint, x: NodeId, classes: usize) {
     let x = net.pool("AuxLogits.pool", x, Pool::mean(5, 3, 0));
     let x = basic_conv(net, "AuxLogits.conv0", x, Conv2d::square(1), 768, 128);
@@ -99,7 +97,7 @@ fn oblong(rows: usize, columns: usize) -> Conv2d {
     }
 }
 
-/// Convolutions one after the other: name within the module, kernel, channels that come out.
+/// Convolutions in sequence: name within the module, kernel, output channels.
 fn chain(
     net: &mut Blueprint,
     path: &str,
@@ -115,7 +113,7 @@ fn chain(
     x
 }
 
-/// Means of 3×3 pixels, then a 1×1 convolution: the last branch of modules that keep the resolution.
+/// A 3×3 mean pool, then a 1×1 convolution: the last branch of modules that keep the resolution.
 fn pooled(net: &mut Blueprint, path: &str, x: NodeId, inputs: usize, outputs: usize) -> NodeId {
     let x = net.pool(&format!("{path}.pool"), x, Pool::mean(3, 1, 1));
     let name = format!("{path}.branch_pool");

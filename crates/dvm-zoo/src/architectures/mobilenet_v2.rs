@@ -38,7 +38,7 @@ const INITIALISATION: Initialisation = Initialisation {
 /// Batch-norm epsilon of the whole network.
 const EPS: f32 = 1e-5;
 
-/// Factor by which the blocks of a stage expand, channels, number of blocks, stride of the first.
+/// Of each stage: expansion, channels, number of blocks, stride of the first block.
 const STAGES: [[usize; 4]; 7] = [
     [1, 16, 1, 1],
     [6, 24, 2, 2],

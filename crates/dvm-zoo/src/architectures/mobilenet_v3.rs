@@ -1,5 +1,5 @@
 //! MobileNetV3: "Searching for MobileNetV3", Howard et al. 2019, arXiv 1905.02244, as torchvision builds
-//! it and as timm does: with other names and another batch-norm epsilon, hence under names of its own.
+//! it, and as timm builds it with other names and another batch-norm epsilon, as separate architectures.
 
 use dvm_engine::ops::activation::Activation::{self, Hardsigmoid, Hardswish, Relu};
 use dvm_engine::ops::batch_norm::BatchNorm;
@@ -101,7 +101,7 @@ struct Row {
     /// Channels within the block.
     wide: usize,
     outputs: usize,
-    /// Whether channels are weighed by squeeze-and-excite (arXiv 1709.01507).
+    /// Whether it has squeeze-and-excitation (arXiv 1709.01507).
     squeezes: bool,
     activation: Activation,
     stride: usize,
@@ -177,7 +177,7 @@ const SMALL: [&[Row]; 5] = [
     ],
 ];
 
-/// Who builds the network.
+/// How torchvision or timm builds the network.
 #[derive(Clone, Copy)]
 struct Port {
     norm: fn() -> BatchNorm,
@@ -195,7 +195,7 @@ const TIMM: Port = Port {
     is_timm: true,
 };
 
-/// Where a block stands.
+/// The position of a block.
 struct Place {
     /// Number of the stage and number within it, from 0.
     stage: usize,
@@ -204,7 +204,7 @@ struct Place {
     index: usize,
 }
 
-/// A layer's place in its block: torchvision's number and timm's names.
+/// A layer of a block: torchvision's number and timm's names.
 struct Layer {
     number: usize,
     conv: &'static str,
@@ -229,7 +229,7 @@ impl Port {
         }
     }
 
-    /// Path of squeeze-and-excite, and what its two layers are called.
+    /// Path of squeeze-and-excitation, and the names of its two layers.
     fn squeeze(self, place: &Place, number: usize) -> (String, [&'static str; 2]) {
         let Place {
             stage,
@@ -244,7 +244,7 @@ impl Port {
         }
     }
 
-    /// Convolution, batch-norm and, perhaps, an activation (named after the batch-norm).
+    /// Convolution, batch-norm and, if given, an activation (named after the batch-norm).
     fn normalised(
         self,
         net: &mut Blueprint,
@@ -263,7 +263,7 @@ impl Port {
     }
 }
 
-/// `last` values come out of the layer before the classes.
+/// `last` is the number of outputs of the layer before the classes.
 fn mobilenet(port: Port, stages: &[&[Row]], last: usize, classes: usize) -> Blueprint {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -317,7 +317,7 @@ fn mobilenet(port: Port, stages: &[&[Row]], last: usize, classes: usize) -> Blue
     net.ending_at(x)
 }
 
-/// Expand by 1×1, filter each channel, weigh channels, project by 1×1; with a shortcut where shapes allow
+/// Expand by 1×1, filter each channel, scale the channels, project by 1×1; with a shortcut where shapes allow
 /// it.
 fn block(
     port: Port,
@@ -339,7 +339,7 @@ fn block(
     };
     let one = Conv2d::square(1);
     let mut y = x;
-    // A block that does not expand has a projection that timm names like an expansion.
+    // Without an expansion, timm names the projection like an expansion.
     let projection = if wide == inputs {
         "conv_pw"
     } else {
@@ -366,7 +366,7 @@ fn block(
     y
 }
 
-/// Each channel times a factor from 0 to 1 that follows from the means of all.
+/// Squeeze-and-excitation: multiplies each channel by a factor from 0 to 1, a function of the means of all.
 fn squeeze_and_excite(
     net: &mut Blueprint,
     path: &str,
@@ -385,7 +385,7 @@ fn squeeze_and_excite(
     net.mul(&name("scale"), x, y)
 }
 
-/// The nearest multiple of 8 that is not more than a tenth smaller, by the authors' code.
+/// The nearest multiple of 8 that is at most 10 % smaller, as in the authors' code.
 fn divisible(channels: usize) -> usize {
     let near = (channels + 4) / 8 * 8;
     if 10 * near < 9 * channels {

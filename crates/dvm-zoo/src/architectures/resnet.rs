@@ -1,6 +1,6 @@
 //! ResNet: "Deep Residual Learning for Image Recognition", He et al. 2015, arXiv 1512.03385; with
 //! grouped convolutions ResNeXt: "Aggregated Residual Transformations for Deep Neural Networks",
-//! Xie et al. 2016, arXiv 1611.05431; with more channels within a block "Wide Residual Networks",
+//! Xie et al. 2016, arXiv 1611.05431; with more channels within a block, "Wide Residual Networks",
 //! Zagoruyko and Komodakis 2016, arXiv 1605.07146.
 //!
 //! As torchvision builds them: the stride of a bottleneck is in its 3×3 convolution.
@@ -101,7 +101,7 @@ const fn network(
     }
 }
 
-/// As torchvision; it leaves the last layer to PyTorch.
+/// As torchvision; the last layer has PyTorch's default.
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Initialiser::KaimingNormal,
     linear: Initialiser::UniformFanIn,
@@ -112,7 +112,7 @@ const INITIALISATION: Initialisation = Initialisation {
 /// Batch-norm epsilon of every ResNet.
 const EPS: f32 = 1e-5;
 
-/// Which residual block a ResNet is made of.
+/// The kind of residual block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Block {
     /// Two 3×3 convolutions.
@@ -121,7 +121,7 @@ enum Block {
     Bottleneck {
         /// Groups of the 3×3 convolution.
         groups: usize,
-        /// Channels of each of them in the first stage; doubled from stage to stage.
+        /// Channels of each group in the first stage; doubled in each following stage.
         group_width: usize,
     },
 }

@@ -48,7 +48,7 @@ const fn network(
     }
 }
 
-/// torchvision leaves all of it to PyTorch.
+/// PyTorch's defaults, as in torchvision.
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Initialiser::UniformFanIn,
     linear: Initialiser::UniformFanIn,
@@ -62,7 +62,7 @@ const EPS: f32 = 1e-5;
 /// Blocks of stages 2, 3 and 4.
 const REPEATS: [usize; 3] = [4, 8, 4];
 
-/// `channels` come out of stages 2, 3, 4 and of the last convolution.
+/// `channels` are the outputs of stages 2, 3, 4 and of the last convolution.
 fn shufflenet(channels: [usize; 4], classes: usize) -> Blueprint {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -93,7 +93,7 @@ fn shufflenet(channels: [usize; 4], classes: usize) -> Blueprint {
     net.ending_at(x)
 }
 
-/// Convolution and batch-norm of these names.
+/// Convolution and batch-norm with these names.
 fn normalised(
     net: &mut Blueprint,
     [conv_name, norm_name]: [&str; 2],
@@ -151,7 +151,7 @@ fn branch(
     net.activation(&name(7), x, Activation::Relu)
 }
 
-/// Both branches, channel by channel in turn.
+/// Interleaves the channels of both branches.
 fn shuffled(net: &mut Blueprint, path: &str, one: NodeId, two: NodeId) -> NodeId {
     let x = net.concat(&format!("{path}.concat"), &[one, two]);
     let shuffle = ChannelShuffle { groups: 2 };

@@ -104,7 +104,7 @@ fn ending(mut net: Blueprint, x: NodeId, classes: usize) -> Blueprint {
     net.ending_at(x)
 }
 
-/// A fire module: squeeze to few channels, expand by 1×1 and 3×3 side by side.
+/// A fire module: squeeze to few channels, expand by 1×1 and 3×3 in parallel.
 fn fire(
     net: &mut Blueprint,
     path: &str,

@@ -1,6 +1,6 @@
 //! Swin: "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", Liu et al. 2021,
-//! arXiv 2103.14030, as torchvision builds it. Maps that windows do not fill are padded, so pictures of
-//! any size are taken.
+//! arXiv 2103.14030, as torchvision builds it. Maps are padded to whole windows, so inputs may have
+//! any size.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
@@ -17,15 +17,15 @@ use super::{Architecture, Paper, Published, imagenet};
 pub static ALL: [Architecture; 3] = [
     network("swin_t", &["swin_tiny_patch4_window7_224"], |classes| swin((96, 3), [2, 2, 6, 2], 0.2, classes), &[
         first("swin_t-704ceda3.pth", 81.474, 232),
-        timms("timm/swin_tiny_patch4_window7_224.ms_in1k", 81.388),
+        timm("timm/swin_tiny_patch4_window7_224.ms_in1k", 81.388),
     ]),
     network("swin_s", &["swin_small_patch4_window7_224"], |classes| swin((96, 3), [2, 2, 18, 2], 0.3, classes), &[
         first("swin_s-5e29d889.pth", 83.196, 246),
-        timms("timm/swin_small_patch4_window7_224.ms_in1k", 83.228),
+        timm("timm/swin_small_patch4_window7_224.ms_in1k", 83.228),
     ]),
     network("swin_b", &["swin_base_patch4_window7_224"], |classes| swin((128, 4), [2, 2, 18, 2], 0.5, classes), &[
         first("swin_b-68c6b09e.pth", 83.582, 238),
-        timms("timm/swin_base_patch4_window7_224.ms_in1k", 83.604),
+        timm("timm/swin_base_patch4_window7_224.ms_in1k", 83.604),
     ]),
 ];
 
@@ -34,8 +34,8 @@ const fn first(file: &'static str, top1: f32, short_side: usize) -> Published {
     Published::torchvision("IMAGENET1K_V1", file, top1, preprocess)
 }
 
-/// Microsoft's weights, which timm has.
-const fn timms(repository: &'static str, top1: f32) -> Published {
+/// Microsoft's weights from timm.
+const fn timm(repository: &'static str, top1: f32) -> Published {
     let preprocess = imagenet(248, 224, Bicubic);
     Published::hub("ms_in1k", repository, top1, preprocess, "MIT")
 }
@@ -62,7 +62,7 @@ const fn network(
     }
 }
 
-/// As torchvision; its truncation at ±2 cuts nothing off so narrow a distribution.
+/// As torchvision. Its truncation at ±2 has no effect on so narrow a distribution.
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Initialiser::UniformFanIn,
     linear: Initialiser::Normal(0.02),
@@ -75,9 +75,8 @@ const EPS: f32 = 1e-5;
 /// Rows and columns of a window.
 const WINDOW: usize = 7;
 
-/// So many channels and heads in the first stage, twice as many in each following one. `dropped` is the
-/// probability that the branches of the last block are dropped in training; it grows evenly from 0 at
-/// the first.
+/// `width` and `heads` are channels and heads of the first stage, doubled in each following one. `dropped` is the
+/// probability of dropping the branches of the last block in training; it grows linearly from 0 at the first.
 fn swin(
     (width, heads): (usize, usize),
     depths: [usize; 4],
@@ -122,7 +121,7 @@ fn swin(
     net.ending_at(x)
 }
 
-/// Four pixels become one with twice the channels.
+/// Merges four pixels into one with twice the channels.
 fn merged(net: &mut Blueprint, path: &str, x: NodeId, channels: usize) -> NodeId {
     let name = |layer: &str| format!("{path}.{layer}");
     let x = net.pad_to_multiple(&name("pad"), x, 2);
@@ -141,8 +140,7 @@ fn merged(net: &mut Blueprint, path: &str, x: NodeId, channels: usize) -> NodeId
     net.linear(&name("reduction"), x, 4 * channels, 2 * channels, false)
 }
 
-/// Pixels of a window look at each other, then each is changed by two linear layers; both with a
-/// shortcut.
+/// Attention between the pixels of a window, then two linear layers for each pixel; both with a shortcut.
 fn block(
     net: &mut Blueprint,
     path: &str,

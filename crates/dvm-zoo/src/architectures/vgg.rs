@@ -76,7 +76,7 @@ fn vgg(depths: [usize; 5], normalised: bool, classes: usize) -> Blueprint {
     let mut net = Blueprint::new(3);
     let mut x = net.input();
     let mut inputs = 3;
-    // torchvision numbers all layers through, whether they have parameters or not.
+    // torchvision numbers all layers in one sequence, including those without parameters.
     let mut numbers = 0..;
     let mut feature = || format!("features.{}", numbers.next().expect("endless"));
     for (depth, channels) in depths.into_iter().zip(CHANNELS) {
@@ -90,7 +90,7 @@ fn vgg(depths: [usize; 5], normalised: bool, classes: usize) -> Blueprint {
         }
         x = net.pool(&feature(), x, Pool::max(2, 2, 0, false));
     }
-    // Pictures of 224 pixels come out as 7×7 and pass unchanged; others are fitted to the weights.
+    // Inputs of 224 pixels are already 7×7 here; other sizes are pooled to 7×7.
     x = net.pool("avgpool", x, Pool::mean_to(7));
     x = net.flatten("flatten", x);
     x = net.linear("classifier.0", x, 512 * 7 * 7, 4096, true);
@@ -103,7 +103,7 @@ fn vgg(depths: [usize; 5], normalised: bool, classes: usize) -> Blueprint {
     net.ending_at(x)
 }
 
-/// The name here of a parameter of timm's VGGs, whose linear layers are convolutions with as many
+/// The name here of a parameter of timm's VGGs, whose linear layers are convolutions with the same number of
 /// weights.
 fn from_timm(name: &str) -> Option<String> {
     let (layer, value) = name.rsplit_once('.')?;

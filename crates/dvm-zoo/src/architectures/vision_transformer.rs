@@ -1,8 +1,7 @@
 //! ViT: "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale", Dosovitskiy et
 //! al. 2020, arXiv 2010.11929, as torchvision builds and names it. (As timm names it: `vit_timm`.)
 //!
-//! A picture becomes a fixed number of tokens, each with a learned position, so these networks take
-//! pictures of 224 pixels only.
+//! Each token has a learned position embedding, so the input size is fixed: 224 pixels.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
@@ -35,13 +34,13 @@ const fn first(file: &'static str, top1: f32, short_side: usize) -> Published {
     Published::torchvision("IMAGENET1K_V1", file, top1, preprocess)
 }
 
-/// Google's weights of timm (arXiv 2106.10270): short side 248, centre of 224, values in ±1.
+/// Google's weights from timm (arXiv 2106.10270): short side 248, centre of 224, values from −1 to 1.
 const fn augmented(repository: &'static str, top1: f32) -> Published {
     let tag = "augreg_in21k_ft_in1k";
     Published::hub(tag, repository, top1, AUGMENTED, "Apache-2.0")
 }
 
-/// How pictures are prepared for Google's weights of timm.
+/// The preprocessing of Google's weights from timm.
 pub(super) const AUGMENTED: Preprocess = Preprocess {
     range: Range::File,
     resize: Resize::ShortSide(248),
@@ -71,7 +70,7 @@ const fn network(
     }
 }
 
-/// Where the networks are described.
+/// The paper.
 pub(super) const PAPER: Paper = Paper {
     title: "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
     arxiv: "2010.11929",
@@ -85,15 +84,15 @@ const INITIALISATION: Initialisation = Initialisation {
     others: &[],
 };
 
-/// Rows and columns of the pictures.
+/// Rows and columns of the input.
 pub(super) const SIDE: usize = 224;
 /// Epsilon of all layer-norms.
 pub(super) const EPS: f32 = 1e-6;
 
-/// What tells one ViT from another.
+/// The size of a ViT.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
-    /// Rows and columns of the part of a picture that becomes a token.
+    /// Rows and columns of a patch.
     pub patch: usize,
     /// Features of a token.
     pub width: usize,
@@ -113,19 +112,19 @@ pub(super) const fn shape(patch: usize, width: usize, depth: usize, heads: usize
     }
 }
 
-/// What the layers of a ViT are called.
+/// Names of the layers of a ViT.
 pub(super) struct Names {
     pub patches: &'static str,
     pub class_token: &'static str,
     pub positions: &'static str,
     pub norm: &'static str,
     pub head: &'static str,
-    /// What stands before the number of a block.
+    /// Prefix of the number of a block.
     pub blocks: &'static str,
     pub first_norm: &'static str,
-    /// The layer that makes queries, keys and values, and its weight and bias.
+    /// The layer of queries, keys and values, its weight and its bias.
     pub queries: (&'static str, &'static str, &'static str),
-    /// The layer behind the attention.
+    /// The layer after the attention.
     pub projection: &'static str,
     pub second_norm: &'static str,
     pub hidden: [&'static str; 2],
@@ -149,7 +148,7 @@ fn vit(shape: Shape, classes: usize) -> Blueprint {
     named(&NAMES, shape, classes)
 }
 
-/// A ViT whose layers have these names.
+/// A ViT with these names of layers.
 pub(super) fn named(names: &Names, shape: Shape, classes: usize) -> Blueprint {
     let Shape { patch, width, .. } = shape;
     let mut net = Blueprint::new(3);
@@ -166,7 +165,7 @@ pub(super) fn named(names: &Names, shape: Shape, classes: usize) -> Blueprint {
         x = block(&mut net, names, &path, x, shape);
     }
     let x = net.layer_norm(names.norm, x, width, EPS);
-    // Only the class token is looked at.
+    // Only the class token is used.
     let first = Slice {
         axis: 1,
         start: 0,
@@ -179,7 +178,7 @@ pub(super) fn named(names: &Names, shape: Shape, classes: usize) -> Blueprint {
     net.ending_at(x)
 }
 
-/// Tokens look at each other, then each is changed by two linear layers; both with a shortcut.
+/// Attention between tokens, then two linear layers for each token; both with a shortcut.
 fn block(net: &mut Blueprint, names: &Names, path: &str, x: NodeId, shape: Shape) -> NodeId {
     let Shape { width, heads, .. } = shape;
     let name = |layer: &str| format!("{path}.{layer}");
@@ -205,8 +204,7 @@ fn block(net: &mut Blueprint, names: &Names, path: &str, x: NodeId, shape: Shape
     net.add(&name("add2"), y, x)
 }
 
-/// The name here of a parameter as torchvision called it before version 0.14, and its published files
-/// still do.
+/// The name here of a parameter in torchvision before version 0.14, and still in its published files.
 fn of_former_torchvision(name: &str) -> Option<String> {
     let (layer, value) = name.rsplit_once('.')?;
     if let Some(path) = layer.strip_suffix(".mlp.linear_1") {
@@ -216,12 +214,12 @@ fn of_former_torchvision(name: &str) -> Option<String> {
     Some(format!("{path}.mlp.3.{value}"))
 }
 
-/// The name here of a parameter of timm's ViTs, or of torchvision's as they were: `blocks.0.attn.proj.bias`.
+/// The name here of a parameter of timm's ViTs (`blocks.0.attn.proj.bias`), or of torchvision's former ones.
 fn from_timm(name: &str) -> Option<String> {
     match name {
         "cls_token" => return Some(NAMES.class_token.into()),
         "pos_embed" => return Some(NAMES.positions.into()),
-        // Or its end would be taken for timm's `head`.
+        // Otherwise it would match timm's `head`.
         _ if name.starts_with(NAMES.head) => return Some(name.into()),
         _ => {}
     }

@@ -1,8 +1,8 @@
 //! ViT as timm names it ("An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
 //! Dosovitskiy et al. 2020, arXiv 2010.11929), with weights of "How to train your ViT?" (Steiner et al.
 //! 2021, arXiv 2106.10270), and DeiT: "Training data-efficient image transformers & distillation
-//! through attention", Touvron et al. 2020, arXiv 2012.12877. A DeiT is a ViT whose pictures are
-//! normalised otherwise.
+//! through attention", Touvron et al. 2020, arXiv 2012.12877. A DeiT is a ViT with another
+//! normalisation.
 
 use dvm_engine::{Blueprint, Initialisation, Initialiser};
 use dvm_image::Interpolation::Bicubic;
@@ -44,7 +44,7 @@ const DEIT: Paper = Paper {
     arxiv: "2012.12877",
 };
 
-/// Google's weights: short side 248, centre of 224, values in ±1.
+/// Google's weights: short side 248, centre of 224, values from −1 to 1.
 const fn augmented(tag: &'static str, repository: &'static str, top1: f32) -> Published {
     Published::hub(tag, repository, top1, AUGMENTED, "Apache-2.0")
 }
@@ -74,7 +74,7 @@ const fn network(
     }
 }
 
-/// As timm; its truncation at ±2 cuts nothing off so narrow a distribution.
+/// As timm. Its truncation at ±2 has no effect on so narrow a distribution.
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Initialiser::UniformFanIn,
     linear: Initialiser::Normal(0.02),

@@ -1,16 +1,16 @@
-//! Configurations of preprocessing as timm (`mean`, `std`, `input_size`, `crop_pct`, …) and transformers
-//! (`image_mean`, `image_std`, `size`, `rescale_factor`, …) write them.
+//! Preprocessing in the configurations of timm (`mean`, `std`, `input_size`, `crop_pct`, …) and transformers
+//! (`image_mean`, `image_std`, `size`, `rescale_factor`, …).
 
 use std::collections::BTreeMap;
 
 use dvm_image::{Channels, Interpolation, Resize};
 use serde_json::{Map, Value};
 
-use super::{Stated, rows_and_columns, sides};
+use super::{StatedFields, rows_and_columns, sides};
 
 type Object = Map<String, Value>;
 
-/// What metadata keys that hold a whole configuration are called: a part of their name.
+/// Parts of the names of metadata keys with a whole configuration.
 const WHOLE: [&str; 6] = [
     "preprocess",
     "config",
@@ -20,8 +20,8 @@ const WHOLE: [&str; 6] = [
     "normali",
 ];
 
-/// What the metadata of a file states: under keys of their own, or in a JSON object under one.
-pub(super) fn of_metadata(metadata: &BTreeMap<String, String>) -> Vec<Stated> {
+/// The statements in the metadata of a file: in separate keys, or in a JSON object under one key.
+pub(super) fn of_metadata(metadata: &BTreeMap<String, String>) -> Vec<StatedFields> {
     let flat = metadata
         .iter()
         .map(|(key, text)| (key.clone(), value(text)));
@@ -38,7 +38,8 @@ pub(super) fn of_metadata(metadata: &BTreeMap<String, String>) -> Vec<Stated> {
     flat.into_iter().chain(whole).collect()
 }
 
-/// A text as JSON, a tuple as a list; else as it is.
+// Numbers with commas between them.
+/// A text parsed as JSON, a tuple as a list; any other text unchanged.
 fn value(text: &str) -> Value {
     let text = text.trim();
     let list = text.strip_prefix('(').and_then(|t| t.strip_suffix(')'));
@@ -51,8 +52,8 @@ fn value(text: &str) -> Value {
     serde_json::from_str(&format!("[{json}]")).unwrap_or_else(|_| text.into())
 }
 
-/// What a configuration states, if anything.
-pub(super) fn stated(config: &Object, from: &str) -> Option<Stated> {
+/// The statements of a configuration, if any.
+pub(super) fn stated(config: &Object, from: &str) -> Option<StatedFields> {
     for inner in [
         "pretrained_cfg",
         "default_cfg",
@@ -68,7 +69,7 @@ pub(super) fn stated(config: &Object, from: &str) -> Option<Stated> {
     stated_here(config, from)
 }
 
-fn stated_here(config: &Object, from: &str) -> Option<Stated> {
+fn stated_here(config: &Object, from: &str) -> Option<StatedFields> {
     let is_transformers = [
         "image_mean",
         "do_normalize",
@@ -81,7 +82,7 @@ fn stated_here(config: &Object, from: &str) -> Option<Stated> {
         true => transformers(config),
         false => timm(config),
     };
-    let stated = Stated {
+    let stated = StatedFields {
         from: from.into(),
         channels: stated.channels.or_else(|| order(config)),
         ..stated
@@ -89,8 +90,8 @@ fn stated_here(config: &Object, from: &str) -> Option<Stated> {
     (!stated.fields().is_empty()).then_some(stated)
 }
 
-/// timm's `create_transform` for evaluation.
-fn timm(config: &Object) -> Stated {
+/// The preprocessing of timm's `create_transform` for evaluation.
+fn timm(config: &Object) -> StatedFields {
     let size = ["input_size", "img_size", "imgsz", "image_size"];
     let size = size.into_iter().find_map(|key| config.get(key));
     let crop = size.and_then(pair);
@@ -107,17 +108,17 @@ fn timm(config: &Object) -> Stated {
         three(config.get("mean").or(config.get("mean_values"))),
         three(config.get("std").or(config.get("scale_values"))),
     );
-    Stated {
+    StatedFields {
         resize,
         interpolation: config.get("interpolation").and_then(filter),
         crop,
         mean,
         std,
-        ..Stated::default()
+        ..StatedFields::default()
     }
 }
 
-/// Means and deviations of pixels of 0 to 255 as those of 0 to 1.
+/// Converts means and deviations of pixels from 0 to 255 to those of pixels from 0 to 1.
 fn in_unit_range(
     mean: Option<[f64; 3]>,
     std: Option<[f64; 3]>,
@@ -132,8 +133,8 @@ fn in_unit_range(
     (mean.map(scaled), std.map(scaled))
 }
 
-/// The image processors of transformers: resize, crop the centre, rescale, normalise.
-fn transformers(config: &Object) -> Stated {
+/// The preprocessing of transformers' image processors: resize, centre crop, rescale, normalise.
+fn transformers(config: &Object) -> StatedFields {
     let says = |key: &str, usual: bool| config.get(key).and_then(Value::as_bool).unwrap_or(usual);
     let kind = ["image_processor_type", "feature_extractor_type"];
     let kind = kind.into_iter().find_map(|key| config.get(key)?.as_str());
@@ -151,7 +152,7 @@ fn transformers(config: &Object) -> Stated {
     let scaled = |side: usize, share: f64| (side as f64 / share) as usize;
     let (resize, crop) = match (edge, exact, share) {
         _ if !says("do_resize", true) => (Some(Resize::None), cut),
-        // ConvNeXt's crop belongs to the resizing, and large pictures are not cropped.
+        // ConvNeXt's crop is part of the resizing, and large pictures are not cropped.
         (Some(edge), _, Some(share)) if !crops => match edge < 384 {
             true => (
                 Some(Resize::ShortSide(scaled(edge, share))),
@@ -188,14 +189,14 @@ fn transformers(config: &Object) -> Stated {
         (false, ..) => (Some([0.0; 3]), Some([1.0; 3])),
         (true, mean, std) => (mean, std),
     };
-    Stated {
+    StatedFields {
         resize,
         interpolation: config.get("resample").and_then(filter),
         crop,
         channels: says("do_flip_channel_order", false).then_some(Channels::Bgr),
         mean: mean.map(|mean| mean.map(|m| ((m + offset) / scale) as f32)),
         std: std.map(|std| std.map(|s| (s / scale) as f32)),
-        ..Stated::default()
+        ..StatedFields::default()
     }
 }
 
@@ -264,12 +265,12 @@ mod tests {
     use super::*;
     use dvm_image::Preprocess;
 
-    fn of(json: &str) -> Stated {
+    fn of(json: &str) -> StatedFields {
         stated(&serde_json::from_str(json).unwrap(), "here").unwrap()
     }
 
     #[test]
-    fn a_configuration_of_timm_is_what_its_transforms_do() {
+    fn a_configuration_of_timm_is_read_as_its_transforms() {
         let stated = of(
             r#"{"pretrained_cfg": {"input_size": [3, 288, 288], "interpolation": "bicubic",
                 "crop_pct": 0.95, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}"#,
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn means_of_0_to_255_are_those_of_0_to_1() {
+    fn means_from_0_to_255_are_converted_to_0_to_1() {
         let stated = of(r#"{"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}"#);
         let imagenet = Preprocess::imagenet();
         for (found, expected) in [
@@ -298,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_processor_of_transformers_is_what_it_does() {
+    fn an_image_processor_of_transformers_is_read_as_its_steps() {
         let vit = of(
             r#"{"do_normalize": true, "do_resize": true, "image_mean": [0.5, 0.5, 0.5],
                 "image_std": [0.5, 0.5, 0.5], "resample": 2, "size": {"height": 224, "width": 224}}"#,
@@ -330,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_under_keys_of_its_own_is_read() {
+    fn metadata_in_separate_keys_is_read() {
         let metadata = BTreeMap::from([
             ("mean".to_owned(), "(0.5, 0.4, 0.3)".to_owned()),
             ("std".to_owned(), "0.2, 0.2, 0.2".to_owned()),

@@ -1,8 +1,7 @@
-//! What others than this program write of how pictures are prepared: in the metadata of an ONNX file, or
-//! in a file beside it.
+//! Preprocessing stated by other tools: in the metadata of an ONNX file, or in a file beside it.
 
-mod beside;
 mod config;
+mod config_files;
 mod ultralytics;
 mod windows;
 
@@ -10,12 +9,12 @@ use std::collections::BTreeMap;
 
 use dvm_image::{Channels, Interpolation, Preprocess, PreprocessField, Resize};
 
-pub(crate) use beside::Beside;
+pub(crate) use config_files::ConfigFiles;
 
-/// Fields of a [`Preprocess`], as far as one source states them.
+/// The fields of a [`Preprocess`] that one source states.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Stated {
-    /// Where it is stated, for messages: `its Ultralytics metadata`.
+pub(crate) struct StatedFields {
+    /// The source, for messages: `its Ultralytics metadata`.
     pub from: String,
     pub resize: Option<Resize>,
     pub interpolation: Option<Interpolation>,
@@ -25,8 +24,8 @@ pub(crate) struct Stated {
     pub std: Option<[f32; 3]>,
 }
 
-impl Stated {
-    /// The fields that it states.
+impl StatedFields {
+    /// The stated fields.
     pub fn fields(&self) -> Vec<PreprocessField> {
         use PreprocessField as Field;
         let stated = [
@@ -41,12 +40,12 @@ impl Stated {
         stated.map(|(field, _)| field).collect()
     }
 
-    /// Only what it says of the values that the network takes.
+    /// Only the fields about the values of the input.
     fn of_values(&self) -> bool {
         self.mean.is_some() || self.std.is_some()
     }
 
-    /// The same without a mean and a deviation, which the network applies itself.
+    /// The same without mean and deviation, if the network applies them itself.
     pub fn without_values(self) -> Self {
         Self {
             mean: None,
@@ -55,7 +54,7 @@ impl Stated {
         }
     }
 
-    /// What is wrong with it, if no picture could go through it.
+    /// The error, if the preprocessing is invalid.
     fn invalid(&self) -> Option<String> {
         let imagenet = Preprocess::imagenet();
         let whole = Preprocess {
@@ -69,22 +68,22 @@ impl Stated {
     }
 }
 
-/// Everything that is stated of a file, the most telling first.
+/// All statements about a file, the most reliable first.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
-    /// What is stated of the very numbers that the file takes: nothing overrules it.
-    pub of_tensor: Vec<Stated>,
-    /// How its pictures were prepared when it was trained.
-    pub of_training: Vec<Stated>,
-    /// What is not used, and why.
+    /// Statements about the input tensor itself. They have priority.
+    pub of_tensor: Vec<StatedFields>,
+    /// The preprocessing in training.
+    pub of_training: Vec<StatedFields>,
+    /// Warnings about statements that are not used.
     pub unused: Vec<String>,
 }
 
 impl Statements {
-    /// What the metadata of a file and the files beside it state; `size` is what its input asks for.
+    /// The statements of the metadata and of the files beside it; `size` is the size of the input.
     pub fn of(
         metadata: &BTreeMap<String, String>,
-        beside: &Beside,
+        beside: &ConfigFiles,
         size: (Option<usize>, Option<usize>),
     ) -> Self {
         let mut found = Self::default();
@@ -103,8 +102,7 @@ impl Statements {
             } else if let (Some((height, width)), true) = (stated.crop, differs(stated.crop, size))
             {
                 found.unused.push(format!(
-                    "{} is not used: it is for pictures of {height}×{width}, but the network takes \
-                     {}×{}",
+                    "{} is not used: it is for inputs of {height}×{width}, but the network expects {}×{}",
                     stated.from,
                     side(size.0),
                     side(size.1)
@@ -116,13 +114,13 @@ impl Statements {
         found
     }
 
-    /// Rows and columns that are stated.
+    /// The stated rows and columns.
     pub fn crop(&self) -> Option<(usize, usize)> {
         let all = self.of_tensor.iter().chain(&self.of_training);
         all.filter_map(|stated| stated.crop).next()
     }
 
-    /// Sources that state a mean or a deviation that the network was trained with.
+    /// Sources that state a mean or a deviation of training.
     pub fn sources_of_values(&self) -> impl Iterator<Item = &str> {
         let of_values = self.of_training.iter().filter(|stated| stated.of_values());
         of_values.map(|stated| &stated.from[..])
@@ -138,7 +136,7 @@ fn side(side: Option<usize>) -> String {
     side.map_or("any".into(), |side| side.to_string())
 }
 
-/// A list of whole numbers as JSON, Python or plain text: `[224, 224]`, `(224, 224)`, `224`, `224x224`.
+/// A list of integers in JSON, Python or plain text: `[224, 224]`, `(224, 224)`, `224`, `224x224`.
 fn sides(text: &str) -> Option<Vec<usize>> {
     let inner = text
         .trim()

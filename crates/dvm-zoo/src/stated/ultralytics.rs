@@ -1,20 +1,20 @@
-//! The metadata of Ultralytics' exports of classifiers (yolov8n-cls and its like).
+//! The metadata of classifiers exported by Ultralytics (such as yolov8n-cls).
 
 use std::collections::BTreeMap;
 
 use dvm_image::{Channels, Interpolation, Resize};
 
-use super::{Stated, rows_and_columns, sides};
+use super::{StatedFields, rows_and_columns, sides};
 
-/// Pixels of 0 to 1 without mean and deviation, the shorter side brought to the size and its centre cut
-/// out, as their `classify_transforms` prepare pictures.
-pub(super) fn stated(metadata: &BTreeMap<String, String>) -> Option<Stated> {
+/// Their `classify_transforms`: pixels from 0 to 1 without mean and deviation, the shorter side resized to the
+/// input size, centre crop.
+pub(super) fn stated(metadata: &BTreeMap<String, String>) -> Option<StatedFields> {
     if metadata.get("task")?.trim() != "classify" {
         return None;
     }
     let size = metadata.get("imgsz").and_then(|text| sides(text));
     let crop = size.as_deref().and_then(rows_and_columns);
-    Some(Stated {
+    Some(StatedFields {
         from: "its Ultralytics metadata".into(),
         resize: crop.map(|(height, width)| match height == width {
             true => Resize::ShortSide(height),
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn a_classifier_of_ultralytics_takes_pixels_of_0_to_1() {
+    fn a_classifier_of_ultralytics_expects_pixels_from_0_to_1() {
         let stated = stated(&metadata(&[("task", "classify"), ("imgsz", "[224, 224]")])).unwrap();
         assert_eq!(stated.resize, Some(Resize::ShortSide(224)));
         assert_eq!(stated.crop, Some((224, 224)));
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn detectors_and_files_of_others_say_nothing() {
+    fn detectors_and_files_of_other_tools_state_nothing() {
         assert_eq!(
             stated(&metadata(&[("task", "detect"), ("imgsz", "640")])),
             None

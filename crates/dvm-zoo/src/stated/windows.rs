@@ -1,16 +1,18 @@
-//! The image metadata that ONNX defines and Windows ML and Azure Custom Vision use.
+//! The image metadata of the ONNX standard, used by Windows ML and Azure Custom Vision.
 
 use std::collections::BTreeMap;
 
 use dvm_image::Channels;
 
-use super::Stated;
+use super::StatedFields;
 
 const FORMAT: &str = "Image.BitmapPixelFormat";
 const RANGE: &str = "Image.NominalPixelRange";
 
-/// Channel order and range of the input, and what of them is not known here.
-pub(super) fn stated(metadata: &BTreeMap<String, String>) -> (Option<Stated>, Option<String>) {
+/// Channel order and range of the input, and a warning about unknown ones.
+pub(super) fn stated(
+    metadata: &BTreeMap<String, String>,
+) -> (Option<StatedFields>, Option<String>) {
     let lower = |key: &str| metadata.get(key).map(|text| text.trim().to_lowercase());
     let channels = lower(FORMAT).and_then(|format| match &format {
         format if format.starts_with("bgr") => Some(Channels::Bgr),
@@ -27,18 +29,18 @@ pub(super) fn stated(metadata: &BTreeMap<String, String>) -> (Option<Stated>, Op
     });
     let unused = match (&range, values) {
         (Some(_), None) => Some(format!(
-            "its metadata {RANGE} is not used: `{}` is none of NominalRange_0_255, Normalized_0_1 and \
+            "its metadata {RANGE} is not used: `{}` must be NominalRange_0_255, Normalized_0_1 or \
              Normalized_1_1",
             metadata[RANGE].trim()
         )),
         _ => None,
     };
-    let stated = Stated {
+    let stated = StatedFields {
         from: format!("its metadata {FORMAT} and {RANGE}"),
         channels,
         mean: values.map(|(mean, _)| [mean; 3]),
         std: values.map(|(_, std)| [std; 3]),
-        ..Stated::default()
+        ..StatedFields::default()
     };
     let says_nothing = stated.fields().is_empty();
     ((!says_nothing).then_some(stated), unused)
@@ -48,7 +50,7 @@ pub(super) fn stated(metadata: &BTreeMap<String, String>) -> (Option<Stated>, Op
 mod tests {
     use super::*;
 
-    fn of(format: &str, range: &str) -> (Option<Stated>, Option<String>) {
+    fn of(format: &str, range: &str) -> (Option<StatedFields>, Option<String>) {
         stated(&BTreeMap::from([
             (FORMAT.to_owned(), format.to_owned()),
             (RANGE.to_owned(), range.to_owned()),
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_that_is_not_known_is_told() {
+    fn an_unknown_range_is_a_warning() {
         let (stated, unused) = of("Rgb8", "NominalRange_16_235");
         assert_eq!(stated.unwrap().mean, None);
         assert!(unused.unwrap().contains("NominalRange_16_235"));

@@ -4,11 +4,11 @@ use crate::inference::check;
 use crate::training;
 
 #[test]
-fn alexnet_gives_what_pytorch_gives() {
+fn alexnet_computes_the_same_as_pytorch() {
     check("alexnet");
 }
 
 #[test]
-fn a_training_step_of_alexnet_is_pytorchs() {
+fn a_training_step_of_alexnet_equals_pytorchs() {
     training::check("alexnet");
 }

@@ -4,11 +4,11 @@ use crate::inference::check;
 use crate::training;
 
 #[test]
-fn googlenet_gives_what_pytorch_gives() {
+fn googlenet_computes_the_same_as_pytorch() {
     check("googlenet");
 }
 
 #[test]
-fn a_training_step_of_googlenet_is_pytorchs() {
+fn a_training_step_of_googlenet_equals_pytorchs() {
     training::check("googlenet");
 }

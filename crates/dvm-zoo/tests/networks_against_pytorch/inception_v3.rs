@@ -4,11 +4,11 @@ use crate::inference::check;
 use crate::training;
 
 #[test]
-fn inception_v3_gives_what_pytorch_gives() {
+fn inception_v3_computes_the_same_as_pytorch() {
     check("inception_v3");
 }
 
 #[test]
-fn a_training_step_of_inception_v3_is_pytorchs() {
+fn a_training_step_of_inception_v3_equals_pytorchs() {
     training::check("inception_v3");
 }

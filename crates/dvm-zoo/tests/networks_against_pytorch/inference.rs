@@ -3,8 +3,8 @@
 use dvm_engine::rules::{self, Composite};
 use dvm_engine::{Keep, Mode, Request, Tensor};
 
-use crate::accuracy::{relative_error, wide};
 use crate::reference::{Described, described};
+use dvm_testing::closeness::{relative_error, wide};
 
 /// Largest difference of a logit from PyTorch's in f64, relative to the largest logit.
 pub const LOGITS: f64 = 1e-4;

@@ -1,8 +1,6 @@
 //! Whole networks with seeded weights against PyTorch in f64 (`references/networks.py`): one file for
 //! each family, as in `src/architectures`.
 
-#[path = "../accuracy/mod.rs"]
-mod accuracy;
 mod alexnet;
 mod convnext;
 mod densenet;

@@ -3,6 +3,6 @@
 use crate::inference::check;
 
 #[test]
-fn mobilenet_v2_gives_what_pytorch_gives() {
+fn mobilenet_v2_computes_the_same_as_pytorch() {
     check("mobilenet_v2");
 }

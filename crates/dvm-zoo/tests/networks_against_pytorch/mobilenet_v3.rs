@@ -4,26 +4,26 @@ use crate::inference::check;
 use crate::training;
 
 #[test]
-fn mobilenet_v3_large_gives_what_pytorch_gives() {
+fn mobilenet_v3_large_computes_the_same_as_pytorch() {
     check("mobilenet_v3_large");
 }
 
 #[test]
-fn mobilenet_v3_small_gives_what_pytorch_gives() {
+fn mobilenet_v3_small_computes_the_same_as_pytorch() {
     check("mobilenet_v3_small");
 }
 
 #[test]
-fn mobilenetv3_large_100_gives_what_pytorch_gives() {
+fn mobilenetv3_large_100_computes_the_same_as_pytorch() {
     check("mobilenetv3_large_100");
 }
 
 #[test]
-fn mobilenetv3_small_100_gives_what_pytorch_gives() {
+fn mobilenetv3_small_100_computes_the_same_as_pytorch() {
     check("mobilenetv3_small_100");
 }
 
 #[test]
-fn a_training_step_of_mobilenet_v3_small_is_pytorchs() {
+fn a_training_step_of_mobilenet_v3_small_equals_pytorchs() {
     training::check("mobilenet_v3_small");
 }

@@ -3,11 +3,11 @@
 use crate::inference::check;
 
 #[test]
-fn squeezenet1_0_gives_what_pytorch_gives() {
+fn squeezenet1_0_computes_the_same_as_pytorch() {
     check("squeezenet1_0");
 }
 
 #[test]
-fn squeezenet1_1_gives_what_pytorch_gives() {
+fn squeezenet1_1_computes_the_same_as_pytorch() {
     check("squeezenet1_1");
 }

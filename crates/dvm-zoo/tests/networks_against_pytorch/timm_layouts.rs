@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use dvm_engine::{Error, Graph, Network, Tensor, seeded};
 use serde_json::Value;
 
-use crate::accuracy::{relative_error, wide};
 use crate::inference::LOGITS;
 use crate::reference::{architecture, pictures};
+use dvm_testing::closeness::{relative_error, wide};
 
 fn described(name: &str) -> Value {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/references/timm_layouts");

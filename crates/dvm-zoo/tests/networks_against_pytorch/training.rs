@@ -4,9 +4,9 @@
 use dvm_engine::rules;
 use dvm_engine::{Graph, Keep, Mode, NodeId, Request, Role, Tensor, seeded};
 
-use crate::accuracy::{relative_error, wide};
 use crate::inference::{GRADIENTS, LOGITS, norm};
 use crate::reference::{Described, described};
+use dvm_testing::closeness::{relative_error, wide};
 
 /// As in `references/networks.py`: what part of the largest gradient's norm is nothing.
 const ZERO: f64 = 1e-12;

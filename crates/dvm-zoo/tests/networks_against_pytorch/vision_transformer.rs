@@ -3,16 +3,16 @@
 use crate::inference::check;
 
 #[test]
-fn vit_b_16_gives_what_pytorch_gives() {
+fn vit_b_16_computes_the_same_as_pytorch() {
     check("vit_b_16");
 }
 
 #[test]
-fn vit_b_32_gives_what_pytorch_gives() {
+fn vit_b_32_computes_the_same_as_pytorch() {
     check("vit_b_32");
 }
 
 #[test]
-fn vit_l_16_gives_what_pytorch_gives() {
+fn vit_l_16_computes_the_same_as_pytorch() {
     check("vit_l_16");
 }

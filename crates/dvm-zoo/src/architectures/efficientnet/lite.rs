@@ -37,7 +37,7 @@ const LITE: Publisher = Publisher {
     ..TENSORFLOW
 };
 
-/// As B0 to B4, but for the dropout of Lite4.
+/// As B0 to B4, except the dropout of Lite4.
 const SCALINGS: [&Scaling; 5] = [&B[0], &B[1], &B[2], &B[3], &scaling(1.4, 1.8, 0.3)];
 
 fn build(index: usize, classes: usize) -> Blueprint {

@@ -1,5 +1,4 @@
-//! How the pictures of a network from a file are prepared: what is known of it, and what has to be
-//! assumed.
+//! The preprocessing of a network from a file: known fields, and assumed ones.
 
 use std::collections::BTreeSet;
 
@@ -9,22 +8,22 @@ use dvm_onnx::{ChannelOrder, Imported, PixelRange};
 use crate::ASSUMED_KEY;
 use crate::graphs::Remarks;
 use crate::pretrained::{LoadError, own_preprocess};
-use crate::stated::{Beside, Stated, Statements};
+use crate::stated::{ConfigFiles, StatedFields, Statements};
 
-/// What a file says of its pictures.
-pub(crate) enum Known {
-    /// All of it, in this program's own metadata; these fields were assumed when it was written.
+/// The known preprocessing of a file.
+pub(crate) enum KnownPreprocess {
+    /// The preprocessing in dvm's metadata, with the fields that were assumed when it was written.
     Own(Box<Preprocess>, BTreeSet<PreprocessField>),
-    /// What others say.
-    Stated(Box<Statements>),
+    /// The statements of other tools.
+    StatedFields(Box<Statements>),
 }
 
-impl Known {
-    /// What a file and the files beside it say.
+impl KnownPreprocess {
+    /// Reads the metadata of a file and the files beside it.
     ///
     /// # Errors
-    /// [`LoadError::Metadata`] for metadata of this program's own that cannot be used.
-    pub fn of(imported: &Imported, beside: &Beside, file: &str) -> Result<Self, LoadError> {
+    /// [`LoadError::Metadata`] for invalid metadata of dvm.
+    pub fn of(imported: &Imported, beside: &ConfigFiles, file: &str) -> Result<Self, LoadError> {
         let metadata = &imported.metadata;
         if let Some(own) = own_preprocess(metadata, file)? {
             let assumed = metadata.get(ASSUMED_KEY);
@@ -33,18 +32,18 @@ impl Known {
         }
         let size = (imported.height, imported.width);
         let statements = Statements::of(metadata, beside, size);
-        Ok(Self::Stated(Box::new(statements)))
+        Ok(Self::StatedFields(Box::new(statements)))
     }
 
-    /// Rows and columns that are said.
+    /// The stated crop, rows and columns.
     pub fn crop(&self) -> Option<(usize, usize)> {
         match self {
             Self::Own(own, _) => Some(own.crop),
-            Self::Stated(statements) => statements.crop(),
+            Self::StatedFields(statements) => statements.crop(),
         }
     }
 
-    /// The preprocessing, with notes on where it comes from and the fields that are assumed.
+    /// The preprocessing. Adds its sources and the assumed fields to `remarks`.
     pub fn settle(self, imported: &Imported, remarks: &mut Remarks) -> Preprocess {
         let statements = match self {
             Self::Own(own, assumed) => {
@@ -54,7 +53,7 @@ impl Known {
                     _ => *own,
                 };
             }
-            Self::Stated(statements) => *statements,
+            Self::StatedFields(statements) => *statements,
         };
         remarks.warnings.extend(statements.unused.iter().cloned());
         let of_graph = of_graph(imported, remarks);
@@ -63,7 +62,7 @@ impl Known {
                 .notes
                 .extend(statements.sources_of_values().map(|source| {
                     format!(
-                        "mean and deviation of {source} are not applied: {}",
+                        "mean and standard deviation of {source} are not applied: {}",
                         graph.from
                     )
                 }));
@@ -77,20 +76,17 @@ impl Known {
                 false => stated,
             });
         let mut draft = Draft::assuming(imported);
-        let mut taken = |stated: &Stated| {
+        let mut taken = |stated: &StatedFields| {
             let used = draft.take(stated).into_iter().map(PreprocessField::name);
             let used: Vec<&str> = used.collect();
             (!used.is_empty()).then(|| {
                 let used = used.join(", ");
-                format!(
-                    "how pictures are prepared ({used}) is taken from {}",
-                    stated.from
-                )
+                format!("preprocessing ({used}) is from {}", stated.from)
             })
         };
         let of_tensor = statements.of_tensor.iter().filter_map(&mut taken);
         remarks.notes.extend(of_tensor);
-        // What the graph shows has a note of its own.
+        // The graph's fields already have a note.
         of_graph.as_ref().map(&mut taken);
         remarks
             .notes
@@ -100,17 +96,17 @@ impl Known {
     }
 }
 
-/// What the network itself shows: the type of its input, and what it does to the pixels.
-fn of_graph(imported: &Imported, remarks: &mut Remarks) -> Option<Stated> {
+/// The preprocessing that the graph implies: by the type of its input, and by its first operations.
+fn of_graph(imported: &Imported, remarks: &mut Remarks) -> Option<StatedFields> {
     if imported.takes_bytes {
-        return Some(Stated {
+        return Some(StatedFields {
             from: format!(
-                "its input `{}`, which takes whole numbers of 0 to 255",
+                "its input `{}`, which expects integers from 0 to 255",
                 imported.input
             ),
             mean: Some([0.0; 3]),
             std: Some([1.0 / 255.0; 3]),
-            ..Stated::default()
+            ..StatedFields::default()
         });
     }
     let pixels = imported.pixels.as_ref()?;
@@ -120,29 +116,29 @@ fn of_graph(imported: &Imported, remarks: &mut Remarks) -> Option<Stated> {
         PixelRange::PlusMinusOne => ("−1 to 1", 0.5, 0.5),
     };
     remarks.notes.push(format!(
-        "the network itself {}, so it is given pixels of {range}",
+        "the network itself {}, so its input is pixels from {range}",
         pixels.how
     ));
-    Some(Stated {
-        from: format!("the graph, which itself {}", pixels.how),
+    Some(StatedFields {
+        from: format!("the graph, which {}", pixels.how),
         mean: Some([mean; 3]),
         std: Some([std; 3]),
         channels: pixels.channels.map(|order| match order {
             ChannelOrder::Rgb => Channels::Rgb,
             ChannelOrder::Bgr => Channels::Bgr,
         }),
-        ..Stated::default()
+        ..StatedFields::default()
     })
 }
 
-/// A preprocessing that is being settled field by field.
+/// A preprocessing that is completed field by field.
 struct Draft {
     preprocess: Preprocess,
     assumed: BTreeSet<PreprocessField>,
 }
 
 impl Draft {
-    /// What is usual, all of it assumed but what the input itself says.
+    /// The usual preprocessing. All fields are assumed, except those that the input defines.
     fn assuming(imported: &Imported) -> Self {
         let (height, width) = imported.size;
         let usual = Preprocess::imagenet();
@@ -171,8 +167,8 @@ impl Draft {
         }
     }
 
-    /// Takes over the fields that are still assumed, and says which.
-    fn take(&mut self, stated: &Stated) -> Vec<PreprocessField> {
+    /// Uses the stated fields that are still assumed; returns them.
+    fn take(&mut self, stated: &StatedFields) -> Vec<PreprocessField> {
         use PreprocessField as Field;
         let own = &mut self.preprocess;
         let count = own.channels.count();
@@ -188,7 +184,7 @@ impl Draft {
         {
             *own = own.with_channels(order);
         }
-        // Numbers that come without an order are those of red, green and blue.
+        // Without a channel order, values are for red, green and blue.
         let arranged = |values: [f32; 3], channels: Channels| match (order, channels) {
             (_, Channels::Grey) => [average(values); 3],
             (None, Channels::Bgr) => [values[2], values[1], values[0]],

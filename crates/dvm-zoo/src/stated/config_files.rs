@@ -1,5 +1,5 @@
-//! Configurations that hubs keep beside a model: `preprocessor_config.json` of transformers and
-//! `config.json` of timm and transformers.
+//! Configuration files beside a model, as on the Hugging Face hub: `preprocessor_config.json` of transformers
+//! and `config.json` of timm and transformers.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,21 +7,21 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{Stated, config};
+use super::{StatedFields, config};
 
-/// The longest that is read: names of some ten thousand classes fit.
+/// Longest file. Names of about ten thousand classes fit.
 const MOST_BYTES: u64 = 16 << 20;
 
 /// The configurations beside a file.
 #[derive(Debug, Default)]
-pub(crate) struct Beside {
+pub(crate) struct ConfigFiles {
     preprocessor: Option<Map<String, Value>>,
     model: Option<Map<String, Value>>,
 }
 
-impl Beside {
-    /// Those in the folder of a file, or in the folder above one named `onnx`, where hubs put exports. A
-    /// configuration that cannot be read is as good as none.
+impl ConfigFiles {
+    /// The configurations in the folder of a file, or above a folder `onnx`, where hubs put exports. Unreadable
+    /// ones are ignored.
     pub fn of(file: &Path) -> Self {
         let folder = file.parent().unwrap_or(Path::new(""));
         let is_onnx = folder.file_name().is_some_and(|name| name == "onnx");
@@ -36,15 +36,15 @@ impl Beside {
         }
     }
 
-    /// What they state.
-    pub fn stated(&self) -> impl Iterator<Item = Stated> {
+    /// Their statements.
+    pub fn stated(&self) -> impl Iterator<Item = StatedFields> {
         let preprocessor = self.preprocessor.iter().map(|own| (PREPROCESSOR, own));
         let model = self.model.iter().map(|own| (MODEL, own));
         let both = preprocessor.chain(model);
         both.filter_map(|(name, own)| config::stated(own, &format!("{name} beside the file")))
     }
 
-    /// The names of `count` classes, if they are in them.
+    /// The names of `count` classes, if the files contain them.
     pub fn class_names(&self, count: usize) -> Option<Vec<String>> {
         let model = self.model.as_ref()?;
         let named = ["id2label", "label_names"].into_iter();
@@ -56,7 +56,7 @@ impl Beside {
     }
 }
 
-/// What only configurations of networks have.
+/// Keys that only configurations of networks have.
 const SIGNS: [&str; 4] = [
     "architectures",
     "architecture",
@@ -68,7 +68,7 @@ const PREPROCESSOR: &str = "preprocessor_config.json";
 const MODEL: &str = "config.json";
 
 fn object(path: &Path) -> Option<Map<String, Value>> {
-    // Nothing but a file is opened, for a pipe could block for ever.
+    // Only files are opened: a pipe could block for ever.
     if !std::fs::metadata(path).is_ok_and(|facts| facts.is_file()) {
         return None;
     }
