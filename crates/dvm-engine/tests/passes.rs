@@ -211,7 +211,7 @@ fn all_tokens_of_a_node_that_is_kept_are_computed() {
 }
 
 #[test]
-fn a_part_of_features_is_not_taken_for_tokens() {
+fn a_slice_of_features_is_not_moved() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("conv", x, graphs::padded(3), 3, 4, true);
@@ -243,7 +243,7 @@ fn a_shortcut_that_comes_first_is_fused_as_well() {
 }
 
 #[test]
-fn a_sum_of_a_value_with_itself_stays() {
+fn a_sum_of_a_value_with_itself_is_not_fused() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("conv", x, graphs::padded(3), 3, 4, true);
@@ -283,7 +283,7 @@ fn a_node_that_is_to_be_kept_can_be_read_and_has_its_value() {
 }
 
 #[test]
-fn asking_for_a_merged_node_says_where_it_went() {
+fn an_error_names_the_node_that_another_was_merged_into() {
     let fused = fuse(&fold_batch_norm(&branching(), &nothing), &nothing);
     assert_eq!(
         fused.find("stem.conv").unwrap_err().to_string(),
@@ -292,7 +292,7 @@ fn asking_for_a_merged_node_says_where_it_went() {
 }
 
 #[test]
-fn asking_for_a_node_that_never_was_names_some_that_come_near() {
+fn an_error_for_an_unknown_node_names_similar_ones() {
     let error = branching().find("residual.2.conv").unwrap_err();
     let text = error.to_string();
     assert!(
@@ -388,7 +388,7 @@ fn a_batch_norm_before_a_convolution_as_in_dense_blocks_is_not_folded_backwards(
     let x = net.concat("concat", &[first, grown]);
     let x = net.batch_norm("norm3", x, 8, 1e-5);
     let rewritten = rewritten(net.ending_at(x));
-    // The second one follows a convolution that nobody else reads.
+    // The second one follows a convolution that no other owner reads.
     assert_eq!(count(&rewritten, "batch_norm"), 2);
     assert!(rewritten.find("norm2").is_err() && rewritten.find("relu2").is_ok());
     let alone = rewritten.node(rewritten.find("relu1").unwrap());
@@ -422,7 +422,7 @@ fn silu_and_its_kin_are_taken_into_dense_and_depthwise_convolutions() {
 }
 
 #[test]
-fn between_a_convolution_and_its_follower_nothing_may_stand() {
+fn other_nodes_between_prevent_fusion() {
     // Each of these changes what the next one would be applied to.
     let betweens: [fn(&mut Blueprint, dvm_engine::NodeId) -> dvm_engine::NodeId; 4] = [
         |net, x| net.scale("between", x, 4),
@@ -445,7 +445,7 @@ fn between_a_convolution_and_its_follower_nothing_may_stand() {
 }
 
 #[test]
-fn a_batch_norm_of_rows_stays_behind_its_linear_layer() {
+fn a_batch_norm_of_rows_is_not_folded() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.pool("pool", x, dvm_engine::ops::pool::Pool::global_mean());

@@ -1,5 +1,5 @@
 //! What an op cannot compute, it refuses by its shapes; what it does not refuse, it computes. Graphs
-//! come from files that nobody vouches for.
+//! come from files that no one vouches for.
 
 use std::sync::Arc;
 
@@ -218,7 +218,7 @@ impl Draw {
 const FEW: usize = 1 << 16;
 
 #[test]
-fn what_an_op_does_not_refuse_it_computes_forwards_and_backwards() {
+fn accepted_shapes_can_be_walked_forward_and_backward() {
     let mut computed = std::collections::BTreeMap::<&str, usize>::new();
     for round in 0..60_000 {
         let mut draw = Draw::new(&format!("hostile op {round}"));
@@ -298,7 +298,7 @@ fn error_of(op: impl Op, parameters: &[&[usize]]) -> String {
 }
 
 #[test]
-fn a_graph_computes_nothing_of_empty_values() {
+fn empty_values_are_an_error() {
     let error = error_of(Linear, &[&[0, 3]]);
     assert_eq!(
         error,
@@ -307,7 +307,7 @@ fn a_graph_computes_nothing_of_empty_values() {
 }
 
 #[test]
-fn a_graph_makes_no_value_that_nobody_has_memory_for() {
+fn a_value_larger_than_memory_is_an_error() {
     let amount = Amount::Fixed(Border::all(1 << 18));
     let error = error_of(Pad { amount, value: 0.0 }, &[]);
     assert_eq!(

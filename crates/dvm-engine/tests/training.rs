@@ -51,7 +51,7 @@ fn by_parameter(statistics: &[(usize, Tensor)]) -> Vec<(usize, Tensor)> {
     statistics
 }
 
-/// The same with values given back as soon as nobody needs them.
+/// The same with values given back as soon as no one needs them.
 fn releasing(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
     let activations = graph.forward(&input(), MODE, Keep::Backward).unwrap();
     let logits = activations.output().clone();
@@ -62,7 +62,7 @@ fn releasing(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
 }
 
 #[test]
-fn what_is_released_or_fused_changes_no_gradient() {
+fn released_activations_and_fusion_change_no_gradient() {
     for rectifier in [Activation::Relu, Activation::Relu6, Activation::Silu] {
         let graph = seeded::graph(graphs::branching(rectifier));
         let fused = fuse_for_training(&graph);
@@ -76,7 +76,7 @@ fn what_is_released_or_fused_changes_no_gradient() {
 }
 
 #[test]
-fn what_is_released_of_a_transformer_changes_no_gradient() {
+fn released_activations_of_a_transformer_change_no_gradient() {
     let graph = seeded::graph(graphs::transforming());
     releasing_is_keeping(&graph, &graph, "transforming");
     releasing_is_keeping(&graph, &fuse_for_training(&graph), "transforming, fused");

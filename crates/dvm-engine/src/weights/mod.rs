@@ -1,9 +1,8 @@
-//! Trained weights, read from the files people have: `.safetensors` and everything `torch.save`
-//! has ever written.
+//! Reads trained weights: `.safetensors`, and every format of `torch.save`.
 //!
-//! The format is told from the content, never from the name. Reading a `.pth` runs no code: its
-//! pickle becomes a table of objects, of which tensors, dictionaries and modules are understood. What a
-//! file may cost in memory and work is limited in proportion to its length, in `inspection`.
+//! The format follows from the content, not from the name. Reading a `.pth` runs no code: its pickle
+//! becomes a table of objects, of which tensors, dictionaries and modules are understood. `inspection`
+//! limits memory and work in proportion to the file's length.
 
 mod attack;
 mod element;
@@ -72,7 +71,7 @@ impl Weights {
             file: file.clone(),
             source,
         };
-        // A named pipe or a device would block for ever, so nothing but a file is opened.
+        // Only regular files are opened: a pipe or a device could block.
         let facts = std::fs::metadata(path).map_err(failed)?;
         if !facts.is_file() {
             return Err(WeightsError::NotAFile { file });
@@ -115,7 +114,7 @@ impl Weights {
         })
     }
 
-    /// Reads the bytes of a `.safetensors` file; `name` stands for the file in messages.
+    /// Reads the bytes of a `.safetensors` file; messages call it `name`.
     ///
     /// # Errors
     /// As [`Weights::read`].
@@ -135,7 +134,7 @@ impl Weights {
         })
     }
 
-    /// What a file of another kind holds, read by whoever knows that kind.
+    /// What a file of another kind holds, read by every caller that knows that kind.
     pub fn from_arrays(
         file: &str,
         sha256: String,
@@ -210,9 +209,9 @@ impl Weights {
         self
     }
 
-    /// The same with the shapes of a list of names and shapes, for arrays of exactly these names that
-    /// are only written otherwise there: the first dimension is the same and of the rest one of the two
-    /// has but the product, as `[O, C, h, w]` and `[O, C·h·w]`, or `[C]` and `[C, 1, 1]`. Ports of one
+    /// The same with the shapes of a list of names and shapes, for arrays of exactly these names whose
+    /// shapes differ only in form: the first dimension is equal, and of the others one of the two has
+    /// only the product, as `[O, C, h, w]` and `[O, C·h·w]`, or `[C]` and `[C, 1, 1]`. Ports of one
     /// network differ in this.
     #[must_use]
     pub fn shaped_like(mut self, wanted: &[(String, Vec<usize>)]) -> Self {
@@ -232,7 +231,7 @@ impl Weights {
         self
     }
 
-    /// The arrays whose names begin so, without that beginning, and all others.
+    /// The arrays whose names begin with a prefix, without the prefix, and all others.
     pub fn split_off(self, prefix: &str) -> (BTreeMap<String, Array>, Self) {
         let (mut beginning, mut others) = (BTreeMap::new(), BTreeMap::new());
         for (name, array) in self.arrays {
@@ -248,7 +247,7 @@ impl Weights {
         (beginning, rest)
     }
 
-    /// The arrays a network asks for, by the network's own names.
+    /// The arrays of a network, by the network's own names.
     ///
     /// `wanted` is the network's state dict in its order: names and shapes. Where the file has its names
     /// behind a prefix, [`Weights::parts`] finds it and [`Weights::take`] takes it off.

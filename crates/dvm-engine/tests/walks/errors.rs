@@ -45,7 +45,7 @@ fn a_seed_of_the_wrong_shape_is_an_error_with_both_shapes() {
 }
 
 #[test]
-fn the_wrong_number_of_channels_is_an_error_that_says_what_is_taken() {
+fn the_wrong_number_of_channels_is_an_error() {
     let graph = seeded::graph(graphs::branching(Activation::Relu));
     let error = graph.logits(&Tensor::zeros(&[1, 4, 32, 32])).unwrap_err();
     assert_eq!(

@@ -75,7 +75,7 @@ fn seeds_at_several_nodes_add_up() {
 }
 
 #[test]
-fn what_nobody_asked_for_has_no_gradient() {
+fn gradients_that_are_not_requested_are_not_computed() {
     let graph = smooth();
     let x = seeded_tensor("request input", &[1, 2, 7, 9]);
     let activations = graph.forward(&x, Mode::Inference, Keep::All).unwrap();
@@ -95,7 +95,7 @@ fn what_nobody_asked_for_has_no_gradient() {
 }
 
 #[test]
-fn what_does_not_lead_to_the_seed_has_no_gradient() {
+fn nodes_that_the_seed_does_not_depend_on_have_no_gradient() {
     let graph = smooth();
     let x = seeded_tensor("request input", &[1, 2, 7, 9]);
     let activations = graph.forward(&x, Mode::Inference, Keep::All).unwrap();

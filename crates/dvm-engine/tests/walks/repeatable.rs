@@ -74,7 +74,7 @@ fn same_with_any_threads(graph: &(dyn Fn() -> Graph + Sync), among: &str) {
 }
 
 #[test]
-fn a_pass_leaves_nothing_behind_for_the_next() {
+fn passes_are_independent() {
     let graph = seeded::graph(graphs::branching(Activation::Relu));
     // Large enough that the memory of its values is used again.
     let size = [3, 3, 131, 149];

@@ -61,7 +61,7 @@ pub fn smooth() -> Graph {
 }
 
 #[test]
-fn the_gradient_of_a_graph_is_its_slope_in_any_direction() {
+fn the_gradient_of_a_graph_is_its_directional_derivative() {
     let graph = smooth();
     let x = seeded_tensor("slope input", &[2, 2, 7, 9]);
     for mode in [Mode::Inference, TRAINING] {
