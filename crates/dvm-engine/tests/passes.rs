@@ -388,7 +388,7 @@ fn a_batch_norm_before_a_convolution_as_in_dense_blocks_is_not_folded_backwards(
     let x = net.concat("concat", &[first, grown]);
     let x = net.batch_norm("norm3", x, 8, 1e-5);
     let rewritten = rewritten(net.ending_at(x));
-    // The second one follows a convolution that no other owner reads.
+    // The second one follows a convolution that nothing else reads.
     assert_eq!(count(&rewritten, "batch_norm"), 2);
     assert!(rewritten.find("norm2").is_err() && rewritten.find("relu2").is_ok());
     let alone = rewritten.node(rewritten.find("relu1").unwrap());

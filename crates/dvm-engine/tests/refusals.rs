@@ -1,5 +1,5 @@
 //! What an op cannot compute, it refuses by its shapes; what it does not refuse, it computes. Graphs
-//! come from files that no one vouches for.
+//! come from untrusted files.
 
 use std::sync::Arc;
 

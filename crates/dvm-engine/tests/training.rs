@@ -51,7 +51,7 @@ fn by_parameter(statistics: &[(usize, Tensor)]) -> Vec<(usize, Tensor)> {
     statistics
 }
 
-/// The same with values given back as soon as no one needs them.
+/// The same with values given back as soon as nothing needs them.
 fn releasing(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
     let activations = graph.forward(&input(), MODE, Keep::Backward).unwrap();
     let logits = activations.output().clone();

@@ -80,7 +80,7 @@ impl Outer<'_> {
     ///
     /// # Safety
     /// The pointers must be valid for reads of `M` and `N` values, the target for reads and writes of
-    /// the result, and no other owner may write to either meanwhile.
+    /// the result, and no other thread may write to either meanwhile.
     pub unsafe fn compute(&self, set: InstructionSet, columns: Range<usize>) {
         assert!(columns.end <= self.size.1 && self.size.1 <= self.target.1);
         set.run(Kernel {

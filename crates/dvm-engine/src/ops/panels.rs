@@ -224,7 +224,7 @@ impl Product<'_> {
     ///
     /// # Safety
     /// Every pointer of `sources` must be valid for reads of `run` values, every one of `targets`
-    /// for writes of the columns of `panels` (counted from column 0), and no other owner may access
+    /// for writes of the columns of `panels` (counted from column 0), and no other thread may access
     /// these meanwhile.
     ///
     /// # Panics

@@ -134,7 +134,7 @@ impl Weights {
         })
     }
 
-    /// What a file of another kind holds, read by every caller that knows that kind.
+    /// What a file of another kind holds, read by code for that kind.
     pub fn from_arrays(
         file: &str,
         sha256: String,

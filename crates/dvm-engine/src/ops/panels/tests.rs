@@ -16,7 +16,7 @@ struct Case {
     activation: Option<Activation>,
 }
 
-/// Values between two runs and between two rows of the result: no one may read or write there.
+/// Values between two runs and between two rows of the result: nothing may read or write there.
 const GAP: usize = 3;
 
 /// Which of the three packed matrices is meant.
@@ -133,7 +133,7 @@ impl Case {
             finish,
         };
         // SAFETY: each source is the start of a run inside `values`; each target is the start of a
-        // row inside `output`, which no other owner touches.
+        // row inside `output`, which no other thread uses.
         unsafe { product.compute() };
     }
 }

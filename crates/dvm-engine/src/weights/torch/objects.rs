@@ -262,7 +262,7 @@ impl Visitor for Objects {
         match &mut self.nodes[container.0 as usize] {
             Node::Container(found, held) if *found == kind => held.extend(items),
             Node::Object(object) if kind == Container::Dict => object.entries.extend(items),
-            // A subclass of `list` or `set`: no one keeps weights in one.
+            // A subclass of `list` or `set`: weights are not stored in one.
             Node::Object(_) => {}
             _ => return Err(Fault::Broken("it puts items into what holds none")),
         }

@@ -4,7 +4,7 @@
 //! The output is cut into tiles of up to 4×4 pixels. Each tile's input is transformed to 6×6 values
 //! (one per pair of points), multiplied there by the transformed filters, and transformed back: 36
 //! products instead of 144 per channel and filter. Sides that are no multiple of 4 end in tiles of 3
-//! or 2, which need fewer points, so no product is spent on pixels that no one asked for.
+//! or 2, which need fewer points, so no product is spent on pixels that are not needed.
 
 mod kernels;
 mod tiles;
