@@ -31,9 +31,7 @@ fn padding(conv: &Conv2d, ctx: &ExportContext, purpose: Purpose) -> Result<Attri
         Padding::Same if purpose == Purpose::Structure => Ok(text("auto_pad", "SAME_UPPER")),
         Padding::Same => {
             let [_, _, h, w] = ctx.map()?;
-            let &[_, _, rows, columns] = ctx.output else {
-                return Err(format!("computes shape {:?}", ctx.output));
-            };
+            let [_, _, rows, columns] = ctx.output_map()?;
             let missing = |input: usize, output: usize, kernel: usize, by: usize, stride: usize| {
                 ((output - 1) * stride + by * (kernel - 1) + 1).saturating_sub(input)
             };

@@ -64,9 +64,7 @@ pub(super) fn write(writer: &mut Writer, ctx: &ExportContext) -> Written {
         return resampled(writer, ctx, resample);
     }
     if node.op_as::<CropLike>().is_some() {
-        let &[_, _, h, w] = ctx.output else {
-            return Err(format!("computes shape {:?}", ctx.output));
-        };
+        let [_, _, h, w] = ctx.output_map()?;
         let start = writer.integers(&[0, 0]);
         let end = writer.integers(&[h as i64, w as i64]);
         let axes = writer.integers(&[2, 3]);

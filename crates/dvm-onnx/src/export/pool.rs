@@ -54,9 +54,7 @@ fn sliding(
 ) -> Written {
     let (x, _) = ctx.input();
     let [_, _, h, w] = ctx.map()?;
-    let &[_, _, rows, columns] = ctx.output else {
-        return Err(format!("computes shape {:?}", ctx.output));
-    };
+    let [_, _, rows, columns] = ctx.output_map()?;
     let mut own = x.to_owned();
     let mut counts_padding = reduction
         == (Reduction::Mean {

@@ -24,9 +24,7 @@ pub(super) fn write(writer: &mut Writer, ctx: &ExportContext) -> Written {
         let inputs = [ctx.inputs[0], ctx.parameters[0]];
         return writer.own(ctx, "WindowAttention", &inputs, numbers.into());
     }
-    let &[_, c, h, w] = ctx.output else {
-        return Err(format!("computes shape {:?}", ctx.output));
-    };
+    let [_, c, h, w] = ctx.output_map()?;
     let windows = Windows {
         side: attention.window,
         shift: [h, w].map(|length| {

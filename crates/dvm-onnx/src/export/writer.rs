@@ -291,6 +291,14 @@ impl ExportContext<'_> {
             .try_into()
             .map_err(|_| format!("needs a feature map, but reads shape {shape:?}"))
     }
+
+    /// The shape of the output, a feature map.
+    pub fn output_map(&self) -> Result<[usize; 4], String> {
+        let shape = self.output;
+        shape
+            .try_into()
+            .map_err(|_| format!("computes shape {shape:?} instead of a feature map"))
+    }
 }
 
 /// The nodes that a node depends on, and itself, in order.

@@ -6,7 +6,7 @@
 use crate::import::Import;
 use crate::import::builder::{GraphBuilder, evaluate};
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::operators::Operator;
 use crate::import::value::Value;
 use crate::import::value::array::{Array, Values};
@@ -20,7 +20,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// Those of the operator, and if it mixes pictures.
-    pub fn fold(&mut self, operator: Operator, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    pub fn fold(&mut self, operator: Operator, ctx: &NodeContext) -> Result<Vec<Value>> {
         let Some(Value::Constant(array)) = ctx.optional(0) else {
             return Err(unsupported("has no constant input"));
         };
@@ -52,12 +52,7 @@ impl Import<'_> {
     }
 
     /// The value of a view, if the input of its graph is this array.
-    fn value_of(
-        &mut self,
-        scratch: &GraphBuilder,
-        view: &View,
-        input: &Array,
-    ) -> Result<Array, NodeError> {
+    fn value_of(&mut self, scratch: &GraphBuilder, view: &View, input: &Array) -> Result<Array> {
         let batch = input.shape[0];
         let mut needed = vec![false; scratch.nodes.len()];
         needed[view.node] = true;

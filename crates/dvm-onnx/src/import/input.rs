@@ -1,7 +1,7 @@
 //! The input of a file: its name, shape and type.
 
 use crate::import::Import;
-use crate::import::node_error::{NodeError, invalid};
+use crate::import::node_error::{Result, invalid};
 use crate::import::tensor::is_float;
 use crate::import::value::view::View;
 use crate::proto::{self, DimensionValue, TypeValue};
@@ -50,7 +50,7 @@ fn sides(input: &proto::ValueInfo) -> Option<(i32, Vec<Option<i64>>)> {
 ///
 /// # Errors
 /// If there is no such input, or more than one.
-pub(crate) fn find(graph: &proto::Graph, size: (usize, usize)) -> Result<InputSpec, NodeError> {
+pub(crate) fn find(graph: &proto::Graph, size: (usize, usize)) -> Result<InputSpec> {
     // Older files list weights among the inputs.
     let mut pictures = Vec::new();
     let mut shown = Vec::new();

@@ -1,8 +1,9 @@
 //! A node of the file with its inputs.
 
-use super::node_error::{NodeError, invalid, unsupported};
+use super::node_error::{NodeError, Result, invalid, unsupported};
 use super::value::Value;
 use super::value::array::Array;
+use super::value::sym_int::SymInt;
 use super::value::view::View;
 use crate::proto::{self, Attribute};
 
@@ -28,7 +29,7 @@ impl NodeContext<'_> {
     ///
     /// # Errors
     /// If it is missing.
-    pub fn value(&self, index: usize) -> Result<&Value, NodeError> {
+    pub fn value(&self, index: usize) -> Result<&Value> {
         match self.optional(index) {
             Some(Value::Unknown) => Err(NodeError::Reported),
             Some(value) => Ok(value),
@@ -45,7 +46,7 @@ impl NodeContext<'_> {
     ///
     /// # Errors
     /// If it is of another kind.
-    pub fn view(&self, index: usize) -> Result<&View, NodeError> {
+    pub fn view(&self, index: usize) -> Result<&View> {
         match self.value(index)? {
             Value::Computed(view) => Ok(view),
             _ => Err(unsupported(format!(
@@ -58,7 +59,7 @@ impl NodeContext<'_> {
     ///
     /// # Errors
     /// If it is of another kind.
-    pub fn constant(&self, index: usize) -> Result<&Array, NodeError> {
+    pub fn constant(&self, index: usize) -> Result<&Array> {
         match self.value(index)? {
             Value::Constant(array) => Ok(array),
             _ => Err(unsupported(format!(
@@ -71,7 +72,7 @@ impl NodeContext<'_> {
     ///
     /// # Errors
     /// If it is of another kind.
-    pub fn optional_constant(&self, index: usize) -> Result<Option<&Array>, NodeError> {
+    pub fn optional_constant(&self, index: usize) -> Result<Option<&Array>> {
         self.optional(index)
             .map(|_| self.constant(index))
             .transpose()
@@ -114,15 +115,28 @@ impl NodeContext<'_> {
     ///
     /// # Errors
     /// If there is no such axis.
-    pub fn axis(&self, name: &str, default: i64, rank: usize) -> Result<usize, NodeError> {
+    pub fn axis(&self, name: &str, default: i64, rank: usize) -> Result<usize> {
         axis(self.int(name, default), rank)
+    }
+
+    /// Integers that are an attribute in older opsets and an input in newer ones.
+    ///
+    /// # Errors
+    /// If the input is not constant, or holds floats.
+    pub fn integers(&self, input: usize, attribute: &str) -> Result<Option<Vec<SymInt>>> {
+        Ok(match self.optional_constant(input)? {
+            Some(array) => Some(array.as_integers()?.to_vec()),
+            None => self
+                .ints(attribute)
+                .map(|ints| ints.iter().map(|&int| int.into()).collect()),
+        })
     }
 
     /// The axes, an attribute in older opsets and an input in newer ones.
     ///
     /// # Errors
     /// If an axis does not exist, or the input is not constant.
-    pub fn axes(&self, input: usize, rank: usize) -> Result<Option<Vec<usize>>, NodeError> {
+    pub fn axes(&self, input: usize, rank: usize) -> Result<Option<Vec<usize>>> {
         let given = match self.optional_constant(input)? {
             Some(array) => Some(array.as_known()?),
             None => self.ints("axes").map(<[i64]>::to_vec),
@@ -136,7 +150,7 @@ impl NodeContext<'_> {
 ///
 /// # Errors
 /// If there is no such axis.
-pub(crate) fn axis(axis: i64, rank: usize) -> Result<usize, NodeError> {
+pub(crate) fn axis(axis: i64, rank: usize) -> Result<usize> {
     let counted = if axis < 0 {
         axis.checked_add(rank as i64)
     } else {

@@ -13,6 +13,9 @@ pub(crate) enum NodeError {
     Reported,
 }
 
+/// The result of importing a node, or a part of it.
+pub(crate) type Result<T, E = NodeError> = std::result::Result<T, E>;
+
 pub(crate) fn unsupported(detail: impl Into<String>) -> NodeError {
     NodeError::Unsupported(detail.into())
 }

@@ -10,7 +10,7 @@ use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::ops::unary::Unary;
 
 use crate::import::Import;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::tensor::is_float;
 use crate::import::value::view::View;
 use crate::proto::{self, TypeValue};
@@ -73,7 +73,7 @@ fn kind(output: &proto::ValueInfo) -> (bool, Option<usize>) {
 ///
 /// # Errors
 /// If there is none.
-pub(crate) fn find(graph: &proto::Graph) -> Result<OutputSpec, NodeError> {
+pub(crate) fn find(graph: &proto::Graph) -> Result<OutputSpec> {
     let mut makers: HashMap<&str, &proto::Node> = HashMap::new();
     for node in &graph.node {
         for name in node.output.iter().filter(|name| !name.is_empty()) {
@@ -154,7 +154,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// If the value is not a row of numbers per picture.
-    pub fn logits(&mut self, view: &View, end: &mut OutputSpec) -> Result<usize, NodeError> {
+    pub fn logits(&mut self, view: &View, end: &mut OutputSpec) -> Result<usize> {
         let mut node = self.graph.batch_first(view, "logits")?;
         while let Some((before, last)) = self.without_last_layer(node)? {
             let is_single = self.graph.nodes[node].shape.iter().all(|&side| side == 1);
@@ -202,7 +202,7 @@ impl Import<'_> {
     }
 
     /// The value before a last layer that dvm leaves out, with the same changes of shape after it.
-    fn without_last_layer(&mut self, end: usize) -> Result<Option<(usize, LastLayer)>, NodeError> {
+    fn without_last_layer(&mut self, end: usize) -> Result<Option<(usize, LastLayer)>> {
         let mut path = Vec::new();
         let mut at = end;
         loop {

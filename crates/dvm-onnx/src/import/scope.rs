@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::import::Import;
-use crate::import::node_error::{NodeError, invalid};
+use crate::import::node_error::{NodeError, Result, invalid};
 use crate::import::tensor;
 use crate::import::value::Value;
 use crate::proto;
@@ -36,7 +36,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     /// If two have the same name.
-    pub fn of_graph(graph: &'a proto::Graph) -> Result<Self, NodeError> {
+    pub fn of_graph(graph: &'a proto::Graph) -> Result<Self> {
         let mut initializers = HashMap::new();
         for tensor in &graph.initializer {
             if initializers.insert(&tensor.name[..], tensor).is_some() {
@@ -82,7 +82,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     /// If it is defined already.
-    pub fn define(&mut self, name: &str, value: Value) -> Result<(), NodeError> {
+    pub fn define(&mut self, name: &str, value: Value) -> Result<()> {
         let is_new = !self.has_initializer(name) && !self.values.contains_key(name);
         if !is_new {
             return Err(invalid(format!("defines `{name}` a second time")));
@@ -97,7 +97,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// If no earlier node defines it, or its tensor is damaged.
-    pub fn look_up(&mut self, name: &str) -> Result<Value, NodeError> {
+    pub fn look_up(&mut self, name: &str) -> Result<Value> {
         for place in (0..self.scopes.len()).rev() {
             let scope = &self.scopes[place];
             if let Some(value) = scope.values.get(name) {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::array::{Array, Values, count};
 use crate::import::value::sym_int::SymInt;
 use crate::proto::{self, DataType};
 
 /// The type of a tensor's numbers.
-fn data_type(tensor: &proto::Tensor) -> Result<DataType, NodeError> {
+fn data_type(tensor: &proto::Tensor) -> Result<DataType> {
     DataType::try_from(tensor.data_type)
         .map_err(|_| unsupported(format!("has data of the unknown type {}", tensor.data_type)))
 }
@@ -27,7 +27,7 @@ pub(crate) fn is_float(data_type: i32) -> bool {
 ///
 /// # Errors
 /// For negative sides, and for more than 2³¹ values.
-pub(crate) fn shape(tensor: &proto::Tensor) -> Result<Vec<usize>, NodeError> {
+pub(crate) fn shape(tensor: &proto::Tensor) -> Result<Vec<usize>> {
     let sides = tensor.dims.iter().map(|&side| usize::try_from(side).ok());
     let shape: Option<Vec<usize>> = sides.collect();
     shape
@@ -60,7 +60,7 @@ fn is_absent(tensor: &proto::Tensor) -> bool {
 ///
 /// # Errors
 /// If the number of values differs from the shape's, and for types that are not numbers.
-pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array, NodeError> {
+pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array> {
     let shape = shape(tensor)?;
     let count: usize = shape.iter().product();
     let kind = data_type(tensor)?;
@@ -151,10 +151,7 @@ pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array
 }
 
 /// Each group of `SIZE` bytes as a number.
-fn each<const SIZE: usize, T>(
-    raw: &[u8],
-    f: impl Fn([u8; SIZE]) -> T,
-) -> Result<Vec<T>, NodeError> {
+fn each<const SIZE: usize, T>(raw: &[u8], f: impl Fn([u8; SIZE]) -> T) -> Result<Vec<T>> {
     let (groups, rest) = raw.as_chunks::<SIZE>();
     if !rest.is_empty() {
         return Err(invalid("has data that ends in the middle of a number"));

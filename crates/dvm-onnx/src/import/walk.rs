@@ -7,7 +7,7 @@ use prost::Message;
 
 use crate::import::input::InputSpec;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{NodeError, Result, invalid, unsupported};
 use crate::import::operators;
 use crate::import::scope::Scope;
 use crate::import::value::Value;
@@ -254,7 +254,7 @@ impl<'a> Import<'a> {
             self.node(inner, opset, prefix(name), depth + 1)?;
         }
         let outputs = graph.output.iter().map(|output| self.look_up(&output.name));
-        let values: Result<Vec<Value>, NodeError> = outputs.collect();
+        let values: Result<Vec<Value>> = outputs.collect();
         self.scopes.pop();
         values.map_err(at)
     }
@@ -323,7 +323,7 @@ impl<'a> Import<'a> {
             self.finish(own);
         }
         let outputs = function.output.iter().map(|output| self.look_up(output));
-        let values: Result<Vec<Value>, NodeError> = outputs.collect();
+        let values: Result<Vec<Value>> = outputs.collect();
         self.scopes.pop();
         match values {
             Err(NodeError::Unsupported(detail)) => Err(at(unsupported(detail))),

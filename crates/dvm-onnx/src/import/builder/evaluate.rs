@@ -3,7 +3,7 @@
 use dvm_engine::Tensor;
 use dvm_engine::ops::{Arithmetic, ForwardCall, Mode, Op};
 
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::array::Array;
 
 /// The shape of an op's value.
@@ -43,12 +43,8 @@ pub(crate) fn forward(
 ///
 /// # Errors
 /// If the op does not support them.
-pub(crate) fn evaluate(
-    op: &dyn Op,
-    inputs: &[&Array],
-    parameters: &[&Array],
-) -> Result<Array, NodeError> {
-    let tensors = |arrays: &[&Array]| -> Result<Vec<Tensor>, NodeError> {
+pub(crate) fn evaluate(op: &dyn Op, inputs: &[&Array], parameters: &[&Array]) -> Result<Array> {
+    let tensors = |arrays: &[&Array]| -> Result<Vec<Tensor>> {
         arrays.iter().map(|array| array.tensor()).collect()
     };
     let (inputs, parameters) = (tensors(inputs)?, tensors(parameters)?);

@@ -3,7 +3,7 @@
 //! Without it, a small file could ask for constants of any size and in any number.
 
 use super::GraphBuilder;
-use crate::import::node_error::NodeError;
+use crate::import::node_error::{NodeError, Result};
 use crate::import::value::array::count;
 use crate::import::value::tracked_vec::bytes_in_use;
 
@@ -37,7 +37,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// [`NodeError::TooLarge`] if not.
-    pub fn check_room(&mut self, bytes: usize) -> Result<(), NodeError> {
+    pub fn check_room(&mut self, bytes: usize) -> Result<()> {
         let memory = &self.memory;
         let arrays = bytes_in_use().saturating_sub(memory.before);
         let used = arrays.saturating_add(memory.reserved).saturating_add(bytes);
@@ -52,7 +52,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// [`NodeError::TooLarge`] if it is too much.
-    pub fn count_work(&mut self, bytes: usize) -> Result<(), NodeError> {
+    pub fn count_work(&mut self, bytes: usize) -> Result<()> {
         let left = self.memory.writable.checked_sub(bytes);
         self.memory.writable = left.ok_or_else(|| {
             let detail = "computes far more with its constants than the file's length justifies";
@@ -65,7 +65,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// As [`GraphBuilder::check_room`].
-    pub fn reserve(&mut self, bytes: usize) -> Result<(), NodeError> {
+    pub fn reserve(&mut self, bytes: usize) -> Result<()> {
         self.check_room(bytes)?;
         self.memory.reserved += bytes;
         Ok(())
@@ -75,7 +75,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// As [`GraphBuilder::check_room`].
-    pub fn check_array(&mut self, shape: &[usize]) -> Result<(), NodeError> {
+    pub fn check_array(&mut self, shape: &[usize]) -> Result<()> {
         let values = count(shape).unwrap_or(usize::MAX);
         self.check_room(values.saturating_mul(16))
     }

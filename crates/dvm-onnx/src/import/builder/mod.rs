@@ -24,7 +24,7 @@ use self::memory::MemoryBudget;
 pub(crate) use self::parameters::{is_generated_name, without_leading_ones};
 use self::rearrange::AxisOrder;
 pub(crate) use self::rearrange::suffixed;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{NodeError, Result, invalid, unsupported};
 use crate::import::patterns::InputInfo;
 use crate::import::patterns::piecewise_linear::PiecewiseLinear;
 use crate::import::patterns::sampled_function::SampledFunctions;
@@ -132,7 +132,7 @@ impl GraphBuilder {
         op: impl Op,
         inputs: &[usize],
         parameters: &[usize],
-    ) -> Result<usize, NodeError> {
+    ) -> Result<usize> {
         if let Some(Binary {
             other: Other::Constant(constant),
             ..
@@ -239,7 +239,7 @@ impl GraphBuilder {
         parameters: Vec<usize>,
         pending_affine: PendingAffine,
         name: Option<&str>,
-    ) -> Result<usize, NodeError> {
+    ) -> Result<usize> {
         let op = Arc::clone(&self.nodes[node].op);
         let inputs = self.nodes[node].inputs.clone();
         let shape = self.shape_of(&*op, &inputs, &parameters)?;
@@ -258,7 +258,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// As [`GraphBuilder::emit`].
-    pub fn repeat_on(&mut self, node: usize, input: usize) -> Result<usize, NodeError> {
+    pub fn repeat_on(&mut self, node: usize, input: usize) -> Result<usize> {
         let op = Arc::clone(&self.nodes[node].op);
         let name = self.unique(&self.nodes[node].name.clone());
         self.append(name, op, vec![input], Vec::new())
@@ -274,19 +274,14 @@ impl GraphBuilder {
         op: Arc<dyn Op>,
         inputs: Vec<usize>,
         parameters: Vec<usize>,
-    ) -> Result<usize, NodeError> {
+    ) -> Result<usize> {
         let shape = self.shape_of(&*op, &inputs, &parameters)?;
         Ok(self.push(name, op, inputs, parameters, shape))
     }
 
     /// The shape of an op's value for one picture. The op is asked with two pictures and with three, to detect shapes
     /// that fit one batch size only.
-    fn shape_of(
-        &self,
-        op: &dyn Op,
-        inputs: &[usize],
-        parameters: &[usize],
-    ) -> Result<Vec<usize>, NodeError> {
+    fn shape_of(&self, op: &dyn Op, inputs: &[usize], parameters: &[usize]) -> Result<Vec<usize>> {
         let parameters: Vec<&[usize]> = parameters
             .iter()
             .map(|&p| &self.parameters[p].0.shape[..])
@@ -340,8 +335,8 @@ impl GraphBuilder {
     pub fn finish(
         self,
         output: usize,
-        mut value: impl FnMut(&Parameter) -> Result<Tensor, NodeError>,
-    ) -> Result<Graph, NodeError> {
+        mut value: impl FnMut(&Parameter) -> Result<Tensor>,
+    ) -> Result<Graph> {
         let reachable = self.reachable(output);
         let mut blueprint = Blueprint::new(self.nodes[0].shape[1]);
         let mut ids: Vec<NodeId> = vec![blueprint.input(); self.nodes.len()];

@@ -7,7 +7,7 @@ use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::{Parameter, Role, Tensor};
 
 use super::{BuilderNode, GraphBuilder};
-use crate::import::node_error::{NodeError, invalid};
+use crate::import::node_error::{Result, invalid};
 use crate::import::value::array::{Array, Values};
 
 impl GraphBuilder {
@@ -26,7 +26,7 @@ impl GraphBuilder {
         node: &str,
         suffix: &str,
         role: Role,
-    ) -> Result<usize, NodeError> {
+    ) -> Result<usize> {
         if matches!(array.values, Values::Integers(_)) {
             return Err(invalid("has integers as weights"));
         }
@@ -77,7 +77,7 @@ impl GraphBuilder {
         array: Array,
         source: usize,
         node: &str,
-    ) -> Result<usize, NodeError> {
+    ) -> Result<usize> {
         let later = self.nodes[source + 1..].iter();
         let mut used = later.flat_map(|node| node.parameters.iter().copied());
         let known = used.find(|&index| {
@@ -95,7 +95,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// For weights that are not floats.
-    pub fn scale_outputs(&mut self, node: usize, factors: &[f32]) -> Result<bool, NodeError> {
+    pub fn scale_outputs(&mut self, node: usize, factors: &[f32]) -> Result<bool> {
         let made = &self.nodes[node];
         let is_layer = made.op.class().is_layer();
         let (&[weight], true) = (&made.parameters[..], is_layer) else {

@@ -9,7 +9,7 @@ use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::tokens::Tokens;
 
 use super::GraphBuilder;
-use crate::import::node_error::NodeError;
+use crate::import::node_error::Result;
 
 /// A new order of axes: each is an old axis or a new one of length 1. `merged` says how many of them in turn are merged
 /// into one.
@@ -39,7 +39,7 @@ impl GraphBuilder {
         axes: Vec<Option<usize>>,
         merged: Vec<usize>,
         name: &str,
-    ) -> Result<usize, NodeError> {
+    ) -> Result<usize> {
         let order = AxisOrder { axes, merged };
         if let Some(&known) = self.rearranged.get(&(node, order.clone())) {
             return Ok(known);
@@ -49,12 +49,7 @@ impl GraphBuilder {
         Ok(made)
     }
 
-    fn emit_rearranged(
-        &mut self,
-        node: usize,
-        order: &AxisOrder,
-        name: &str,
-    ) -> Result<usize, NodeError> {
+    fn emit_rearranged(&mut self, node: usize, order: &AxisOrder, name: &str) -> Result<usize> {
         let shape = self.nodes[node].shape.clone();
         let moved: Vec<usize> = order.axes.iter().copied().flatten().collect();
         let listed: BTreeSet<usize> = moved.iter().copied().collect();
@@ -88,12 +83,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// As [`GraphBuilder::emit`].
-    pub fn reshape_node(
-        &mut self,
-        node: usize,
-        shape: &[usize],
-        name: &str,
-    ) -> Result<usize, NodeError> {
+    pub fn reshape_node(&mut self, node: usize, shape: &[usize], name: &str) -> Result<usize> {
         if self.nodes[node].shape == shape {
             return Ok(node);
         }
@@ -112,7 +102,7 @@ impl GraphBuilder {
         moved: &[usize],
         target: &[usize],
         name: &str,
-    ) -> Result<Option<usize>, NodeError> {
+    ) -> Result<Option<usize>> {
         let shape = &self.nodes[node].shape;
         let significant: Vec<usize> = moved.iter().copied().filter(|&a| shape[a] != 1).collect();
         if let &[_, c, h, w] = &shape[..]

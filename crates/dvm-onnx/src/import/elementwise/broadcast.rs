@@ -1,7 +1,7 @@
 //! Two views broadcast to one shape.
 
 use crate::import::builder::GraphBuilder;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::sym_int::shown;
 use crate::import::value::view::View;
 
@@ -31,7 +31,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// If they cannot be broadcast.
-    pub fn broadcast_stacks(&self, a: &View, b: &View) -> Result<Broadcast, NodeError> {
+    pub fn broadcast_stacks(&self, a: &View, b: &View) -> Result<Broadcast> {
         let rank = a.rank().max(b.rank());
         let views = [a, b].map(|view| with_rank(view, rank));
         let parts = self.common_parts(&views).ok_or_else(|| {
@@ -61,7 +61,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// If they cannot be broadcast.
-    pub fn broadcast(&mut self, a: &View, b: &View, name: &str) -> Result<Broadcast, NodeError> {
+    pub fn broadcast(&mut self, a: &View, b: &View, name: &str) -> Result<Broadcast> {
         let rank = a.rank().max(b.rank());
         let mut views = [with_rank(a, rank), with_rank(b, rank)];
         for attempt in 0..2 {
@@ -89,12 +89,7 @@ impl GraphBuilder {
     }
 
     /// The node's axes of a view in this order, with length 1 for those it does not have.
-    pub fn with_slots(
-        &mut self,
-        view: &View,
-        slots: &[Slot],
-        name: &str,
-    ) -> Result<usize, NodeError> {
+    pub fn with_slots(&mut self, view: &View, slots: &[Slot], name: &str) -> Result<usize> {
         let axes = slots
             .iter()
             .map(|&(axis, part)| view.axes[axis].get(part).copied());

@@ -12,7 +12,7 @@ use dvm_engine::ops::mul::Mul;
 pub(crate) use self::broadcast::{Broadcast, in_order, view_of};
 use crate::import::Import;
 use crate::import::builder::evaluate;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::{self, Array, Values};
 use crate::import::value::sym_int::SymInt;
@@ -29,7 +29,7 @@ impl Import<'_> {
         function: Function,
         a: &Value,
         b: &Value,
-    ) -> Result<Value, NodeError> {
+    ) -> Result<Value> {
         match (a, b) {
             (Value::Constant(a), Value::Constant(b)) => {
                 self.of_constants(function, a, b).map(Value::Constant)
@@ -64,12 +64,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// If their shapes cannot be broadcast, or integers overflow.
-    pub fn of_constants(
-        &mut self,
-        function: Function,
-        a: &Array,
-        b: &Array,
-    ) -> Result<Array, NodeError> {
+    pub fn of_constants(&mut self, function: Function, a: &Array, b: &Array) -> Result<Array> {
         let shape = array::broadcast(&a.shape, &b.shape)?;
         self.graph.check_array(&shape)?;
         let mut made = match (&a.values, &b.values) {
@@ -93,13 +88,7 @@ impl Import<'_> {
         Ok(made)
     }
 
-    fn of_views(
-        &mut self,
-        name: &str,
-        function: Function,
-        a: &View,
-        b: &View,
-    ) -> Result<View, NodeError> {
+    fn of_views(&mut self, name: &str, function: Function, a: &View, b: &View) -> Result<View> {
         let Broadcast { views, parts } = self.graph.broadcast(a, b, name)?;
         let covers = |view: &View| {
             let mut pairs = view.axes.iter().zip(&parts);
@@ -139,7 +128,7 @@ impl Import<'_> {
     }
 }
 
-fn of_integers(function: Function, a: SymInt, b: SymInt) -> Result<SymInt, NodeError> {
+fn of_integers(function: Function, a: SymInt, b: SymInt) -> Result<SymInt> {
     let chosen = |is_first: fn(Ordering) -> bool| {
         a.compare(b)
             .map(|order| if is_first(order) { a } else { b })

@@ -9,7 +9,7 @@ use dvm_engine::{Role, Tensor};
 use super::broadcast::{Slot, in_order, view_of, with_rank};
 use crate::import::Import;
 use crate::import::builder::{PendingAffine, is_generated_name};
-use crate::import::node_error::{NodeError, invalid};
+use crate::import::node_error::{Result, invalid};
 use crate::import::value::array::{Array, Values};
 use crate::import::value::sym_int::{SymInt, shown};
 use crate::import::value::view::View;
@@ -22,7 +22,7 @@ impl Import<'_> {
         x: &View,
         constant: &Array,
         swapped: bool,
-    ) -> Result<View, NodeError> {
+    ) -> Result<View> {
         if matches!(constant.values, Values::Integers(_)) {
             return Err(invalid("combines floats with integers"));
         }
@@ -116,7 +116,7 @@ impl Import<'_> {
         x: &View,
         constant: &Array,
         name: &str,
-    ) -> Result<(View, Vec<Slot>, Array), NodeError> {
+    ) -> Result<(View, Vec<Slot>, Array)> {
         let rank = x.rank().max(constant.rank());
         let mut view = with_rank(x, rank);
         let shape = [&vec![1; rank - constant.rank()][..], &constant.shape].concat();
@@ -193,7 +193,7 @@ impl Import<'_> {
         function: Function,
         x: &View,
         constant: &Array,
-    ) -> Result<Option<View>, NodeError> {
+    ) -> Result<Option<View>> {
         let features = constant.len();
         // The only axis that the constant varies along.
         let missing = match x.rank().checked_sub(constant.rank()) {

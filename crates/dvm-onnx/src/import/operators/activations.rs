@@ -11,7 +11,7 @@ use crate::import::Import;
 use crate::import::builder::{evaluate, without_leading_ones};
 use crate::import::elementwise::view_of;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::Array;
 
@@ -53,11 +53,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 ];
 
 /// A function of each number of the first input.
-pub(super) fn apply(
-    import: &mut Import,
-    ctx: &NodeContext,
-    op: impl Op,
-) -> Result<Vec<Value>, NodeError> {
+pub(super) fn apply(import: &mut Import, ctx: &NodeContext, op: impl Op) -> Result<Vec<Value>> {
     match ctx.value(0)? {
         Value::Constant(array) => {
             import.graph.check_array(&array.shape)?;
@@ -72,7 +68,7 @@ pub(super) fn apply(
     }
 }
 
-fn neg(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn neg(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     if let Value::Constant(array) = ctx.value(0)?
         && let Ok(values) = array.as_integers()
     {
@@ -86,13 +82,13 @@ fn neg(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> 
     apply(import, ctx, Unary::Neg)
 }
 
-fn selu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn selu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let alpha = ctx.float("alpha", 1.673_263_2);
     let gamma = ctx.float("gamma", 1.050_701);
     apply(import, ctx, Activation::Selu { alpha, gamma })
 }
 
-fn celu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn celu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     match ctx.float("alpha", 1.0) {
         0.0 => Err(invalid("has an `alpha` of 0, but it must not be 0")),
         1.0 => apply(import, ctx, Activation::Elu(1.0)),
@@ -100,7 +96,7 @@ fn celu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError>
     }
 }
 
-fn gelu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn gelu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     match ctx.text("approximate") {
         None | Some("none") => apply(import, ctx, Activation::Gelu),
         Some("tanh") => apply(import, ctx, Activation::GeluTanh),
@@ -108,14 +104,14 @@ fn gelu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError>
     }
 }
 
-fn swish(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn swish(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     match ctx.float("alpha", 1.0) {
         1.0 => apply(import, ctx, Activation::Silu),
         alpha => apply(import, ctx, Activation::Swish(alpha)),
     }
 }
 
-fn hard_sigmoid(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn hard_sigmoid(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let (alpha, beta) = (ctx.float("alpha", 0.2), ctx.float("beta", 0.5));
     // Exporters write 1/6 with few or many digits.
     if (alpha - 1.0 / 6.0).abs() < 1e-6 && beta == 0.5 {
@@ -125,7 +121,7 @@ fn hard_sigmoid(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, No
     apply(import, ctx, Activation::HardsigmoidOf { slope, offset })
 }
 
-fn clip(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn clip(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let bound = |input: usize, attribute: &str, open: f32| match ctx.optional_constant(input)? {
         Some(array) if array.as_integers().is_ok() => Ok(array.as_known()?[0] as f32),
         Some(array) => array.as_scalar(),
@@ -154,7 +150,7 @@ fn clip(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError>
     }
 }
 
-fn p_relu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn p_relu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let view = ctx.view(0)?.clone();
     let mut slopes = ctx.constant(1)?.clone();
     if slopes.len() == 0 {

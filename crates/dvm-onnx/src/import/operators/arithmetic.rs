@@ -6,7 +6,7 @@ use super::shapes::sides;
 use super::{Operator, constant};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::tensor::is_float;
 use crate::import::value::Value;
 use crate::import::value::array::{Array, Values, absent};
@@ -29,16 +29,12 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("CastLike", |_, s| Ok(vec![s.value(0)?.clone()])),
 ];
 
-fn two(
-    import: &mut Import,
-    ctx: &NodeContext,
-    function: Function,
-) -> Result<Vec<Value>, NodeError> {
+fn two(import: &mut Import, ctx: &NodeContext, function: Function) -> Result<Vec<Value>> {
     let (a, b) = (ctx.value(0)?.clone(), second(import, ctx)?);
     Ok(vec![import.binary(ctx.name, function, &a, &b)?])
 }
 
-fn times(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn times(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let b = second(import, ctx)?;
     match import.with_scale(ctx.value(0)?, &b, ctx.name)? {
         Some(made) => Ok(vec![made]),
@@ -47,7 +43,7 @@ fn times(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError
 }
 
 /// The second operand. Before opset 7, the attribute `axis` says which axis of the first operand it starts at.
-fn second(import: &Import, ctx: &NodeContext) -> Result<Value, NodeError> {
+fn second(import: &Import, ctx: &NodeContext) -> Result<Value> {
     let b = ctx.value(1)?.clone();
     let is_aligned = ctx.opset < 7 && ctx.int("broadcast", 0) != 0 && ctx.has("axis");
     if !is_aligned {
@@ -78,7 +74,7 @@ fn second(import: &Import, ctx: &NodeContext) -> Result<Value, NodeError> {
     })
 }
 
-fn power(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn power(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let (a, mut b) = (ctx.value(0)?.clone(), second(import, ctx)?);
     // The exponent may be an integer where the base is a float.
     let is_whole =
@@ -99,11 +95,7 @@ fn power(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError
     Ok(vec![import.binary(ctx.name, Function::Pow, &a, &b)?])
 }
 
-fn several(
-    import: &mut Import,
-    ctx: &NodeContext,
-    function: Function,
-) -> Result<Vec<Value>, NodeError> {
+fn several(import: &mut Import, ctx: &NodeContext, function: Function) -> Result<Vec<Value>> {
     let mut sum = ctx.value(0)?.clone();
     let last = ctx.inputs.len() - 1;
     for index in 1..ctx.inputs.len() {
@@ -116,7 +108,7 @@ fn several(
     Ok(vec![sum])
 }
 
-fn mean(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn mean(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let sum = several(import, ctx, Function::Add)?.remove(0);
     let count = Value::Constant(Array::floats(&[], vec![ctx.inputs.len() as f32]));
     let name = format!("{}.mean", ctx.name);
@@ -124,7 +116,7 @@ fn mean(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError>
 }
 
 /// An early operator of the converters of Core ML and Windows ML: a factor, and a shift per channel.
-fn image_scaler(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn image_scaler(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let scale = Value::Constant(Array::floats(&[], vec![ctx.float("scale", 1.0)]));
     let name = format!("{}.scale", ctx.name);
     let scaled = import.binary(&name, Function::Mul, ctx.value(0)?, &scale)?;
@@ -137,7 +129,7 @@ fn image_scaler(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, No
 }
 
 /// Integers as floats.
-pub(super) fn floats(array: &Array) -> Result<Array, NodeError> {
+pub(super) fn floats(array: &Array) -> Result<Array> {
     let values = array.as_known()?.into_iter().map(|value| value as f32);
     Ok(Array {
         repeated: array.repeated,
@@ -145,7 +137,7 @@ pub(super) fn floats(array: &Array) -> Result<Array, NodeError> {
     })
 }
 
-fn cast(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn cast(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let to = match ctx.text("to").filter(|name| !name.is_empty()) {
         // Before opset 6, the type is a name.
         Some(name) => {
@@ -199,7 +191,7 @@ fn named(name: &str) -> Option<DataType> {
     })
 }
 
-fn converted(array: &Array, to: i32) -> Result<Array, NodeError> {
+fn converted(array: &Array, to: i32) -> Result<Array> {
     let is_bool = to == DataType::Bool as i32;
     match (&array.values, is_float(to)) {
         (Values::Floats(_) | Values::Absent, true) => Ok(array.clone()),

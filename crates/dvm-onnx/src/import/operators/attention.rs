@@ -6,7 +6,7 @@ use dvm_engine::ops::softmax::Softmax;
 use super::{Operator, computed};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::sym_int::SymInt;
 use crate::import::value::view::View;
@@ -14,7 +14,7 @@ use crate::import::value::view::View;
 pub(super) const TABLE: &[(&str, Operator)] = &[("Attention", attention)];
 
 /// `softmax(q · kᵀ · scale + mask) · v` of each head.
-fn attention(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn attention(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let more = ctx.inputs.iter().skip(4).any(Option::is_some);
     let others = ctx
         .node
@@ -54,7 +54,7 @@ pub(super) fn attend(
     scale: Option<f32>,
     mask: Option<&Value>,
     name: &str,
-) -> Result<View, NodeError> {
+) -> Result<View> {
     let sides = import.graph.sides(&q);
     if sides[1] != import.graph.sides(&k)[1] {
         return Err(unsupported("shares keys and values between heads"));
@@ -87,7 +87,7 @@ pub(super) fn attend(
 ///
 /// # Errors
 /// As `GraphBuilder::reshape`.
-pub(super) fn joined(import: &mut Import, view: &View, name: &str) -> Result<View, NodeError> {
+pub(super) fn joined(import: &mut Import, view: &View, name: &str) -> Result<View> {
     let view = view.transposed(&[0, 2, 1, 3]);
     let sides = import.graph.sides(&view);
     let features = sides[2]
@@ -102,12 +102,7 @@ pub(super) fn joined(import: &mut Import, view: &View, name: &str) -> Result<Vie
 ///
 /// # Errors
 /// For values of other ranks, and if the heads do not divide the features.
-pub(super) fn split(
-    import: &mut Import,
-    view: &View,
-    heads: i64,
-    name: &str,
-) -> Result<View, NodeError> {
+pub(super) fn split(import: &mut Import, view: &View, heads: i64, name: &str) -> Result<View> {
     if view.rank() == 4 {
         return Ok(view.clone());
     }

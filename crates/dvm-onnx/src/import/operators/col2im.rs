@@ -6,7 +6,7 @@ use super::expansion::ints;
 use super::{Table, computed};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::sym_int::SymInt;
 use crate::import::value::view::View;
@@ -44,7 +44,7 @@ impl FoldAxis {
 }
 
 /// Sums overlapping blocks `[N, C · rows · columns, blocks]` to `[N, C, H, W]`.
-fn fold(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn fold(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let name = ctx.name;
     let axes = axes(ctx)?;
     let [rows, columns] = axes;
@@ -97,7 +97,7 @@ fn layer(
     (rows, down): (FoldAxis, usize),
     (columns, right): (FoldAxis, usize),
     name: &str,
-) -> Result<View, NodeError> {
+) -> Result<View> {
     let mut parts = Value::Computed(view.clone());
     for (axis, along, index) in [(2, rows, down), (3, columns, right)] {
         let start = index * along.stride;
@@ -133,14 +133,14 @@ fn layer(
 }
 
 /// A value padded with zeros; negative padding removes values.
-fn padded(import: &mut Import, value: Value, pads: &[i64], name: &str) -> Result<Value, NodeError> {
+fn padded(import: &mut Import, value: Value, pads: &[i64], name: &str) -> Result<Value> {
     if pads.iter().all(|&pad| pad == 0) {
         return Ok(value);
     }
     import.standard_op("Pad", name, vec![Some(value)], &[ints("pads", pads)])
 }
 
-fn axes(ctx: &NodeContext) -> Result<[FoldAxis; 2], NodeError> {
+fn axes(ctx: &NodeContext) -> Result<[FoldAxis; 2]> {
     let two = |values: Vec<i64>| match values[..] {
         [rows, columns] => Ok([rows, columns]),
         _ => Err(unsupported("works along other axes than rows and columns")),

@@ -3,7 +3,7 @@
 use super::{Operator, constant};
 use crate::import::Import;
 use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::tensor;
 use crate::import::value::Value;
 use crate::import::value::array::{Array, Values};
@@ -27,7 +27,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Cos", |i, s| rounded(i, s, f32::cos)),
 ];
 
-fn written(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn written(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     if let Some(tensor) = ctx.tensor("value") {
         import.graph.check_room(tensor::cost(tensor, false))?;
         return constant(tensor::array(tensor, false)?);
@@ -49,7 +49,7 @@ fn written(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErr
     ))
 }
 
-fn of_shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn of_shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let sides = ctx.constant(0)?.as_integers()?;
     let value = match ctx.tensor("value") {
         Some(tensor) => tensor::array(tensor, false)?,
@@ -84,7 +84,7 @@ fn of_shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeEr
     constant(made)
 }
 
-fn range(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn range(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let [start, limit, delta] = [0, 1, 2].map(|input| ctx.constant(input));
     let (start, limit, delta) = (start?, limit?, delta?);
     if let Some(numbers) = BatchIndices::range(start, limit, delta) {
@@ -122,7 +122,7 @@ fn range(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError
     constant(Array::floats(&[count], values.collect()))
 }
 
-fn modulo(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn modulo(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let (a, b) = (ctx.constant(0)?, ctx.constant(1)?);
     let shape = crate::import::value::array::broadcast(&a.shape, &b.shape)?;
     import.graph.check_array(&shape)?;
@@ -150,7 +150,7 @@ fn modulo(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErro
 }
 
 /// Cumulative sums along an axis.
-fn running_sum(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn running_sum(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let array = ctx.constant(0)?.clone();
     let axis = match ctx.constant(1)?.as_known()?[..] {
         [given] => axis(given, array.rank())?,
@@ -201,7 +201,7 @@ fn running_sum(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, Nod
 }
 
 /// An identity matrix of the shape of another matrix, with its ones on the diagonal `k`.
-fn identity(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn identity(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let like = ctx.constant(0)?;
     let &[rows, columns] = &like.shape[..] else {
         return Err(invalid(format!(
@@ -229,11 +229,7 @@ fn identity(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeEr
     })
 }
 
-fn rounded(
-    import: &mut Import,
-    ctx: &NodeContext,
-    f: fn(f32) -> f32,
-) -> Result<Vec<Value>, NodeError> {
+fn rounded(import: &mut Import, ctx: &NodeContext, f: fn(f32) -> f32) -> Result<Vec<Value>> {
     let array = ctx.constant(0)?;
     import.graph.check_array(&array.shape)?;
     match &array.values {

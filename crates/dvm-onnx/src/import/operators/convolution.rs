@@ -8,7 +8,7 @@ use super::maps::as_map;
 use super::{Operator, computed};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Conv", conv)];
@@ -24,7 +24,7 @@ pub(super) fn pair(
     ctx: &NodeContext,
     attribute: &str,
     default: Option<usize>,
-) -> Result<(usize, usize), NodeError> {
+) -> Result<(usize, usize)> {
     let Some(given) = ctx.ints(attribute) else {
         let default = default.ok_or_else(|| invalid(format!("has no `{attribute}`")))?;
         return Ok((default, default));
@@ -54,7 +54,7 @@ pub(super) fn padding(
     kernel: (usize, usize),
     stride: (usize, usize),
     dilation: (usize, usize),
-) -> Result<Padding, NodeError> {
+) -> Result<Padding> {
     let along = |length: usize, kernel: usize, stride: usize, dilation: usize| {
         let reach = (kernel - 1) * dilation + 1;
         let needed =
@@ -124,7 +124,7 @@ pub(super) fn with_border_before(
     }
 }
 
-fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let stride = pair(ctx, "strides", Some(1))?;
     let dilation = pair(ctx, "dilations", Some(1))?;
     let (view, is_row) = as_map(ctx.view(0)?)?;
@@ -138,7 +138,7 @@ fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError>
     let bias = ctx.optional_constant(2)?.cloned();
     let &[outputs, per_group, kh, kw] = &weight.shape[..] else {
         return Err(invalid(format!(
-            "has weights of the shape {:?}",
+            "has weights of shape {:?}, which is not that of a convolution",
             weight.shape
         )));
     };
@@ -154,7 +154,7 @@ fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError>
     })?;
     if kh * kw * outputs * per_group == 0 || kh.max(kw) as i64 > LARGEST {
         return Err(invalid(format!(
-            "has weights of the shape {:?}",
+            "has weights of shape {:?}, which is not that of a convolution",
             weight.shape
         )));
     }

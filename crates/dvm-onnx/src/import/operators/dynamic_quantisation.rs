@@ -4,7 +4,7 @@ use super::Table;
 use super::quantisation::Quantisation;
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::Array;
 use crate::import::value::dynamic_quantisation::Quantised;
@@ -18,7 +18,7 @@ pub(super) const TABLE: Table = &[
     ("MatMulInteger", |i, s| product(i, s, "MatMul", &[], -1)),
 ];
 
-fn quantise(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn quantise(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let view = ctx.view(0)?.clone();
     Ok(import.quantise_dynamically(view).to_vec())
 }
@@ -30,7 +30,7 @@ fn product(
     operator: &str,
     attributes: &[Attribute],
     axis: i64,
-) -> Result<Vec<Value>, NodeError> {
+) -> Result<Vec<Value>> {
     let mut scales = Vec::new();
     let mut inputs = Vec::new();
     for input in [0, 1] {

@@ -5,7 +5,7 @@ use dvm_engine::ops::binary::Function;
 use super::{Operator, computed};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{NodeError, Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::sym_int::SymInt;
 use crate::import::value::view::View;
@@ -20,7 +20,7 @@ enum Label {
 }
 
 /// The letters of both inputs and of the output.
-fn letters(equation: &str) -> Result<([Vec<char>; 2], Vec<char>), NodeError> {
+fn letters(equation: &str) -> Result<([Vec<char>; 2], Vec<char>)> {
     let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
     let (inputs, output) = equation
         .split_once("->")
@@ -39,8 +39,11 @@ fn letters(equation: &str) -> Result<([Vec<char>; 2], Vec<char>), NodeError> {
         )));
     }
     let terms: Result<[Vec<char>; 2], _> = terms.try_into();
-    let terms = terms
-        .map_err(|_| unsupported(format!("has not two inputs in its equation `{equation}`")))?;
+    let terms = terms.map_err(|_| {
+        unsupported(format!(
+            "needs two inputs, but its equation is `{equation}`"
+        ))
+    })?;
     Ok((terms, output))
 }
 
@@ -52,7 +55,7 @@ struct Labelled {
 
 impl Labelled {
     /// Labels the axes of a value; also the letter of the axis that holds the batch.
-    fn new(view: &View, letters: &[char]) -> Result<(Self, char), NodeError> {
+    fn new(view: &View, letters: &[char]) -> Result<(Self, char)> {
         if view.rank() != letters.len() {
             return Err(wrong_rank(view.rank(), letters.len()));
         }
@@ -105,7 +108,7 @@ impl Labelled {
     }
 }
 
-fn einsum(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn einsum(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let equation = ctx
         .text("equation")
         .ok_or_else(|| invalid("has no equation"))?;
@@ -195,7 +198,7 @@ fn summed(
     b: &Labelled,
     made: &[Label],
     name: &str,
-) -> Result<View, NodeError> {
+) -> Result<View> {
     let of = |value: &Labelled, other: Option<&Labelled>, is_made: bool| -> Vec<Label> {
         let labels = value.axes.iter().map(|&(label, _)| label);
         let fits = |label: &Label| {

@@ -3,7 +3,7 @@
 use super::find;
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{NodeError, Result, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::Array;
 use crate::proto::{Attribute, Node};
@@ -54,7 +54,7 @@ impl Import<'_> {
         name: &str,
         inputs: Vec<Option<Value>>,
         attributes: &[Attribute],
-    ) -> Result<Value, NodeError> {
+    ) -> Result<Value> {
         self.standard_op_in(OPSET, operator, name, inputs, attributes)
     }
 
@@ -69,7 +69,7 @@ impl Import<'_> {
         name: &str,
         inputs: Vec<Option<Value>>,
         attributes: &[Attribute],
-    ) -> Result<Value, NodeError> {
+    ) -> Result<Value> {
         let take = find("", operator);
         let take = take.ok_or_else(|| unsupported(format!("needs the operator {operator}")))?;
         let node = Node {

@@ -4,7 +4,7 @@ use super::selection::{select_constant, sides};
 use super::{Operator, computed, constant};
 use crate::import::Import;
 use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::Array;
 use crate::import::value::sym_int::SymInt;
@@ -12,7 +12,7 @@ use crate::import::value::view::View;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Gather", gather), ("GatherND", gather_nd)];
 
-fn gather(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn gather(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let rank = sides(import, ctx.value(0)?)?.len();
     let along = ctx.axis("axis", 0, rank)?;
     if let (Value::Computed(view), Value::BatchIndices(indices)) = (ctx.value(0)?, ctx.value(1)?) {
@@ -30,7 +30,7 @@ fn gather(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErro
 }
 
 /// `GatherND` if it is a `Gather` along the first axis: PyTorch writes `x[:, [2, 1, 0]]` with it.
-fn gather_nd(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn gather_nd(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let indices = ctx.constant(1)?;
     match (ctx.int("batch_dims", 0), indices.shape.split_last()) {
         (0, Some((1, shape))) => {
@@ -46,7 +46,7 @@ fn gather_along(
     ctx: &NodeContext,
     along: usize,
     indices: &Array,
-) -> Result<Vec<Value>, NodeError> {
+) -> Result<Vec<Value>> {
     let from = sides(import, ctx.value(0)?)?;
     if along >= from.len() {
         return Err(invalid("selects from a single number"));

@@ -9,7 +9,7 @@ use super::shapes::{MOST_AXES, sides};
 use super::{Operator, computed, constant};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::{Array, Values};
 use crate::import::value::sym_int::{SymInt, shown};
@@ -21,7 +21,7 @@ pub(super) const TABLE: &[(&str, Operator)] =
 /// The most repetitions along an axis.
 const MOST_REPEATS: usize = 1 << 16;
 
-fn expand(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn expand(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let to = ctx.constant(1)?.as_integers()?.to_vec();
     if to.len() > MOST_AXES {
         return Err(unsupported(format!(
@@ -86,7 +86,7 @@ fn expand(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErro
 }
 
 /// A constant broadcast to a shape, whose first side may be N.
-fn expanded(import: &mut Import, array: &Array, to: &[SymInt]) -> Result<Array, NodeError> {
+fn expanded(import: &mut Import, array: &Array, to: &[SymInt]) -> Result<Array> {
     let mut sides = Vec::new();
     let mut repeated = array.repeated;
     for (axis, side) in to.iter().enumerate() {
@@ -115,7 +115,7 @@ fn expanded(import: &mut Import, array: &Array, to: &[SymInt]) -> Result<Array, 
     Ok(made)
 }
 
-fn tile(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn tile(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let repeats = ctx.constant(1)?.as_integers()?.to_vec();
     let from = sides(import, ctx.value(0)?)?;
     if repeats.len() != from.len() {
@@ -179,7 +179,7 @@ fn tile(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError>
     }
 }
 
-fn concat(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn concat(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let rank = sides(import, ctx.value(0)?)?.len();
     let along = ctx.axis("axis", 1, rank)?;
     let values: Vec<Value> = (0..ctx.inputs.len())
@@ -189,7 +189,7 @@ fn concat(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErro
 }
 
 /// Constants, concatenated.
-fn joined(import: &mut Import, arrays: &[&Array], along: usize) -> Result<Array, NodeError> {
+fn joined(import: &mut Import, arrays: &[&Array], along: usize) -> Result<Array> {
     let rank = arrays[0].rank();
     let mut shape = arrays[0].shape.clone();
     shape[along] = 0;
@@ -233,12 +233,7 @@ fn joined(import: &mut Import, arrays: &[&Array], along: usize) -> Result<Array,
 
 impl Import<'_> {
     /// A value broadcast along axes of length 1, by a product with ones.
-    fn broadcast_by_ones(
-        &mut self,
-        view: View,
-        counts: &[usize],
-        name: &str,
-    ) -> Result<Value, NodeError> {
+    fn broadcast_by_ones(&mut self, view: View, counts: &[usize], name: &str) -> Result<Value> {
         self.graph.check_array(counts)?;
         let ones = vec![1.0; counts.iter().product()];
         let ones = Value::Constant(Array::floats(counts, ones));
@@ -246,7 +241,7 @@ impl Import<'_> {
     }
 
     /// A value repeated along each axis.
-    fn tile(&mut self, view: View, counts: &[usize], name: &str) -> Result<Value, NodeError> {
+    fn tile(&mut self, view: View, counts: &[usize], name: &str) -> Result<Value> {
         let sides = self.graph.sides(&view);
         let several = |(side, count): (&SymInt, &usize)| *count > 1 && side.known() != Some(1);
         if !sides.iter().zip(counts).any(several) {
@@ -278,12 +273,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// If their kinds or shapes do not allow it.
-    pub fn concatenate(
-        &mut self,
-        values: &[Value],
-        along: usize,
-        name: &str,
-    ) -> Result<Value, NodeError> {
+    pub fn concatenate(&mut self, values: &[Value], along: usize, name: &str) -> Result<Value> {
         let arrays: Vec<&Array> = values
             .iter()
             .filter_map(|value| match value {
@@ -363,12 +353,7 @@ impl Import<'_> {
     }
 
     /// A constant of length 1 along the batch, repeated for each picture: a class token.
-    fn repeat_along(
-        &mut self,
-        array: &Array,
-        pictures: usize,
-        name: &str,
-    ) -> Result<View, NodeError> {
+    fn repeat_along(&mut self, array: &Array, pictures: usize, name: &str) -> Result<View> {
         let is_one = array.shape.get(pictures) == Some(&1);
         let is_for_all = (array.repeated && pictures == 0) || self.file_batch == Some(1);
         if !is_one || !is_for_all {
@@ -392,7 +377,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// For constants of integers.
-    pub fn repeat_per_picture(&mut self, array: &Array, name: &str) -> Result<usize, NodeError> {
+    pub fn repeat_per_picture(&mut self, array: &Array, name: &str) -> Result<usize> {
         let array = array.reshaped(&[&[1], &array.shape[..]].concat())?;
         let parameter = self.graph.parameter(&array, name, "value", Role::Weight)?;
         self.graph.emit(name, Repeat, &[0], &[parameter])

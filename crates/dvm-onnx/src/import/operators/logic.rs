@@ -7,7 +7,7 @@ use dvm_engine::ops::binary::Function;
 use super::{Operator, constant};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::{Array, Values, broadcast};
 use crate::import::value::sym_int::SymInt;
@@ -27,7 +27,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 ];
 
 /// Two constants, broadcast to one shape.
-fn broadcast_inputs(import: &mut Import, ctx: &NodeContext) -> Result<(Array, Array), NodeError> {
+fn broadcast_inputs(import: &mut Import, ctx: &NodeContext) -> Result<(Array, Array)> {
     let (a, b) = (ctx.constant(0)?, ctx.constant(1)?);
     let shape = broadcast(&a.shape, &b.shape)?;
     import.graph.check_array(&shape)?;
@@ -38,7 +38,7 @@ fn compare(
     import: &mut Import,
     ctx: &NodeContext,
     holds: fn(Ordering) -> bool,
-) -> Result<Vec<Value>, NodeError> {
+) -> Result<Vec<Value>> {
     let (a, b) = broadcast_inputs(import, ctx)?;
     let truth = |order: Option<Ordering>| SymInt::from(i64::from(order.is_some_and(holds)));
     let values: Vec<SymInt> = match (&a.values, &b.values) {
@@ -60,18 +60,14 @@ fn compare(
     constant(Array::integers(&a.shape, values))
 }
 
-fn truths(
-    import: &mut Import,
-    ctx: &NodeContext,
-    f: fn(bool, bool) -> bool,
-) -> Result<Vec<Value>, NodeError> {
+fn truths(import: &mut Import, ctx: &NodeContext, f: fn(bool, bool) -> bool) -> Result<Vec<Value>> {
     let (a, b) = broadcast_inputs(import, ctx)?;
     let pairs = a.as_known()?.into_iter().zip(b.as_known()?);
     let values = pairs.map(|(a, b)| i64::from(f(a != 0, b != 0)).into());
     constant(Array::integers(&a.shape, values.collect()))
 }
 
-fn not(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn not(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let array = ctx.constant(0)?;
     import.graph.check_array(&array.shape)?;
     let values = array
@@ -81,7 +77,7 @@ fn not(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> 
     constant(Array::integers(&array.shape, values.collect()))
 }
 
-fn is_nan(_: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn is_nan(_: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     match ctx.value(0)? {
         Value::Constant(array) => {
             let values = array
@@ -95,7 +91,7 @@ fn is_nan(_: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
     }
 }
 
-fn choose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn choose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let (yes, no) = (ctx.value(1)?.clone(), ctx.value(2)?.clone());
     let condition = match ctx.value(0)? {
         Value::Constant(condition) => condition.clone(),
@@ -159,7 +155,7 @@ fn choose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErro
         Array::floats(&condition.shape, values.collect())
     };
     let name = ctx.name;
-    let mut part = |value: &Value, keep: bool, which: &str| -> Result<Value, NodeError> {
+    let mut part = |value: &Value, keep: bool, which: &str| -> Result<Value> {
         let mask = mask(keep);
         let Value::Constant(array) = value else {
             let name = format!("{name}.{which}");

@@ -4,7 +4,7 @@ use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::slice::Slice;
 
 use crate::import::Import;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::sym_int::SymInt;
 use crate::import::value::view::View;
 
@@ -12,7 +12,7 @@ use crate::import::value::view::View;
 ///
 /// # Errors
 /// For values of other ranks.
-pub(super) fn as_map(view: &View) -> Result<(View, bool), NodeError> {
+pub(super) fn as_map(view: &View) -> Result<(View, bool)> {
     let mut view = view.clone();
     match view.rank() {
         4 => Ok((view, false)),
@@ -39,8 +39,8 @@ impl Import<'_> {
         &mut self,
         (view, is_row): (&View, bool),
         name: &str,
-        mut operator: impl FnMut(&mut Self, usize) -> Result<usize, NodeError>,
-    ) -> Result<View, NodeError> {
+        mut operator: impl FnMut(&mut Self, usize) -> Result<usize>,
+    ) -> Result<View> {
         let mut made = match self.graph.batch_first(view, name) {
             Ok(node) => {
                 let node = operator(self, node)?;
@@ -64,8 +64,8 @@ impl Import<'_> {
         &mut self,
         view: &View,
         name: &str,
-        mut operator: impl FnMut(&mut Self, usize) -> Result<usize, NodeError>,
-    ) -> Result<View, NodeError> {
+        mut operator: impl FnMut(&mut Self, usize) -> Result<usize>,
+    ) -> Result<View> {
         let sides = self.graph.sides(view);
         let known: Option<Vec<usize>> = sides[1..]
             .iter()

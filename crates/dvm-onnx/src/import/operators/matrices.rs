@@ -9,7 +9,7 @@ use crate::import::Import;
 use crate::import::builder::evaluate;
 use crate::import::elementwise::{Broadcast, in_order};
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::{Array, Values};
 use crate::import::value::view::View;
@@ -17,7 +17,7 @@ use crate::import::value::view::View;
 pub(super) const TABLE: &[(&str, Operator)] = &[("Gemm", gemm), ("MatMul", mat_mul)];
 
 /// An array times a number, under the same name.
-fn times(array: &Array, factor: f32) -> Result<Array, NodeError> {
+fn times(array: &Array, factor: f32) -> Result<Array> {
     if factor == 1.0 {
         return Ok(array.clone());
     }
@@ -32,7 +32,7 @@ fn times(array: &Array, factor: f32) -> Result<Array, NodeError> {
     })
 }
 
-fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let (alpha, beta) = (ctx.float("alpha", 1.0), ctx.float("beta", 1.0));
     let mut x = ctx.view(0)?.clone();
     if x.rank() != 2 {
@@ -107,7 +107,7 @@ fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError>
     )?])
 }
 
-fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     match (ctx.value(0)?.clone(), ctx.value(1)?.clone()) {
         (Value::Constant(a), Value::Constant(b)) => {
             let (a, b) = (&a, &b);
@@ -161,7 +161,7 @@ fn is_stack(array: &Array) -> bool {
 }
 
 /// A constant as one matrix.
-fn matrix(array: &Array) -> Result<Array, NodeError> {
+fn matrix(array: &Array) -> Result<Array> {
     let rank = array.rank();
     if rank < 2 {
         return Err(unsupported("multiplies by a constant vector"));
@@ -171,12 +171,7 @@ fn matrix(array: &Array) -> Result<Array, NodeError> {
 
 impl Import<'_> {
     /// A constant stack of matrices as a value that is the same for each picture, to multiply with `beside`.
-    fn stack_per_picture(
-        &mut self,
-        array: &Array,
-        beside: &View,
-        name: &str,
-    ) -> Result<View, NodeError> {
+    fn stack_per_picture(&mut self, array: &Array, beside: &View, name: &str) -> Result<View> {
         let rank = beside.rank().max(array.rank());
         let filled = rank - beside.rank();
         let of_pictures = beside.axes.iter().position(|group| group[..] == [0]);
@@ -204,7 +199,7 @@ impl Import<'_> {
         x: &View,
         weight: &Array,
         bias: Option<Array>,
-    ) -> Result<View, NodeError> {
+    ) -> Result<View> {
         let mut weight = weight.clone();
         let name = self.layer_name(ctx, &weight);
         let last = x.rank() - 1;
@@ -260,7 +255,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// If the stacks cannot be broadcast.
-    pub fn product(&mut self, a: &View, b: &View, name: &str) -> Result<View, NodeError> {
+    pub fn product(&mut self, a: &View, b: &View, name: &str) -> Result<View> {
         if a.rank() < 2 || b.rank() < 2 {
             return Err(unsupported("multiplies computed vectors"));
         }

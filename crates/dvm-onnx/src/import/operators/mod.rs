@@ -35,13 +35,13 @@ mod windows;
 use crate::OWN_DOMAIN;
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::NodeError;
+use crate::import::node_error::Result;
 use crate::import::value::Value;
 use crate::import::value::array::Array;
 use crate::import::value::view::View;
 
 /// Imports a node: the values of its outputs.
-pub(crate) type Operator = fn(&mut Import, &NodeContext) -> Result<Vec<Value>, NodeError>;
+pub(crate) type Operator = fn(&mut Import, &NodeContext) -> Result<Vec<Value>>;
 
 /// Operators by name.
 type Table = &'static [(&'static str, Operator)];
@@ -101,11 +101,11 @@ fn named(families: &[Table], name: &str) -> Option<Operator> {
 }
 
 /// A computed value as the only output of a node.
-fn computed(view: View) -> Result<Vec<Value>, NodeError> {
+fn computed(view: View) -> Result<Vec<Value>> {
     Ok(vec![Value::Computed(view)])
 }
 
 /// An array as the only output of a node.
-fn constant(array: Array) -> Result<Vec<Value>, NodeError> {
+fn constant(array: Array) -> Result<Vec<Value>> {
     Ok(vec![Value::Constant(array)])
 }

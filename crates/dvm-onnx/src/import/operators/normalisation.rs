@@ -17,7 +17,7 @@ use super::{Operator, computed, constant};
 use crate::import::Import;
 use crate::import::builder::PendingAffine;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::{Array, Values};
 use crate::import::value::sym_int::SymInt;
@@ -34,7 +34,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Dropout", dropout),
 ];
 
-fn local_response_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn local_response_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let size = usize::try_from(ctx.int("size", 0)).ok();
     let size = size.filter(|&size| size > 0);
     let size = size.ok_or_else(|| invalid("has no `size` greater than 0"))?;
@@ -56,7 +56,7 @@ fn local_response_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Val
     computed(import.on_feature_maps((&view, is_row), ctx.name, normalised)?)
 }
 
-fn dropout(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn dropout(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     if ctx.has_more_outputs() {
         return Err(unsupported("has an output of its mask that is used"));
     }
@@ -81,7 +81,7 @@ fn dropout(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErr
     computed(view.of(node))
 }
 
-fn batch_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn batch_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let eps = ctx.float("epsilon", 1e-5);
     if ctx.has_more_outputs() {
         return Err(unsupported(
@@ -133,7 +133,7 @@ fn batch_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, Node
     computed(graph.view(node))
 }
 
-fn layer_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn layer_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     if ctx.has_more_outputs() {
         return Err(unsupported(
             "has an output of mean and deviation that is used",
@@ -163,10 +163,7 @@ fn layer_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, Node
 }
 
 /// The factor and shift of each channel in a batch norm.
-fn affine(
-    [weight, bias, mean, variance]: [&Array; 4],
-    eps: f32,
-) -> Result<(Array, Array), NodeError> {
+fn affine([weight, bias, mean, variance]: [&Array; 4], eps: f32) -> Result<(Array, Array)> {
     let (weight, bias) = (weight.as_floats()?, bias.as_floats()?);
     let (mean, variance) = (mean.as_floats()?, variance.as_floats()?);
     let channels = weight.len();
@@ -190,12 +187,7 @@ fn affine(
 
 /// A constant `[N, C, …]` normalised by the mean and deviation of its channels: weight standardisation
 /// (arXiv 1903.10520).
-fn standardised(
-    import: &mut Import,
-    ctx: &NodeContext,
-    array: &Array,
-    eps: f32,
-) -> Result<Array, NodeError> {
+fn standardised(import: &mut Import, ctx: &NodeContext, array: &Array, eps: f32) -> Result<Array> {
     let (weight, bias) = (ctx.constant(1)?.as_floats()?, ctx.constant(2)?.as_floats()?);
     let &[rows, channels, ref inner @ ..] = &array.shape[..] else {
         return Err(invalid(format!(
@@ -241,7 +233,7 @@ fn scaled(
     x: View,
     factor: Array,
     shift: Option<Array>,
-) -> Result<Vec<Value>, NodeError> {
+) -> Result<Vec<Value>> {
     let (x, factor) = (Value::Computed(x), Value::Constant(factor));
     let name = format!("{}.scaled", ctx.name);
     let scaled = import.binary(&name, Function::Mul, &x, &factor)?;
@@ -259,13 +251,13 @@ fn scaled(
 }
 
 /// A vector of one number per channel, to broadcast to values of this rank.
-fn per_channel(array: &Array, rank: usize) -> Result<Array, NodeError> {
+fn per_channel(array: &Array, rank: usize) -> Result<Array> {
     let mut shape = vec![1; rank - 1];
     shape[0] = array.len();
     array.reshaped(&shape)
 }
 
-fn instance_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn instance_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let view = ctx.view(0)?.clone();
     let rank = view.rank();
     if rank < 3 {
@@ -289,7 +281,7 @@ fn instance_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, N
     scaled(import, ctx, normalised, factor, Some(shift))
 }
 
-fn group_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn group_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let view = ctx.view(0)?.clone();
     let rank = view.rank();
     let sides = import.graph.sides(&view);
@@ -303,7 +295,7 @@ fn group_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, Node
     }
     let each = channels / groups;
     // Before opset 21, there is one factor per group.
-    let spread = |array: &Array| -> Result<Array, NodeError> {
+    let spread = |array: &Array| -> Result<Array> {
         if array.len() == channels {
             return per_channel(array, rank);
         }
@@ -323,7 +315,7 @@ fn group_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, Node
     scaled(import, ctx, normalised, factor, Some(shift))
 }
 
-fn rms_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn rms_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let view = ctx.view(0)?.clone();
     let rank = view.rank();
     let first = ctx.axis("axis", -1, rank)?;
@@ -350,7 +342,7 @@ impl Import<'_> {
         axes: &[usize],
         eps: f32,
         name: &str,
-    ) -> Result<usize, NodeError> {
+    ) -> Result<usize> {
         let graph = &mut self.graph;
         let squares = graph.emit(&format!("{name}.squares"), Mul, &[x, x], &[])?;
         let mean = Reduce {
@@ -365,13 +357,7 @@ impl Import<'_> {
     }
 
     /// A value minus its mean, divided by its deviation, along some axes.
-    fn normalised(
-        &mut self,
-        view: &View,
-        axes: &[usize],
-        eps: f32,
-        name: &str,
-    ) -> Result<View, NodeError> {
+    fn normalised(&mut self, view: &View, axes: &[usize], eps: f32, name: &str) -> Result<View> {
         let own = self.graph.node_axes(view, axes)?;
         let mean = Reduce {
             how: How::Mean,
@@ -405,7 +391,7 @@ impl Import<'_> {
         eps: f32,
         weight: Option<Array>,
         bias: Option<Array>,
-    ) -> Result<usize, NodeError> {
+    ) -> Result<usize> {
         let shape = self.graph.nodes[node].shape.clone();
         let features = shape[axis];
         let pending_affine = match (&weight, &bias) {

@@ -8,7 +8,7 @@ use super::selection::sides;
 use super::{Operator, computed};
 use crate::import::Import;
 use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::view::View;
 
@@ -17,7 +17,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[("Pad", pad)];
 /// The widest padding of a side.
 const WIDEST: u64 = 1 << 12;
 
-fn pad(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn pad(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let from = sides(import, ctx.value(0)?)?;
     let rank = from.len();
     let given = match ctx.optional_constant(1)? {
@@ -164,7 +164,7 @@ impl Import<'_> {
         (before, after): (usize, usize),
         value: f32,
         name: &str,
-    ) -> Result<View, NodeError> {
+    ) -> Result<View> {
         let (view, own) = self.graph.with_single_axis(view, axis, name)?;
         let mut shape = self.graph.nodes[view.node].shape.clone();
         // The axis as the rows of a map.

@@ -9,7 +9,7 @@ use super::maps::as_map;
 use super::{Operator, computed};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::Value;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
@@ -25,11 +25,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("GlobalMaxPool", |i, s| global(i, s, Reduction::Max)),
 ];
 
-fn pool(
-    import: &mut Import,
-    ctx: &NodeContext,
-    reduction: Reduction,
-) -> Result<Vec<Value>, NodeError> {
+fn pool(import: &mut Import, ctx: &NodeContext, reduction: Reduction) -> Result<Vec<Value>> {
     if ctx.has_more_outputs() {
         return Err(unsupported("has an output of indices that is used"));
     }
@@ -55,7 +51,7 @@ fn along_first_of_three(
     import: &mut Import,
     ctx: &NodeContext,
     reduction: Reduction,
-) -> Result<Option<Vec<Value>>, NodeError> {
+) -> Result<Option<Vec<Value>>> {
     let is_first_alone = |name: &str| match ctx.ints(name) {
         None => name != "kernel_shape",
         Some([_, 1, 1]) => true,
@@ -104,7 +100,7 @@ fn of_one(
     mut node: usize,
     reduction: Reduction,
     (kernel, stride): ((usize, usize), (usize, usize)),
-) -> Result<usize, NodeError> {
+) -> Result<usize> {
     let &[_, _, h, w] = &import.graph.nodes[node].shape[..] else {
         return Err(unsupported(
             "has an input that is not a feature map [N, C, H, W]",
@@ -172,11 +168,7 @@ fn is_never_negative(import: &Import, node: usize) -> bool {
     })
 }
 
-fn global(
-    import: &mut Import,
-    ctx: &NodeContext,
-    reduction: Reduction,
-) -> Result<Vec<Value>, NodeError> {
+fn global(import: &mut Import, ctx: &NodeContext, reduction: Reduction) -> Result<Vec<Value>> {
     let (view, is_row) = as_map(ctx.view(0)?)?;
     let op = Pool {
         reduction,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::Array;
 use crate::import::value::tracked_vec::TrackedVec;
@@ -24,12 +24,7 @@ impl<'a> Quantisation<'a> {
     ///
     /// # Errors
     /// If there is no scale.
-    pub fn of(
-        ctx: &'a NodeContext,
-        scale: usize,
-        zero: usize,
-        axis: i64,
-    ) -> Result<Self, NodeError> {
+    pub fn of(ctx: &'a NodeContext, scale: usize, zero: usize, axis: i64) -> Result<Self> {
         Ok(Self {
             scale: ctx.value(scale)?,
             zero: ctx.optional(zero),
@@ -40,7 +35,7 @@ impl<'a> Quantisation<'a> {
 }
 
 /// A scale or zero point, which must be constant.
-pub(super) fn known(value: &Value) -> Result<&Array, NodeError> {
+pub(super) fn known(value: &Value) -> Result<&Array> {
     match value {
         Value::Constant(array) => Ok(array),
         _ => Err(unsupported(
@@ -67,7 +62,7 @@ enum Granularity {
 
 impl Granularity {
     /// That of the scales or zero points `by` for the values of `x`.
-    fn of(quantisation: Quantisation, x: &Array, by: &Array) -> Result<Self, NodeError> {
+    fn of(quantisation: Quantisation, x: &Array, by: &Array) -> Result<Self> {
         if by.len() == 1 {
             return Ok(Self::PerTensor);
         }
@@ -120,7 +115,7 @@ pub(super) struct ScalesAndZeros {
 }
 
 impl ScalesAndZeros {
-    pub fn of(quantisation: Quantisation, x: &Array) -> Result<Self, NodeError> {
+    pub fn of(quantisation: Quantisation, x: &Array) -> Result<Self> {
         let scales = known(quantisation.scale)?;
         let (zeros, zero) = match quantisation.zero.map(known).transpose()? {
             Some(zero) if zero.as_integers().is_ok() => {

@@ -10,7 +10,7 @@ use super::quantisation::{Quantisation, ScalesAndZeros, known};
 use super::{Table, constant};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::Array;
 use crate::import::value::sym_int::SymInt;
@@ -22,7 +22,7 @@ pub(super) const TABLE: Table = &[
     ("DequantizeLinear", dequantise),
 ];
 
-pub(super) fn dequantise(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+pub(super) fn dequantise(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let quantisation = Quantisation {
         block: ctx.int("block_size", 0),
         ..Quantisation::of(ctx, 1, 2, ctx.int("axis", 1))?
@@ -34,7 +34,7 @@ pub(super) fn dequantise(import: &mut Import, ctx: &NodeContext) -> Result<Vec<V
     )?])
 }
 
-pub(super) fn quantise(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+pub(super) fn quantise(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let quantisation = Quantisation {
         block: ctx.int("block_size", 0),
         ..Quantisation::of(ctx, 1, 2, ctx.int("axis", 1))?
@@ -59,7 +59,7 @@ pub(super) fn quantise(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Val
 }
 
 /// The smallest and largest integer of the type of the zero point, or else of `output_dtype`, or else of `uint8`.
-fn range(zero: Option<&Value>, output_dtype: i64) -> Result<(i64, i64), NodeError> {
+fn range(zero: Option<&Value>, output_dtype: i64) -> Result<(i64, i64)> {
     let kind = match zero.map(known).transpose()? {
         Some(zero) => zero.data_type,
         None if output_dtype == 0 => DataType::Uint8 as i32,
@@ -86,7 +86,7 @@ impl Import<'_> {
         x: &Value,
         quantisation: Quantisation,
         name: &str,
-    ) -> Result<Value, NodeError> {
+    ) -> Result<Value> {
         self.is_quantised = true;
         let x = match x {
             Value::Constant(x) => x,
@@ -118,7 +118,7 @@ impl Import<'_> {
         x: &Value,
         quantisation: Quantisation,
         name: &str,
-    ) -> Result<Value, NodeError> {
+    ) -> Result<Value> {
         let mut value = x.clone();
         if let Some(zero) = quantisation.zero.map(known).transpose()? {
             let zero = Value::Constant(super::arithmetic::floats(zero)?);
@@ -144,7 +144,7 @@ impl Import<'_> {
         x: Value,
         quantisation: Quantisation,
         (low, high): (i64, i64),
-    ) -> Result<Vec<Value>, NodeError> {
+    ) -> Result<Vec<Value>> {
         self.is_quantised = true;
         let Value::Computed(view) = &x else {
             return Err(unsupported(
@@ -207,7 +207,7 @@ impl Import<'_> {
         x: Value,
         scale: usize,
         zero: usize,
-    ) -> Result<Vec<Value>, NodeError> {
+    ) -> Result<Vec<Value>> {
         let quantisation = Quantisation::of(ctx, scale, zero, 1)?;
         let range = range(quantisation.zero, 0)?;
         self.quantised(ctx, x, quantisation, range)
@@ -222,7 +222,7 @@ impl Import<'_> {
         ctx: &NodeContext,
         input: usize,
         axis: i64,
-    ) -> Result<Option<Value>, NodeError> {
+    ) -> Result<Option<Value>> {
         let quantisation = Quantisation::of(ctx, input + 1, input + 2, axis)?;
         let name = format!("{}.{input}", ctx.name);
         self.dequantised(ctx.value(input)?, quantisation, &name)
@@ -239,7 +239,7 @@ impl Import<'_> {
         scales: [&Value; 2],
         factor: f32,
         name: &str,
-    ) -> Result<Value, NodeError> {
+    ) -> Result<Value> {
         let [a, b] = [
             known(scales[0])?.as_floats()?,
             known(scales[1])?.as_floats()?,

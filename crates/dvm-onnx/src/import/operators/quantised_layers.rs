@@ -3,12 +3,12 @@
 use super::Table;
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::NodeError;
+use crate::import::node_error::Result;
 use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[("QLinearConv", conv), ("QLinearMatMul", mat_mul)];
 
-pub(super) fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+pub(super) fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let mut inputs = vec![
         import.dequantised_by(ctx, 0, 1)?,
         import.dequantised_by(ctx, 3, 0)?,
@@ -22,7 +22,7 @@ pub(super) fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>,
     import.quantised_by(ctx, made, 6, 7)
 }
 
-fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let inputs = vec![
         import.dequantised_by(ctx, 0, -2)?,
         import.dequantised_by(ctx, 3, -1)?,

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::array::{Array, Values, strides};
 use crate::import::value::sym_int::SymInt;
 
@@ -25,7 +25,7 @@ pub(super) fn of_constant(
     how: ConstantReduction,
     axes: &[usize],
     keeps: bool,
-) -> Result<Array, NodeError> {
+) -> Result<Array> {
     let is_per_picture = array.repeated && array.rank() > 0;
     if is_per_picture
         && axes.contains(&0)
@@ -96,7 +96,7 @@ impl ReductionIndices {
     }
 }
 
-fn of_integers(group: &[SymInt], how: ConstantReduction) -> Result<SymInt, NodeError> {
+fn of_integers(group: &[SymInt], how: ConstantReduction) -> Result<SymInt> {
     let larger = |a: SymInt, b: SymInt, wanted: Ordering| {
         let order = a.compare(b)?;
         Some(if order == wanted { a } else { b })

@@ -14,7 +14,7 @@ use super::{Operator, computed, constant};
 use crate::import::Import;
 use crate::import::builder::evaluate;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::Value;
 use crate::import::value::sym_int::SymInt;
 use crate::import::value::view::View;
@@ -61,7 +61,7 @@ fn reduce(
     ctx: &NodeContext,
     how: How,
     variant: Variant,
-) -> Result<Vec<Value>, NodeError> {
+) -> Result<Vec<Value>> {
     let rank = match ctx.value(0)? {
         Value::Constant(array) => array.rank(),
         _ => ctx.view(0)?.rank(),
@@ -151,7 +151,7 @@ impl Import<'_> {
         how: How,
         mut axes: Vec<usize>,
         name: &str,
-    ) -> Result<usize, NodeError> {
+    ) -> Result<usize> {
         // Axes of length 1 are not listed.
         if axes.is_empty() {
             return Ok(node);
@@ -183,7 +183,7 @@ impl Import<'_> {
 }
 
 /// The product of constants: of the sides of a shape, usually.
-fn product(_: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn product(_: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let array = ctx.constant(0)?;
     let axes = match ctx.axes(1, array.rank())? {
         Some(axes) if !axes.is_empty() => axes,
@@ -199,7 +199,7 @@ fn product(_: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
     )?)
 }
 
-fn softmax(import: &mut Import, ctx: &NodeContext, is_log: bool) -> Result<Vec<Value>, NodeError> {
+fn softmax(import: &mut Import, ctx: &NodeContext, is_log: bool) -> Result<Vec<Value>> {
     if let Value::Constant(array) = ctx.value(0)? {
         if is_log || ctx.opset < 13 || array.rank() == 0 {
             return Err(unsupported("has a constant input"));
@@ -256,7 +256,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// As `GraphBuilder::emit`.
-    pub fn times(&mut self, node: usize, factor: f32, name: &str) -> Result<usize, NodeError> {
+    pub fn times(&mut self, node: usize, factor: f32, name: &str) -> Result<usize> {
         if factor == 1.0 {
             return Ok(node);
         }

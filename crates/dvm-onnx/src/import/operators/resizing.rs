@@ -7,7 +7,7 @@ use dvm_engine::ops::resample::{
 use super::{Operator, computed};
 use crate::import::Import;
 use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::sym_int::SymInt;
 
@@ -21,7 +21,7 @@ enum Requested {
 }
 
 /// The new length that the node gives for each axis, if any.
-fn requested(ctx: &NodeContext, rank: usize) -> Result<Vec<Option<Requested>>, NodeError> {
+fn requested(ctx: &NodeContext, rank: usize) -> Result<Vec<Option<Requested>>> {
     // Before opset 11, factors are the second input; before opset 9, an attribute.
     let is_early = is_early(ctx);
     let factors = ctx.optional_constant(if is_early { 1 } else { 2 })?;
@@ -81,7 +81,7 @@ fn scale(
     requested: Option<Requested>,
     side: SymInt,
     file_batch: Option<i64>,
-) -> Result<Option<Sampling>, NodeError> {
+) -> Result<Option<Sampling>> {
     let (output, factor) = match (requested, side.known()) {
         (None, _) => return Ok(None),
         (Some(Requested::Factor(1.0)), _) => return Ok(None),
@@ -101,7 +101,7 @@ fn scale(
     Ok(Some(Sampling { output, factor }))
 }
 
-fn interpolation(ctx: &NodeContext) -> Result<Interpolation, NodeError> {
+fn interpolation(ctx: &NodeContext) -> Result<Interpolation> {
     let beyond = match ctx.int("exclude_outside", 0) {
         0 => Beyond::Edge,
         _ => Beyond::Nothing,
@@ -135,7 +135,7 @@ fn interpolation(ctx: &NodeContext) -> Result<Interpolation, NodeError> {
     }
 }
 
-fn coordinates(ctx: &NodeContext) -> Result<Coordinates, NodeError> {
+fn coordinates(ctx: &NodeContext) -> Result<Coordinates> {
     let default = match is_early(ctx) {
         true => "asymmetric",
         false => "half_pixel",
@@ -150,7 +150,7 @@ fn coordinates(ctx: &NodeContext) -> Result<Coordinates, NodeError> {
     }
 }
 
-fn resize(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn resize(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let (interpolation, coordinates) = (interpolation(ctx)?, coordinates(ctx)?);
     if !matches!(ctx.text("keep_aspect_ratio_policy"), None | Some("stretch")) {
         return Err(unsupported("keeps the aspect ratio"));

@@ -6,7 +6,7 @@ use super::shapes::sides;
 use super::{Operator, constant};
 use crate::import::Import;
 use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::{Array, Values, strides};
 use crate::import::value::sym_int::{SymInt, shown};
@@ -16,7 +16,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("ScatterElements", scatter_elements),
 ];
 
-fn scatter(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn scatter(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     if ctx.text("reduction").is_some_and(|how| how != "none") {
         return Err(unsupported("has a `reduction`"));
     }
@@ -30,7 +30,7 @@ fn scatter(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErr
 }
 
 /// `ScatterElements` if it replaces whole positions along an axis: `x[:, 3] = y`.
-fn scatter_elements(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn scatter_elements(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     if ctx.text("reduction").is_some_and(|how| how != "none") {
         return Err(unsupported("has a `reduction`"));
     }
@@ -65,7 +65,7 @@ fn replace_block(
     import: &mut Import,
     ctx: &NodeContext,
     ranges: &[Option<Range<usize>>],
-) -> Result<Vec<Value>, NodeError> {
+) -> Result<Vec<Value>> {
     let (value, new) = (ctx.value(0)?.clone(), ctx.value(2)?.clone());
     let from = sides(import, &value)?;
     let expected: Vec<SymInt> = from
@@ -96,7 +96,7 @@ fn block(
     indices: &Array,
     from: &[SymInt],
     file_batch: Option<i64>,
-) -> Result<Vec<Option<Range<usize>>>, NodeError> {
+) -> Result<Vec<Option<Range<usize>>>> {
     let no_block = || unsupported("replaces values that are not a block");
     let Some((&depth, outer)) = indices.shape.split_last() else {
         return Err(invalid("has no indices"));
@@ -146,7 +146,7 @@ impl Import<'_> {
         axis: usize,
         new: Value,
         name: &str,
-    ) -> Result<Value, NodeError> {
+    ) -> Result<Value> {
         let next = ranges[axis..].iter().position(Option::is_some);
         let Some(axis) = next.map(|next| axis + next) else {
             return Ok(new);
@@ -169,7 +169,7 @@ impl Import<'_> {
 }
 
 /// A constant with some parts replaced: masks that a graph computes from shapes.
-fn of_constants(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn of_constants(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let (array, indices, updates) = (ctx.constant(0)?, ctx.constant(1)?, ctx.constant(2)?);
     import.graph.check_array(&array.shape)?;
     let depth = *indices

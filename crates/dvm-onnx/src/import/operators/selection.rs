@@ -7,7 +7,7 @@ use dvm_engine::ops::resample::Resample;
 use dvm_engine::ops::slice::Slice;
 
 use crate::import::Import;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::{Array, Values, absent, strides};
 use crate::import::value::sym_int::SymInt;
@@ -20,7 +20,7 @@ const MOST_RUNS: usize = 64;
 const MOST_SINGLY: usize = 8;
 
 /// The shape of a constant or computed value.
-pub(super) fn sides(import: &Import, value: &Value) -> Result<Vec<SymInt>, NodeError> {
+pub(super) fn sides(import: &Import, value: &Value) -> Result<Vec<SymInt>> {
     match value {
         Value::Constant(array) => Ok(array.shape.iter().map(|&s| (s as i64).into()).collect()),
         Value::Computed(view) => Ok(import.graph.sides(view)),
@@ -34,7 +34,7 @@ pub(super) fn select_constant(
     array: &Array,
     axis: usize,
     at: &[usize],
-) -> Result<Array, NodeError> {
+) -> Result<Array> {
     let mut shape = array.shape.clone();
     shape[axis] = at.len();
     import.graph.check_array(&shape)?;
@@ -76,11 +76,24 @@ impl Import<'_> {
         axis: usize,
         at: Range<usize>,
         name: &str,
-    ) -> Result<Value, NodeError> {
-        let at: Vec<usize> = at.collect();
+    ) -> Result<Value> {
+        self.select_positions(value, axis, &at.collect::<Vec<usize>>(), name)
+    }
+
+    /// Positions along one axis.
+    ///
+    /// # Errors
+    /// For values that are neither constant nor computed.
+    pub(super) fn select_positions(
+        &mut self,
+        value: &Value,
+        axis: usize,
+        at: &[usize],
+        name: &str,
+    ) -> Result<Value> {
         match value {
-            Value::Constant(array) => Ok(Value::Constant(select_constant(self, array, axis, &at)?)),
-            Value::Computed(view) => Ok(Value::Computed(self.select(view, axis, &at, name)?)),
+            Value::Constant(array) => Ok(Value::Constant(select_constant(self, array, axis, at)?)),
+            Value::Computed(view) => Ok(Value::Computed(self.select(view, axis, at, name)?)),
             _ => Err(unsupported("selects from booleans or quantised values")),
         }
     }
@@ -95,7 +108,7 @@ impl Import<'_> {
         axis: usize,
         at: &[usize],
         name: &str,
-    ) -> Result<View, NodeError> {
+    ) -> Result<View> {
         let sides = self.graph.sides(view);
         if sides[axis].known() == Some(at.len() as i64) && at.iter().copied().eq(0..at.len()) {
             return Ok(view.clone());
@@ -157,7 +170,7 @@ impl Import<'_> {
 
 impl Import<'_> {
     /// A value with an axis reversed.
-    fn reverse_axis(&mut self, view: &View, axis: usize, name: &str) -> Result<View, NodeError> {
+    fn reverse_axis(&mut self, view: &View, axis: usize, name: &str) -> Result<View> {
         let (view, own) = self.graph.with_single_axis(view, axis, name)?;
         let shape = self.graph.nodes[view.node].shape.clone();
         let is_map = shape.len() == 4 && own >= 2;

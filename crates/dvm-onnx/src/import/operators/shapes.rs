@@ -5,7 +5,7 @@ use dvm_engine::ops::reshape::Reshape;
 use super::{Operator, computed, constant};
 use crate::import::Import;
 use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{NodeError, Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::Array;
 use crate::import::value::sym_int::{SymInt, shown};
@@ -27,7 +27,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 pub(super) const MOST_AXES: usize = 12;
 
 /// The shape of any value.
-pub(crate) fn sides(import: &Import, value: &Value) -> Result<Vec<SymInt>, NodeError> {
+pub(crate) fn sides(import: &Import, value: &Value) -> Result<Vec<SymInt>> {
     match value {
         Value::Constant(array) => {
             let mut sides: Vec<SymInt> = array.shape.iter().map(|&s| (s as i64).into()).collect();
@@ -56,7 +56,7 @@ pub(crate) fn sides(import: &Import, value: &Value) -> Result<Vec<SymInt>, NodeE
     }
 }
 
-fn shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let sides = sides(import, ctx.value(0)?)?;
     let rank = sides.len() as i64;
     let place = |given: i64| {
@@ -72,7 +72,7 @@ fn shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError
     constant(Array::row(part.unwrap_or(&[]).to_vec()))
 }
 
-fn size(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn size(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let sides = sides(import, ctx.value(0)?)?;
     let product = sides
         .into_iter()
@@ -81,7 +81,7 @@ fn size(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError>
     constant(Array::integers(&[], vec![product]))
 }
 
-fn product(sides: &[SymInt]) -> Result<SymInt, NodeError> {
+fn product(sides: &[SymInt]) -> Result<SymInt> {
     let product = sides
         .iter()
         .try_fold(SymInt::from(1), |p, &side| p.times(side));
@@ -89,7 +89,7 @@ fn product(sides: &[SymInt]) -> Result<SymInt, NodeError> {
 }
 
 /// The shape that a `Reshape` asks for: 0 copies a side, −1 is computed from the others.
-fn wanted(from: &[SymInt], to: &[SymInt], zero_copies: bool) -> Result<Vec<SymInt>, NodeError> {
+fn wanted(from: &[SymInt], to: &[SymInt], zero_copies: bool) -> Result<Vec<SymInt>> {
     let mut sides = to.to_vec();
     let mut open = None;
     for (index, side) in sides.iter_mut().enumerate() {
@@ -125,16 +125,10 @@ fn cannot_reshape(from: &[SymInt], to: &[SymInt]) -> NodeError {
     invalid(format!("reshapes a value of shape {from} to {to}"))
 }
 
-fn reshape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
-    let to = match ctx.optional(1) {
-        Some(_) => ctx.constant(1)?.as_integers()?.to_vec(),
-        None => {
-            let sides = ctx
-                .ints("shape")
-                .ok_or_else(|| invalid("has no shape to reshape to"))?;
-            sides.iter().map(|&side| side.into()).collect()
-        }
-    };
+fn reshape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
+    let to = ctx
+        .integers(1, "shape")?
+        .ok_or_else(|| invalid("has no shape to reshape to"))?;
     if to.len() > MOST_AXES {
         return Err(unsupported(format!(
             "has an output of {} axes; the limit is {MOST_AXES}",
@@ -214,7 +208,7 @@ fn with_open_batch(
     view: &View,
     mut to: Vec<SymInt>,
     batch: i64,
-) -> Result<Vec<SymInt>, NodeError> {
+) -> Result<Vec<SymInt>> {
     let from = import.graph.sides(view);
     let whole = product(&from)?;
     let asked = product(&to)?;
@@ -259,7 +253,7 @@ fn with_open_batch(
     Ok(to)
 }
 
-fn flatten(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn flatten(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let from = sides(import, ctx.value(0)?)?;
     let given = ctx.int("axis", 1);
     // All axes may be before the split.
@@ -280,7 +274,7 @@ fn flatten(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErr
     }
 }
 
-fn squeeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn squeeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let from = sides(import, ctx.value(0)?)?;
     let axes = ctx.axes(1, from.len())?;
     // A file for one picture may also remove the batch.
@@ -308,7 +302,7 @@ fn squeeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErr
     }
 }
 
-fn unsqueeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn unsqueeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let from = sides(import, ctx.value(0)?)?;
     let given = match ctx.optional_constant(1)? {
         Some(array) => array.as_known()?,
@@ -367,7 +361,7 @@ fn unsqueeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeE
     }
 }
 
-fn transpose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn transpose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let rank = sides(import, ctx.value(0)?)?.len();
     let order: Vec<usize> = match ctx.ints("perm") {
         Some(given) => given
@@ -390,16 +384,16 @@ fn transpose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeE
     }
 }
 
-fn depth_to_space(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn depth_to_space(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     blocks(import, ctx, true)
 }
 
-fn space_to_depth(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn space_to_depth(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     blocks(import, ctx, false)
 }
 
 /// Moves the pixels of blocks to channels, or back.
-fn blocks(import: &mut Import, ctx: &NodeContext, to_space: bool) -> Result<Vec<Value>, NodeError> {
+fn blocks(import: &mut Import, ctx: &NodeContext, to_space: bool) -> Result<Vec<Value>> {
     let view = ctx.view(0)?.clone();
     let block = ctx.int("blocksize", 0);
     let sides = import.graph.sides(&view);

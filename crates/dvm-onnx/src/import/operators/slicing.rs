@@ -1,10 +1,10 @@
 //! `Slice` and `Split`.
 
 use super::Operator;
-use super::selection::{select_constant, sides};
+use super::selection::sides;
 use crate::import::Import;
 use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::sym_int::SymInt;
 
@@ -13,26 +13,24 @@ pub(super) const TABLE: &[(&str, Operator)] = &[("Slice", slice), ("Split", spli
 /// A number larger than any batch size: a slice that ends there selects all pictures.
 const MOST_PICTURES: i64 = 9999;
 
-fn slice(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn slice(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let from = sides(import, ctx.value(0)?)?;
-    let numbers = |input: usize, attribute: &str| -> Result<Option<Vec<SymInt>>, NodeError> {
-        Ok(match ctx.optional_constant(input)? {
-            Some(array) => Some(array.as_integers()?.to_vec()),
-            None => ctx
-                .ints(attribute)
-                .map(|ints| ints.iter().map(|&i| i.into()).collect()),
-        })
-    };
-    let starts = numbers(1, "starts")?.ok_or_else(|| invalid("has no starts"))?;
-    let ends = numbers(2, "ends")?.ok_or_else(|| invalid("has no ends"))?;
-    let axes: Vec<usize> = match numbers(3, "axes")? {
+    let starts = ctx
+        .integers(1, "starts")?
+        .ok_or_else(|| invalid("has no starts"))?;
+    let ends = ctx
+        .integers(2, "ends")?
+        .ok_or_else(|| invalid("has no ends"))?;
+    let axes: Vec<usize> = match ctx.integers(3, "axes")? {
         Some(axes) => axes
             .iter()
             .map(|a| axis(a.known().unwrap_or(i64::MAX), from.len()))
             .collect::<Result<_, _>>()?,
         None => (0..starts.len()).collect(),
     };
-    let steps = numbers(4, "steps")?.unwrap_or_else(|| vec![1.into(); starts.len()]);
+    let steps = ctx
+        .integers(4, "steps")?
+        .unwrap_or_else(|| vec![1.into(); starts.len()]);
     let alike = [ends.len(), axes.len(), steps.len()]
         .iter()
         .all(|&len| len == starts.len());
@@ -65,19 +63,13 @@ fn slice(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError
                 .ok_or_else(|| unsupported("depends on the batch size"))
         };
         let at = positions(side, known(start)?, known(end)?, known(step)?)?;
-        value = match value {
-            Value::Constant(array) => Value::Constant(select_constant(import, &array, along, &at)?),
-            Value::Computed(view) => Value::Computed(import.select(&view, along, &at, ctx.name)?),
-            _ => {
-                return Err(unsupported("selects from booleans or quantised values"));
-            }
-        };
+        value = import.select_positions(&value, along, &at, ctx.name)?;
     }
     Ok(vec![value])
 }
 
 /// The positions that a slice selects.
-fn positions(side: i64, start: i64, end: i64, step: i64) -> Result<Vec<usize>, NodeError> {
+fn positions(side: i64, start: i64, end: i64, step: i64) -> Result<Vec<usize>> {
     let counted = |at: i64| if at < 0 { at.saturating_add(side) } else { at };
     if step == 0 {
         return Err(invalid("has a step of 0"));
@@ -100,7 +92,7 @@ fn positions(side: i64, start: i64, end: i64, step: i64) -> Result<Vec<usize>, N
         .collect())
 }
 
-fn split(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn split(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let from = sides(import, ctx.value(0)?)?;
     let along = ctx.axis("axis", 0, from.len())?;
     let side = from[along]
@@ -138,16 +130,8 @@ fn split(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError
             values.push(Value::Unknown);
             continue;
         }
-        values.push(match ctx.value(0)? {
-            Value::Constant(array) => {
-                Value::Constant(select_constant(import, &array.clone(), along, &at)?)
-            }
-            _ => {
-                let view = ctx.view(0)?.clone();
-                let name = format!("{}.{index}", ctx.name);
-                Value::Computed(import.select(&view, along, &at, &name)?)
-            }
-        });
+        let name = format!("{}.{index}", ctx.name);
+        values.push(import.select_positions(ctx.value(0)?, along, &at, &name)?);
     }
     Ok(values)
 }

@@ -1,7 +1,7 @@
 //! PyTorch's `as_strided`, which exporters write as a `Gather` from the flattened value.
 
 use crate::import::Import;
-use crate::import::node_error::NodeError;
+use crate::import::node_error::Result;
 use crate::import::value::array::Array;
 use crate::import::value::sym_int::SymInt;
 use crate::import::value::view::View;
@@ -52,7 +52,7 @@ impl Import<'_> {
         positions: &Array,
         values: i64,
         name: &str,
-    ) -> Result<Option<View>, NodeError> {
+    ) -> Result<Option<View>> {
         let Some(steps) = strides(positions, values) else {
             return Ok(None);
         };

@@ -3,7 +3,7 @@
 use super::{Operator, constant};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid};
+use crate::import::node_error::{Result, invalid};
 use crate::import::value::Value;
 use crate::import::value::array::{Array, Values};
 use crate::import::value::sym_int::SymInt;
@@ -11,7 +11,7 @@ use crate::import::value::sym_int::SymInt;
 pub(super) const TABLE: &[(&str, Operator)] = &[("Trilu", trilu)];
 
 /// A constant with zeros above or below a diagonal.
-fn trilu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn trilu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let array = ctx.constant(0)?.clone();
     let k = match ctx.optional_constant(1)? {
         Some(k) => k.as_known()?.first().copied().unwrap_or(0),

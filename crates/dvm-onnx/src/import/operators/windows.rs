@@ -6,12 +6,12 @@ use dvm_engine::ops::window_attention::WindowAttention;
 use super::{Operator, computed};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid};
+use crate::import::node_error::{Result, invalid};
 use crate::import::value::Value;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("WindowAttention", window_attention)];
 
-fn window_attention(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn window_attention(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let number = |name: &str| {
         let number = usize::try_from(ctx.int(name, -1));
         number.map_err(|_| invalid(format!("has no `{name}`")))

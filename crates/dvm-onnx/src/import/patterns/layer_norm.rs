@@ -6,19 +6,14 @@ use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::unary::Unary;
 
 use crate::import::Import;
-use crate::import::node_error::NodeError;
+use crate::import::node_error::Result;
 
 impl Import<'_> {
     /// The layer norm that `a / b` computes, if it does: `a` is x minus its mean, `b` the root of the mean of its squares.
     ///
     /// # Errors
     /// As `GraphBuilder::emit`.
-    pub fn layer_norm_of(
-        &mut self,
-        name: &str,
-        a: usize,
-        b: usize,
-    ) -> Result<Option<usize>, NodeError> {
+    pub fn layer_norm_of(&mut self, name: &str, a: usize, b: usize) -> Result<Option<usize>> {
         let nodes = &self.graph.nodes;
         let mean_of = |node: usize| match nodes[node].op_as::<Reduce>() {
             Some(Reduce {

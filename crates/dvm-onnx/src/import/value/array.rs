@@ -6,7 +6,7 @@ use dvm_engine::Tensor;
 
 use super::sym_int::SymInt;
 use super::tracked_vec::TrackedVec;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{NodeError, Result, invalid, unsupported};
 
 /// An array, row-major.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl Array {
     ///
     /// # Errors
     /// For integers, and if the numbers are not in the file.
-    pub fn as_floats(&self) -> Result<&Arc<TrackedVec<f32>>, NodeError> {
+    pub fn as_floats(&self) -> Result<&Arc<TrackedVec<f32>>> {
         match &self.values {
             Values::Floats(values) => Ok(values),
             Values::Integers(_) => Err(invalid("has an input of integers instead of floats")),
@@ -82,7 +82,7 @@ impl Array {
     ///
     /// # Errors
     /// For floats.
-    pub fn as_integers(&self) -> Result<&Arc<TrackedVec<SymInt>>, NodeError> {
+    pub fn as_integers(&self) -> Result<&Arc<TrackedVec<SymInt>>> {
         match &self.values {
             Values::Integers(values) => Ok(values),
             _ => Err(invalid("has an input of floats instead of integers")),
@@ -93,7 +93,7 @@ impl Array {
     ///
     /// # Errors
     /// For floats, and for integers that depend on the batch size.
-    pub fn as_known(&self) -> Result<Vec<i64>, NodeError> {
+    pub fn as_known(&self) -> Result<Vec<i64>> {
         let known = |value: &SymInt| {
             value
                 .known()
@@ -106,7 +106,7 @@ impl Array {
     ///
     /// # Errors
     /// If there are several, or it is an integer.
-    pub fn as_scalar(&self) -> Result<f32, NodeError> {
+    pub fn as_scalar(&self) -> Result<f32> {
         match &self.as_floats()?[..] {
             [value] => Ok(*value),
             _ => Err(unsupported(format!(
@@ -117,7 +117,7 @@ impl Array {
     }
 
     /// The floats as the engine stores them.
-    pub fn tensor(&self) -> Result<Tensor, NodeError> {
+    pub fn tensor(&self) -> Result<Tensor> {
         Ok(Tensor::from_nchw(&self.shape, self.as_floats()?))
     }
 
@@ -125,7 +125,7 @@ impl Array {
     ///
     /// # Errors
     /// If the number of values differs.
-    pub fn reshaped(&self, shape: &[usize]) -> Result<Self, NodeError> {
+    pub fn reshaped(&self, shape: &[usize]) -> Result<Self> {
         if count(shape) != Some(self.len()) {
             return Err(invalid(format!(
                 "reshapes an array of shape {:?} to {shape:?}",
@@ -160,7 +160,7 @@ impl Array {
     ///
     /// # Errors
     /// If the shapes cannot be broadcast.
-    pub fn broadcast_to(&self, shape: &[usize]) -> Result<Self, NodeError> {
+    pub fn broadcast_to(&self, shape: &[usize]) -> Result<Self> {
         if self.shape == shape {
             return Ok(self.clone());
         }
@@ -249,7 +249,7 @@ fn places(shape: &[usize], base: usize, steps: &[usize]) -> impl Iterator<Item =
 }
 
 /// The shape that two are broadcast to.
-pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, NodeError> {
+pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
     let rank = a.len().max(b.len());
     let side = |shape: &[usize], axis: usize| {
         (axis + shape.len())

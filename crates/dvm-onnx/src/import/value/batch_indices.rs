@@ -3,7 +3,7 @@
 use dvm_engine::ops::binary::Function;
 
 use crate::import::Import;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::array::Array;
 use crate::import::value::sym_int::SymInt;
 
@@ -32,7 +32,7 @@ impl BatchIndices {
     ///
     /// # Errors
     /// If its first side is not N.
-    pub fn reshaped(&self, sides: &[SymInt]) -> Result<Self, NodeError> {
+    pub fn reshaped(&self, sides: &[SymInt]) -> Result<Self> {
         let rest = sides.iter().skip(1);
         let rest = rest.map(|side| usize::try_from(side.known()?).ok());
         let rest: Option<Vec<usize>> = rest.collect();
@@ -57,7 +57,7 @@ impl Import<'_> {
         numbers: &BatchIndices,
         array: &Array,
         swapped: bool,
-    ) -> Result<BatchIndices, NodeError> {
+    ) -> Result<BatchIndices> {
         let unknown = || unsupported("computes with the indices of a batch");
         let first = match swapped {
             true => self.of_constants(function, array, &numbers.first)?,

@@ -6,7 +6,7 @@
 use dvm_engine::ops::binary::Function;
 
 use crate::import::Import;
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::Array;
 use crate::import::value::view::View;
@@ -29,7 +29,7 @@ pub(crate) struct DynamicScale {
 }
 
 impl DynamicScale {
-    fn times(&self, other: &Self, import: &mut Import) -> Result<Self, NodeError> {
+    fn times(&self, other: &Self, import: &mut Import) -> Result<Self> {
         let mut scales = [&self.scales[..], &other.scales].concat();
         scales.sort_unstable();
         let factor = import.of_constants(Function::Mul, &self.factor, &other.factor)?;
@@ -61,12 +61,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// For integers and a scale that does not belong to them.
-    pub fn with_scale(
-        &mut self,
-        a: &Value,
-        b: &Value,
-        name: &str,
-    ) -> Result<Option<Value>, NodeError> {
+    pub fn with_scale(&mut self, a: &Value, b: &Value, name: &str) -> Result<Option<Value>> {
         let made = match (a, b) {
             (Value::Quantised(_), Value::DynamicScale(_)) => self.dequantise_dynamic(a, b, name)?,
             (Value::DynamicScale(_), Value::Quantised(_)) => self.dequantise_dynamic(b, a, name)?,
@@ -90,12 +85,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// If the scale does not belong to them.
-    pub fn dequantise_dynamic(
-        &mut self,
-        x: &Value,
-        scale: &Value,
-        name: &str,
-    ) -> Result<Value, NodeError> {
+    pub fn dequantise_dynamic(&mut self, x: &Value, scale: &Value, name: &str) -> Result<Value> {
         let foreign = || unsupported("multiplies quantised integers by the scale of others");
         let (Value::Quantised(x), Value::DynamicScale(scale)) = (x, scale) else {
             return Err(foreign());
@@ -119,11 +109,7 @@ impl Import<'_> {
 
     /// Multiplies the weights of the layer that computes this value by a factor, one for all outputs or one per output;
     /// `None` if there is no such layer.
-    fn with_scaled_weights(
-        &mut self,
-        view: &View,
-        factor: &Array,
-    ) -> Result<Option<View>, NodeError> {
+    fn with_scaled_weights(&mut self, view: &View, factor: &Array) -> Result<Option<View>> {
         let made = &self.graph.nodes[view.node];
         let channels = match made.shape.len() {
             4 => 1,

@@ -5,7 +5,7 @@ use dvm_engine::ops::tokens::{Grid, Tokens};
 use super::sym_int::SymInt;
 use super::view::View;
 use crate::import::builder::{GraphBuilder, suffixed};
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 
 /// A part of an axis of a node's value: the axis, and the part's length.
 type Piece = (usize, usize);
@@ -15,7 +15,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// If that would mix pictures.
-    pub fn reshape(&mut self, view: &View, to: &[SymInt], name: &str) -> Result<View, NodeError> {
+    pub fn reshape(&mut self, view: &View, to: &[SymInt], name: &str) -> Result<View> {
         if let Some(reshaped) = self.regrouped(view, to, name)? {
             return Ok(reshaped);
         }
@@ -36,12 +36,7 @@ impl GraphBuilder {
     }
 
     /// Splits and merges axes; `None` if the old and new sides do not divide each other.
-    fn regrouped(
-        &mut self,
-        view: &View,
-        to: &[SymInt],
-        name: &str,
-    ) -> Result<Option<View>, NodeError> {
+    fn regrouped(&mut self, view: &View, to: &[SymInt], name: &str) -> Result<Option<View>> {
         let shape = self.nodes[view.node].shape.clone();
         // From the innermost axis outwards: pieces that are whole in both shapes.
         let mut sources = view.axes.iter().flatten().rev();
@@ -89,7 +84,7 @@ impl GraphBuilder {
     }
 
     /// A view of pieces of axes. The node's value gets an axis for each piece.
-    fn split(&mut self, node: usize, groups: &[Vec<Piece>], name: &str) -> Result<View, NodeError> {
+    fn split(&mut self, node: usize, groups: &[Vec<Piece>], name: &str) -> Result<View> {
         let shape = self.nodes[node].shape.clone();
         let whole = |&(axis, size): &Piece| axis == 0 || shape[axis] == size;
         if groups.iter().flatten().all(whole) {

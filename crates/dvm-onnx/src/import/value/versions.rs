@@ -8,7 +8,7 @@ use dvm_engine::ops::binary::Function;
 
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{NodeError, Result, invalid, unsupported};
 use crate::import::operators::Operator;
 use crate::import::operators::shapes::sides;
 use crate::import::value::Value;
@@ -29,7 +29,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// If one of them is a constant, their shapes differ, or there are too many.
-    pub fn stack_versions(&mut self, values: &[Value]) -> Result<Value, NodeError> {
+    pub fn stack_versions(&mut self, values: &[Value]) -> Result<Value> {
         let mut copies = Vec::new();
         for value in values {
             match value {
@@ -55,11 +55,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// Those of the operator, and if it mixes the versions.
-    pub fn on_versions(
-        &mut self,
-        operator: Operator,
-        ctx: &NodeContext,
-    ) -> Result<Vec<Value>, NodeError> {
+    pub fn on_versions(&mut self, operator: Operator, ctx: &NodeContext) -> Result<Vec<Value>> {
         let first = ctx.optional(0);
         let copies: Vec<View> = match first {
             Some(Value::Versions(copies)) => copies.clone(),
@@ -88,22 +84,13 @@ impl Import<'_> {
         self.one_by_one(operator, ctx)
     }
 
-    fn is_along_versions(
-        &self,
-        ctx: &NodeContext,
-        attribute: &str,
-        default: i64,
-    ) -> Result<bool, NodeError> {
+    fn is_along_versions(&self, ctx: &NodeContext, attribute: &str, default: i64) -> Result<bool> {
         let rank = sides(self, ctx.value(0)?)?.len();
         Ok(ctx.axis(attribute, default, rank)? == 0)
     }
 
     /// The operator on each version alone.
-    fn one_by_one(
-        &mut self,
-        operator: Operator,
-        ctx: &NodeContext,
-    ) -> Result<Vec<Value>, NodeError> {
+    fn one_by_one(&mut self, operator: Operator, ctx: &NodeContext) -> Result<Vec<Value>> {
         let counts = ctx.inputs.iter().flatten().filter_map(|input| match input {
             Value::Versions(copies) => Some(copies.len()),
             _ => None,
@@ -161,19 +148,9 @@ impl Import<'_> {
             .flatten()
     }
 
-    fn split_versions(
-        &mut self,
-        ctx: &NodeContext,
-        copies: &[View],
-    ) -> Result<Vec<Value>, NodeError> {
+    fn split_versions(&mut self, ctx: &NodeContext, copies: &[View]) -> Result<Vec<Value>> {
         let outputs = ctx.node.output.len().max(1);
-        let given = match ctx.optional_constant(1)? {
-            Some(array) => Some(array.as_integers()?.to_vec()),
-            None => ctx
-                .ints("split")
-                .map(|parts| parts.iter().map(|&part| part.into()).collect()),
-        };
-        let parts: Vec<usize> = match given {
+        let parts: Vec<usize> = match ctx.integers(1, "split")? {
             Some(parts) => {
                 let versions = parts.iter().map(|&part| self.versions(part, &copies[0]));
                 versions.collect::<Option<_>>().ok_or_else(mixes)?
@@ -194,28 +171,19 @@ impl Import<'_> {
     }
 
     /// A slice that selects some of the versions; `None` if it works along another axis.
-    fn slice_versions(
-        &mut self,
-        ctx: &NodeContext,
-        copies: &[View],
-    ) -> Result<Option<Value>, NodeError> {
-        let numbers = |input: usize, attribute: &str| -> Result<Option<Vec<SymInt>>, NodeError> {
-            Ok(match ctx.optional_constant(input)? {
-                Some(array) => Some(array.as_integers()?.to_vec()),
-                None => ctx
-                    .ints(attribute)
-                    .map(|ints| ints.iter().map(|&i| i.into()).collect()),
-            })
-        };
-        let (Some(starts), Some(ends)) = (numbers(1, "starts")?, numbers(2, "ends")?) else {
+    fn slice_versions(&mut self, ctx: &NodeContext, copies: &[View]) -> Result<Option<Value>> {
+        let (Some(starts), Some(ends)) = (ctx.integers(1, "starts")?, ctx.integers(2, "ends")?)
+        else {
             return Ok(None);
         };
-        let axes = numbers(3, "axes")?;
+        let axes = ctx.integers(3, "axes")?;
         let is_first = match &axes {
             None => starts.len() == 1,
             Some(axes) => axes.len() == 1 && axes[0].known() == Some(0),
         };
-        let has_steps = numbers(4, "steps")?.is_some_and(|steps| steps[0].known() != Some(1));
+        let has_steps = ctx
+            .integers(4, "steps")?
+            .is_some_and(|steps| steps[0].known() != Some(1));
         if !is_first || starts.len() != 1 || ends.len() != 1 {
             return Ok(None);
         }
@@ -239,16 +207,10 @@ impl Import<'_> {
         operator: Operator,
         ctx: &NodeContext,
         copies: &[View],
-    ) -> Result<Vec<Value>, NodeError> {
-        let to = match ctx.optional_constant(1)? {
-            Some(array) => array.as_integers()?.to_vec(),
-            None => {
-                let sides = ctx
-                    .ints("shape")
-                    .ok_or_else(|| invalid("has no shape to reshape to"))?;
-                sides.iter().map(|&side| side.into()).collect()
-            }
-        };
+    ) -> Result<Vec<Value>> {
+        let to = ctx
+            .integers(1, "shape")?
+            .ok_or_else(|| invalid("has no shape to reshape to"))?;
         let count = copies.len() as i64;
         let rows = to.first().map(|&side| self.versions(side, &copies[0]));
         let each = self.graph.sides(&copies[0])[0];
@@ -280,7 +242,7 @@ impl Import<'_> {
     }
 
     /// The versions along a new first axis.
-    fn as_new_axis(&mut self, copies: &[View], name: &str) -> Result<Value, NodeError> {
+    fn as_new_axis(&mut self, copies: &[View], name: &str) -> Result<Value> {
         let one = |view: &View| {
             let axes = std::iter::once(Vec::new()).chain(view.axes.iter().cloned());
             Value::Computed(View {
@@ -293,11 +255,7 @@ impl Import<'_> {
     }
 
     /// The sum or mean over the versions, in a file fixed to one picture.
-    fn reduce_versions(
-        &mut self,
-        ctx: &NodeContext,
-        copies: &[View],
-    ) -> Result<Vec<Value>, NodeError> {
+    fn reduce_versions(&mut self, ctx: &NodeContext, copies: &[View]) -> Result<Vec<Value>> {
         let is_one =
             self.file_batch == Some(1) && self.graph.sides(&copies[0])[0] == SymInt::batch(1);
         if !is_one {

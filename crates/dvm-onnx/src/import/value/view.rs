@@ -4,7 +4,7 @@ use dvm_engine::ops::tokens::Grid;
 
 use super::sym_int::SymInt;
 use crate::import::builder::{GraphBuilder, suffixed};
-use crate::import::node_error::{NodeError, unsupported};
+use crate::import::node_error::{Result, unsupported};
 
 /// A node, and for each axis of the file's value the axes of the node's value that it consists of, outermost first.
 ///
@@ -120,7 +120,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// If the batch is among them.
-    pub fn node_axes(&self, view: &View, axes: &[usize]) -> Result<Vec<usize>, NodeError> {
+    pub fn node_axes(&self, view: &View, axes: &[usize]) -> Result<Vec<usize>> {
         let own: Vec<usize> = axes
             .iter()
             .flat_map(|&axis| view.axes[axis].clone())
@@ -140,7 +140,7 @@ impl GraphBuilder {
         view: &View,
         axis: usize,
         name: &str,
-    ) -> Result<(View, usize), NodeError> {
+    ) -> Result<(View, usize)> {
         let view = match view.axes[axis].len() {
             1 => view.clone(),
             // The canonical order also has axes of length 1.
@@ -157,13 +157,13 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// As [`GraphBuilder::emit`].
-    pub fn canonical(&mut self, view: &View, name: &str) -> Result<View, NodeError> {
+    pub fn canonical(&mut self, view: &View, name: &str) -> Result<View> {
         let whole = self.canonical_with_ones(view, name)?;
         Ok(self.without_ones(whole))
     }
 
     /// The same with axes of length 1 listed, too.
-    fn canonical_with_ones(&mut self, view: &View, name: &str) -> Result<View, NodeError> {
+    fn canonical_with_ones(&mut self, view: &View, name: &str) -> Result<View> {
         let mut axes = vec![Some(0)];
         let mut merged = vec![1];
         let mut groups = Vec::new();
@@ -197,7 +197,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// As [`GraphBuilder::emit`].
-    pub fn for_last_axis(&mut self, view: &View, name: &str) -> Result<View, NodeError> {
+    pub fn for_last_axis(&mut self, view: &View, name: &str) -> Result<View> {
         let is_alone = |group: &Vec<usize>| !group.is_empty() && !group.contains(&0);
         match &view.axes[..] {
             [first, rest @ ..]
@@ -213,7 +213,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// As [`GraphBuilder::emit`].
-    pub fn as_feature_map(&mut self, view: &View, name: &str) -> Result<View, NodeError> {
+    pub fn as_feature_map(&mut self, view: &View, name: &str) -> Result<View> {
         let sides = self.sides_of_one(view);
         let [_, above, beside, features] = &view.axes[..] else {
             return Err(unsupported(format!(
@@ -237,7 +237,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// If the batch is not an axis of its own, or not the first.
-    pub fn batch_first(&mut self, view: &View, name: &str) -> Result<usize, NodeError> {
+    pub fn batch_first(&mut self, view: &View, name: &str) -> Result<usize> {
         let view = &view.with_batch();
         if self.view(view.node) == *view {
             return Ok(view.node);

@@ -4,7 +4,7 @@ use super::super::expansion::number;
 use super::super::{Operator, Table};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::NodeError;
+use crate::import::node_error::Result;
 use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[
@@ -15,11 +15,7 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// GELU of the first input plus the optional second.
-fn gelu(
-    import: &mut Import,
-    ctx: &NodeContext,
-    approximate: &str,
-) -> Result<Vec<Value>, NodeError> {
+fn gelu(import: &mut Import, ctx: &NodeContext, approximate: &str) -> Result<Vec<Value>> {
     let mut x = ctx.value(0)?.clone();
     if let Some(bias) = ctx.optional(1) {
         let name = format!("{}.bias", ctx.name);
@@ -39,7 +35,7 @@ fn gelu(
 }
 
 /// x · sigmoid(alpha · x).
-fn quick_gelu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn quick_gelu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let name = ctx.name;
     let x = Some(ctx.value(0)?.clone());
     let alpha = number(ctx.float("alpha", 1.702));

@@ -6,7 +6,7 @@ use super::super::shapes::sides;
 use super::super::{Table, computed};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::sym_int::SymInt;
 use crate::import::value::view::View;
@@ -18,7 +18,7 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// Checks that a node uses no feature of language models.
-fn check_plain(ctx: &NodeContext, inputs: &[(usize, &str)]) -> Result<(), NodeError> {
+fn check_plain(ctx: &NodeContext, inputs: &[(usize, &str)]) -> Result<()> {
     for &(index, what) in inputs {
         if ctx.optional(index).is_some() {
             return Err(unsupported(format!("has {what}")));
@@ -42,7 +42,7 @@ fn scale(ctx: &NodeContext) -> Option<f32> {
 }
 
 /// Self-attention of `[N, T, D]`, with a layer of weights `[D, 3 · heads · d]`.
-fn attention(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn attention(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     check_plain(
         ctx,
         &[(3, "a token mask"), (4, "a cache of keys and values")],
@@ -52,7 +52,7 @@ fn attention(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeE
 }
 
 /// The same with quantised weights and tokens.
-fn quantised(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn quantised(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     check_plain(
         ctx,
         &[(5, "a token mask"), (8, "a cache of keys and values")],
@@ -73,7 +73,7 @@ fn of_layer(
     x: Value,
     weight: Value,
     mask: Option<&Value>,
-) -> Result<Vec<Value>, NodeError> {
+) -> Result<Vec<Value>> {
     let name = ctx.name;
     let named = format!("{name}.qkv");
     let mut layer = import.standard_op("MatMul", &named, vec![Some(x), Some(weight)], &[])?;
@@ -121,7 +121,7 @@ fn of_layer(
 
 /// Attention of queries `[N, T, heads · d]` to keys and values of the same shape or `[N, heads, T, d]`. They may be packed
 /// together as `[N, T, heads, 3, d]` or `[N, T, heads, 2, d]`.
-fn multi_head(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn multi_head(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let more = [
         (4, "a token mask"),
         (6, "a cache of keys"),
@@ -155,14 +155,14 @@ fn multi_head(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, Node
 }
 
 /// One of the values packed as `[N, T, heads, values, d]`, as `[N, T, heads · d]`.
-fn packed(import: &mut Import, view: &View, index: usize, name: &str) -> Result<View, NodeError> {
+fn packed(import: &mut Import, view: &View, index: usize, name: &str) -> Result<View> {
     if view.rank() != 5 {
         return Err(invalid("has no keys and values"));
     }
     let whole = Value::Computed(view.clone());
     let part = import.slice_axis(&whole, 3, index..index + 1, name)?;
     let Value::Computed(part) = part else {
-        return Err(unsupported("is attention of constants"));
+        return Err(unsupported("has constant inputs"));
     };
     let part = part.transposed(&[0, 1, 2, 4]);
     let own = import.graph.sides(&part);
@@ -180,7 +180,7 @@ fn with_bias(
     bias: &Value,
     (index, heads): (usize, i64),
     name: &str,
-) -> Result<View, NodeError> {
+) -> Result<View> {
     let length = sides(import, bias)?;
     let length = match length[..] {
         [length] => length.known(),

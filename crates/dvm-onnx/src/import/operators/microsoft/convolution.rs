@@ -4,12 +4,12 @@ use super::super::Table;
 use super::super::expansion::{float, number};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[("FusedConv", fused_conv)];
 
-fn fused_conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn fused_conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let inputs = ctx.inputs.iter().take(3).cloned().collect();
     let mut x = import.standard_op("Conv", ctx.name, inputs, &ctx.node.attribute)?;
     if let Some(other) = ctx.optional(3) {
@@ -29,7 +29,7 @@ pub(super) fn activated(
     ctx: &NodeContext,
     x: Value,
     parameters: &[f32],
-) -> Result<Value, NodeError> {
+) -> Result<Value> {
     let Some(activation) = ctx.text("activation").filter(|name| !name.is_empty()) else {
         return Ok(x);
     };

@@ -6,7 +6,7 @@ use super::super::shapes::sides;
 use super::convolution::activated;
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::NodeError;
+use crate::import::node_error::Result;
 use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[
@@ -16,7 +16,7 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// `alpha · A · B`, each optionally transposed.
-fn fused_mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn fused_mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let name = ctx.name;
     let mut inputs = Vec::new();
     for (index, which) in ["A", "B"].into_iter().enumerate() {
@@ -71,7 +71,7 @@ fn order(rank: usize, is_transposed: bool, is_stack_last: bool) -> Vec<i64> {
     order
 }
 
-fn fused_gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn fused_gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let made = import.standard_op("Gemm", ctx.name, ctx.inputs.clone(), &ctx.node.attribute)?;
     let parameters = ["activation_alpha", "activation_beta", "activation_gamma"];
     let given = parameters.into_iter().filter(|name| ctx.has(name));

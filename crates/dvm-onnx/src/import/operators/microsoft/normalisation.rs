@@ -4,7 +4,7 @@ use super::super::Table;
 use super::super::expansion::float;
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::NodeError;
+use crate::import::node_error::Result;
 use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[
@@ -32,7 +32,7 @@ fn normalised_sum(
     bias: Option<&Value>,
     operator: &str,
     weights: Vec<Option<Value>>,
-) -> Result<Vec<Value>, NodeError> {
+) -> Result<Vec<Value>> {
     let name = ctx.name;
     let mut sum = ctx.value(0)?.clone();
     // The bias first, because it belongs to the layer before.

@@ -3,14 +3,14 @@
 use super::super::Table;
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::value::Value;
 use crate::import::value::array::Array;
 
 pub(super) const TABLE: Table = &[("MatMulNBits", mat_mul)];
 
 /// `A · Bᵀ + bias`, where B `[N, K]` is stored in blocks along K, each with a scale and a zero point.
-fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     import.is_quantised = true;
     if ctx.optional(4).is_some() {
         return Err(unsupported("has reordered blocks of weights (`g_idx`)"));
@@ -43,7 +43,7 @@ struct Packed {
 }
 
 impl Packed {
-    fn of(ctx: &NodeContext) -> Result<Self, NodeError> {
+    fn of(ctx: &NodeContext) -> Result<Self> {
         let [rows, columns, bits, block] = [("N", 0), ("K", 0), ("bits", 4), ("block_size", 32)]
             .map(|(name, default)| usize::try_from(ctx.int(name, default)).unwrap_or(0));
         if !matches!(bits, 2 | 4 | 8) {
@@ -72,7 +72,7 @@ impl Packed {
     }
 
     /// The dequantised weights, `[N, K]`.
-    fn unpacked(&self, ctx: &NodeContext) -> Result<Array, NodeError> {
+    fn unpacked(&self, ctx: &NodeContext) -> Result<Array> {
         let bytes = ctx.constant(1)?.as_known()?;
         let scales = ctx.constant(2)?.as_floats()?;
         let wrong = |what: &str| {

@@ -6,7 +6,7 @@ use super::super::quantised::{dequantise, quantise};
 use super::super::{Operator, Table, quantised_layers};
 use crate::import::Import;
 use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, invalid};
+use crate::import::node_error::{Result, invalid};
 use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[
@@ -40,7 +40,7 @@ fn channels_first(
     import: &mut Import,
     ctx: &NodeContext,
     operator: Operator,
-) -> Result<Vec<Value>, NodeError> {
+) -> Result<Vec<Value>> {
     if ctx.int("channels_last", 0) == 0 {
         return operator(import, ctx);
     }
@@ -48,11 +48,7 @@ fn channels_first(
 }
 
 /// An operator on feature maps `[N, C, H, W]`, for a node with `[N, H, W, C]`.
-fn turned(
-    import: &mut Import,
-    ctx: &NodeContext,
-    operator: Operator,
-) -> Result<Vec<Value>, NodeError> {
+fn turned(import: &mut Import, ctx: &NodeContext, operator: Operator) -> Result<Vec<Value>> {
     let name = ctx.name;
     let map = Some(ctx.value(0)?.clone());
     let first = ints("perm", &[0, 3, 1, 2]);
@@ -71,7 +67,7 @@ fn turned(
     )?])
 }
 
-fn max_pool(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn max_pool(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     turned(import, ctx, |import, ctx| {
         let inputs = ctx.inputs.clone();
         let made = import.standard_op("MaxPool", ctx.name, inputs, &ctx.node.attribute)?;
@@ -80,13 +76,13 @@ fn max_pool(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeEr
 }
 
 /// Inputs: value, scale and zero point; scale and zero point of the output.
-fn of_one(import: &mut Import, ctx: &NodeContext, operator: &str) -> Result<Vec<Value>, NodeError> {
+fn of_one(import: &mut Import, ctx: &NodeContext, operator: &str) -> Result<Vec<Value>> {
     let inputs = vec![import.dequantised_by(ctx, 0, 1)?];
     let made = import.standard_op(operator, ctx.name, inputs, &ctx.node.attribute)?;
     import.quantised_by(ctx, made, 3, 4)
 }
 
-fn softmax(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn softmax(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let inputs = vec![import.dequantised_by(ctx, 0, 1)?];
     let opset = ctx.int("opset", OPSET);
     let attributes = &ctx.node.attribute;
@@ -95,7 +91,7 @@ fn softmax(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErr
 }
 
 /// Inputs: twice value, scale and zero point; scale and zero point of the output.
-fn of_two(import: &mut Import, ctx: &NodeContext, operator: &str) -> Result<Vec<Value>, NodeError> {
+fn of_two(import: &mut Import, ctx: &NodeContext, operator: &str) -> Result<Vec<Value>> {
     let inputs = vec![
         import.dequantised_by(ctx, 0, 1)?,
         import.dequantised_by(ctx, 3, 1)?,
@@ -105,7 +101,7 @@ fn of_two(import: &mut Import, ctx: &NodeContext, operator: &str) -> Result<Vec<
 }
 
 /// Inputs: scale and zero point of the output; then value, scale and zero point of each input.
-fn concat(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn concat(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let rest = ctx.inputs.len().saturating_sub(2);
     if rest == 0 || !rest.is_multiple_of(3) {
         return Err(invalid(
@@ -121,7 +117,7 @@ fn concat(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErro
 }
 
 /// Inputs: a condition; twice value, scale and zero point; scale and zero point of the output.
-fn choose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn choose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let inputs = vec![
         ctx.optional(0).cloned(),
         import.dequantised_by(ctx, 1, 1)?,
@@ -133,7 +129,7 @@ fn choose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeErro
 
 /// Inputs: two matrices, each with scale and zero point; a bias; scale and zero point of the output. Without the last two,
 /// the output is floats.
-fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let is_turned = ctx.int("transB", 0) != 0;
     let mut inputs = vec![
         import.dequantised_by(ctx, 0, 0)?,
@@ -154,7 +150,7 @@ fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError>
 }
 
 /// Inputs: two matrices, their scales, their zero points, and a float bias.
-fn mat_mul_to_float(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn mat_mul_to_float(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let mut inputs = Vec::new();
     for (input, axis) in [(0, -2), (1, -1)] {
         let quantisation = Quantisation::of(ctx, input + 2, input + 4, axis)?;
@@ -169,7 +165,7 @@ fn mat_mul_to_float(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>
 }
 
 /// Inputs: a float matrix, weights with scale and zero point, and a float bias.
-fn mat_mul_of_floats(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+fn mat_mul_of_floats(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let quantisation = Quantisation::of(ctx, 2, 3, -1)?;
     let weight = import.dequantised(ctx.value(1)?, quantisation, ctx.name)?;
     let inputs = vec![Some(ctx.value(0)?.clone()), Some(weight)];
@@ -181,7 +177,7 @@ fn with_bias(
     ctx: &NodeContext,
     inputs: Vec<Option<Value>>,
     bias: usize,
-) -> Result<Vec<Value>, NodeError> {
+) -> Result<Vec<Value>> {
     let made = import.standard_op("MatMul", ctx.name, inputs, &[])?;
     let Some(bias) = ctx.optional(bias) else {
         return Ok(vec![made]);

@@ -20,13 +20,13 @@ use dvm_engine::ops::tokens::{Grid, Tokens};
 use self::scores::{FARTHEST, Layout, Scores};
 use self::windows::WindowMatch;
 use crate::import::builder::{BuilderNode, GraphBuilder};
-use crate::import::node_error::NodeError;
+use crate::import::node_error::Result;
 
 /// Replaces attention in windows by the engine's op wherever it is found. Returns the node of the output.
 ///
 /// # Errors
 /// If the graph becomes too large.
-pub(crate) fn recognise(graph: &mut GraphBuilder, output: usize) -> Result<usize, NodeError> {
+pub(crate) fn recognise(graph: &mut GraphBuilder, output: usize) -> Result<usize> {
     let lives = graph.reachable(output);
     let mut readers = vec![Vec::new(); graph.nodes.len()];
     for (node, made) in graph
@@ -97,7 +97,7 @@ fn rebuilt(
     graph: &mut GraphBuilder,
     mut found: BTreeMap<usize, WindowMatch>,
     output: usize,
-) -> Result<usize, NodeError> {
+) -> Result<usize> {
     let nodes = std::mem::take(&mut graph.nodes);
     let mut now = Vec::with_capacity(nodes.len());
     for (id, mut made) in nodes.into_iter().enumerate() {
@@ -124,7 +124,7 @@ fn emit(
     found: WindowMatch,
     now: &[usize],
     end: &BuilderNode,
-) -> Result<usize, NodeError> {
+) -> Result<usize> {
     let mut at = now[found.source];
     let name = graph.unique(&found.name);
     let (rows, columns) = found.size;
@@ -155,7 +155,7 @@ fn emit(
 }
 
 /// A feature map as tokens; other values stay.
-fn as_tokens(graph: &mut GraphBuilder, node: usize, name: &str) -> Result<usize, NodeError> {
+fn as_tokens(graph: &mut GraphBuilder, node: usize, name: &str) -> Result<usize> {
     if graph.nodes[node].shape.len() != 4 {
         return Ok(node);
     }
