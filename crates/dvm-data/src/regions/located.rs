@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dvm_image::{Placement, Rectangle};
+use dvm_image::{PixelRanges, Placement};
 
 use super::shape::{Object, between};
 
@@ -155,7 +155,7 @@ fn paint(objects: &[&Object], placement: &Placement, ys: &[f64], xs: &[f64], gri
 const POINTS: usize = 256;
 
 /// Rows and columns of the bounding rectangle of the objects; `None` if they have no pixel.
-fn bounds(objects: &[&Object]) -> Option<Rectangle> {
+fn bounds(objects: &[&Object]) -> Option<PixelRanges> {
     let bounds = objects.iter().filter_map(|object| object.shape.bounds());
     bounds.reduce(|(rows, columns), (r, c)| {
         (
@@ -166,7 +166,7 @@ fn bounds(objects: &[&Object]) -> Option<Rectangle> {
 }
 
 /// Whether the crop contains the whole rectangle.
-fn is_shown((rows, columns): &Rectangle, placement: &Placement) -> bool {
+fn is_shown((rows, columns): &PixelRanges, placement: &Placement) -> bool {
     let (height, width) = placement.original_size();
     let (shown_rows, shown_columns) = placement.shown();
     shown_rows.start <= rows.start.max(0.0)
@@ -176,7 +176,7 @@ fn is_shown((rows, columns): &Rectangle, placement: &Placement) -> bool {
 }
 
 /// Share of the area of objects within these bounds in the crop, 0 … 1; `None` if they have no area.
-fn seen(objects: &[&Object], (rows, columns): &Rectangle, placement: &Placement) -> Option<f64> {
+fn seen(objects: &[&Object], (rows, columns): &PixelRanges, placement: &Placement) -> Option<f64> {
     let (height, width) = placement.original_size();
     let spread = |from: f64, to: f64| -> Vec<f64> {
         let step = (to - from) / POINTS as f64;
