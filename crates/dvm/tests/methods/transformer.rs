@@ -124,7 +124,7 @@ fn imported() -> Vec<Case> {
     let mut cases = Vec::new();
     for about in described() {
         for file in about.files.clone() {
-            let path = references::path("dvm", format!("transformers/{file}.onnx"));
+            let path = references::path("dvm", &format!("transformers/{file}.onnx"));
             let options = dvm_onnx::Options {
                 size: Some(about.size),
             };
