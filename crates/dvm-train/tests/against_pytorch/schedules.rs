@@ -1,6 +1,6 @@
 //! Schedules.
 
-use dvm_train::schedules::{self, Position};
+use dvm_train::schedules::{self, SchedulePosition};
 use dvm_train::{Criterion, Schedule, Settings, Validation};
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,7 +23,7 @@ fn learning_rates_equal_pytorchs() {
         let number = |key: &str| case[key].as_u64().unwrap();
         let found: Vec<f64> = (0..number("steps"))
             .map(|step| {
-                schedule.factor(Position {
+                schedule.factor(SchedulePosition {
                     step,
                     steps: number("steps"),
                     epoch: step / number("steps_per_epoch"),
@@ -55,8 +55,8 @@ fn the_constant_schedule_has_factor_one() {
     }
 }
 
-fn at(step: u64) -> Position {
-    Position {
+fn at(step: u64) -> SchedulePosition {
+    SchedulePosition {
         step,
         steps: 100,
         epoch: step / 10,
