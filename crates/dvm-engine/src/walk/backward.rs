@@ -1,4 +1,4 @@
-//! The walk back from the logits: gradients of the input, of nodes and of parameters.
+//! The backward pass from the logits: gradients of the input, of nodes and of parameters.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -49,7 +49,7 @@ impl Gradients {
     }
 }
 
-/// A walk back in progress.
+/// A backward pass in progress.
 pub(crate) struct BackwardWalk<'a> {
     request: &'a Request<'a>,
     /// By [`Graph::leads_to_request`].
@@ -60,12 +60,12 @@ pub(crate) struct BackwardWalk<'a> {
 }
 
 impl Graph {
-    /// Walks back from `seeds`: gradients of a score with respect to the values of nodes, usually of the
-    /// logits. Computes only what the request needs.
+    /// Computes the backward pass from `seeds`: gradients of a score with respect to the values of nodes,
+    /// usually of the logits. Computes only the nodes that the request needs.
     ///
     /// # Errors
-    /// [`Error::NotKept`] if the forward pass did not keep what is needed, [`Error::Node`] where a
-    /// node cannot be walked backward.
+    /// [`Error::NotKept`] if the forward pass did not keep a value that is needed, [`Error::Node`] at a node
+    /// that has no backward pass.
     pub fn backward(
         &self,
         activations: &Activations,
@@ -76,8 +76,8 @@ impl Graph {
         in_thread_pool(|| self.walk_back(held, seeds.to_vec(), request))
     }
 
-    /// The same for a training step: activations and gradients are released as soon as the walk has
-    /// passed them.
+    /// The same for a training step: activations and gradients are released as soon as they are no longer
+    /// needed.
     ///
     /// # Errors
     /// As [`Graph::backward`].
@@ -114,7 +114,7 @@ impl Graph {
         Ok(way.found)
     }
 
-    /// A walk back that begins with the seeds.
+    /// A backward pass that begins with the seeds.
     pub(crate) fn begin_back<'a>(
         &self,
         held: &SavedActivations,
@@ -150,7 +150,7 @@ impl Graph {
         })
     }
 
-    /// Walks back over these nodes, whose activations must all be held.
+    /// Computes the gradients of these nodes, whose activations must all be held.
     pub(crate) fn back_over(
         &self,
         nodes: Range<usize>,
@@ -224,7 +224,7 @@ impl Graph {
         leads
     }
 
-    /// One node, by its rule or else by its op.
+    /// The gradients of one node, by its rule or else by its op.
     pub(crate) fn step(
         &self,
         held: &SavedActivations,

@@ -1,4 +1,4 @@
-//! The walk forward, from the input to the logits.
+//! The forward pass, from the input to the logits.
 
 mod parts;
 
@@ -19,8 +19,8 @@ pub enum Keep<'a> {
     Nodes(&'a [NodeId]),
     /// All values: a backward pass with any rules needs them.
     All,
-    /// The logits, those of auxiliary heads, and what a walk back with the true gradients needs (a
-    /// training step).
+    /// The logits, those of auxiliary heads, and the values that a backward pass with the true gradients
+    /// needs (a training step).
     Backward,
 }
 
@@ -58,9 +58,9 @@ impl Activations {
         self.values[id.0] = Some(value);
     }
 
-    /// The same activations for `graph`, a rewritten form of `of`. Nodes with the same name and shape
-    /// have the same value; missing ones (a class token as a node of its own) and those that depend on
-    /// them are computed. `None` if the input was not kept.
+    /// The same activations for `graph`, a rewritten form of `of`. Nodes with the same name and shape have
+    /// the same value; missing ones (a class token as a separate node) and those that depend on them are
+    /// computed. `None` if the input was not kept.
     pub fn in_the_form_of(&self, graph: &Graph, of: &Graph) -> Option<Self> {
         let by_name: std::collections::HashMap<&str, usize> = of
             .nodes()
@@ -102,7 +102,7 @@ impl Activations {
     }
 }
 
-/// The activations that a walk back still holds.
+/// The activations that a backward pass still holds.
 pub(crate) struct SavedActivations {
     pub(crate) values: Vec<Option<Tensor>>,
     pub(crate) saved: Vec<Vec<Tensor>>,
@@ -111,7 +111,7 @@ pub(crate) struct SavedActivations {
 }
 
 impl SavedActivations {
-    /// All that were kept, shared with `activations`.
+    /// All kept activations, shared with `activations`.
     pub(crate) fn of(activations: &Activations) -> Self {
         Self {
             values: activations.values.clone(),
@@ -121,7 +121,7 @@ impl SavedActivations {
         }
     }
 
-    /// Gives back those of a node.
+    /// Releases the activation of a node.
     pub(crate) fn release(&mut self, id: usize) {
         self.values[id] = None;
         self.saved[id] = Vec::new();
@@ -131,7 +131,7 @@ impl SavedActivations {
 /// A forward pass in progress.
 struct Pass<'g> {
     graph: &'g Graph,
-    /// The kind of walk, for the stopwatch.
+    /// The kind of pass, for the stopwatch.
     walk: Walk,
     mode: Mode,
     last_use: Vec<usize>,
@@ -156,7 +156,7 @@ impl<'g> Pass<'g> {
         }
     }
 
-    /// Computes these nodes. Earlier values that they read must be there.
+    /// Computes these nodes. Earlier values that they read must be present.
     fn run(&mut self, nodes: Range<usize>, pictures: &Tensor) -> Result<(), Error> {
         let graph = self.graph;
         for id in nodes {
@@ -210,10 +210,10 @@ impl<'g> Pass<'g> {
 }
 
 impl Graph {
-    /// The logits `[N, K]` of normalised pictures `[N, C, H, W]`.
+    /// The logits `[N, K]` of inputs `[N, C, H, W]`.
     ///
     /// # Errors
-    /// [`Error::Node`] at the first node that cannot work on what reaches it.
+    /// [`Error::Node`] at the first node whose inputs do not fit.
     pub fn logits(&self, pictures: &Tensor) -> Result<Tensor, Error> {
         Ok(self
             .forward(pictures, Mode::Inference, Keep::Output)?
@@ -221,10 +221,10 @@ impl Graph {
             .clone())
     }
 
-    /// Walks forward and keeps what `keep` selects.
+    /// Computes the forward pass and keeps the values that `keep` selects.
     ///
     /// # Errors
-    /// [`Error::Node`] at the first node that cannot work on what reaches it.
+    /// [`Error::Node`] at the first node whose inputs do not fit.
     pub fn forward(&self, pictures: &Tensor, mode: Mode, keep: Keep) -> Result<Activations, Error> {
         for_training(mode != Mode::Inference);
         in_thread_pool(|| self.walk(pictures, mode, keep))
@@ -262,7 +262,7 @@ impl Graph {
         self.logits_behind(at, value, base, Walk::Forward)
     }
 
-    /// The same, as part of this walk.
+    /// The same, as part of the pass that `walk` names.
     pub(crate) fn logits_behind(
         &self,
         at: NodeId,
@@ -287,15 +287,14 @@ impl Graph {
         Ok(output.expect("the output is always kept"))
     }
 
-    /// The nodes in addition to `at` whose values [`Graph::logits_from`] reads.
+    /// The nodes other than `at` whose values [`Graph::logits_from`] reads.
     pub fn read_beside(&self, at: NodeId) -> Vec<NodeId> {
         let last_use = self.last_use(Keep::Output);
         let beside = (0..at.0).filter(|&id| last_use[id] > at.0);
         beside.map(NodeId).collect()
     }
 
-    /// Computes these nodes again and keeps all of their values. Earlier values that they read must be
-    /// held.
+    /// Computes these nodes again and keeps all of their values. Earlier values that they read must be held.
     pub(crate) fn compute_again(
         &self,
         nodes: Range<usize>,
@@ -312,8 +311,8 @@ impl Graph {
         Ok(())
     }
 
-    /// For each node the last node that reads it (itself, if none does); beyond the end if its value is
-    /// kept.
+    /// For each node the last node that reads it (the node itself if there is no reader); an index past the
+    /// end if its value is kept.
     pub(crate) fn last_use(&self, keep: Keep) -> Vec<usize> {
         let count = self.nodes().len();
         let mut last: Vec<usize> = (0..count).collect();

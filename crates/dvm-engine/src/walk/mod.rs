@@ -1,4 +1,4 @@
-//! The ways to walk a graph: forward, backward, and forward again where the input changed.
+//! The passes over a graph: forward, backward, and forward again where the input changed.
 
 pub(crate) mod backward;
 pub(crate) mod forward;

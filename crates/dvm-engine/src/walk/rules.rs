@@ -141,7 +141,7 @@ pub enum Kind {
     Gate,
 }
 
-/// The activation that a node is, with its name; `None` for all other nodes.
+/// The kind and name of a node's activation; `None` for all other nodes.
 pub fn activation(node: &Node) -> Option<(Kind, &'static str)> {
     if node.op_as::<PRelu>().is_some() {
         return Some((Kind::Rectifier, node.op.kind()));

@@ -1,9 +1,9 @@
-//! The walk back with a part of the activations in memory; the rest is computed again (gradient
+//! Backward passes with a part of the activations in memory; the rest is computed again (gradient
 //! checkpointing).
 //!
-//! The nodes are cut into segments. The walk forward keeps the values that are read across a cut. The
-//! walk back computes each segment again from them, walks back over it and releases it (Chen et al.
-//! 2016, arXiv 1604.06174). Results are identical to those with all activations kept.
+//! The nodes are cut into segments. The forward pass keeps the values that are read across a cut. The
+//! backward pass recomputes each segment from them, computes its gradients and releases it (Chen et al. 2016,
+//! arXiv 1604.06174). Results are identical to those with all activations kept.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::runtime::threads::in_thread_pool;
 use crate::walk::forward::SavedActivations;
 use crate::{Activations, Error, Gradients, Keep, Request, Tensor};
 
-/// How the nodes of a graph are cut for the walk back.
+/// How the nodes of a graph are cut for the backward pass.
 #[derive(Clone, Debug)]
 pub struct Segments {
     /// In the order of the nodes.
@@ -23,7 +23,7 @@ pub struct Segments {
     values: usize,
 }
 
-/// Numbers of segments that are tried.
+/// The numbers of segments to try.
 const COUNTS: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96];
 
 impl Segments {
@@ -39,7 +39,7 @@ impl Segments {
 }
 
 impl Graph {
-    /// The fewest segments for which the walks on inputs `[N, C, H, W]` keep at most `allowed` values in
+    /// The fewest segments with which the passes on inputs `[N, C, H, W]` keep at most `allowed` values in
     /// memory; if there are none, those that keep the fewest values.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Graph {
     pub fn segments(&self, input: &[usize], allowed: usize) -> Result<Segments, Error> {
         let shapes = self.shapes(input)?;
         let sizes: Vec<usize> = shapes.iter().map(|s| s.iter().product()).collect();
-        // Between two nodes, the walk back holds as many values as the walk forward.
+        // Between two nodes, the backward pass holds as many values as the forward pass.
         let between = self.peak_values(input)?;
         let last_use = self.last_use(Keep::Output);
         let mut best: Option<Segments> = None;
@@ -110,7 +110,8 @@ impl Graph {
         }
     }
 
-    /// Walks forward in inference, keeping what [`Graph::backward_in_segments`] needs.
+    /// Computes the forward pass in inference mode and keeps the values that [`Graph::backward_in_segments`]
+    /// needs.
     ///
     /// # Errors
     /// As [`Graph::forward`].
@@ -139,7 +140,7 @@ impl Graph {
         self.forward(pictures, Mode::Inference, Keep::Nodes(&kept))
     }
 
-    /// As [`Graph::backward`] after [`Graph::forward_in_segments`] of the same pictures.
+    /// As [`Graph::backward`] after [`Graph::forward_in_segments`] of the same input.
     ///
     /// # Errors
     /// As [`Graph::backward`].

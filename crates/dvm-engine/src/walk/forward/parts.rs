@@ -1,7 +1,7 @@
-//! A batch in parts. Where feature maps are large and filters few, pictures go through the first layers
-//! one by one, each on its own core, so that a layer reads what the layer before wrote from cache.
-//! Later, where filters are larger than maps, the batch is joined, so that each filter is read once for
-//! all pictures.
+//! Computes a batch in parts. Where feature maps are large and filters few, inputs pass through the first
+//! layers one by one, each on a separate core, so that a layer finds the output of the previous layer in the
+//! cache. Later, where filters are larger than maps, the batch is joined, so that each filter is read once
+//! for the whole batch.
 
 use rayon::prelude::*;
 

@@ -1,13 +1,13 @@
-//! Pictures made of random numbers that look like pictures to a network: large shapes, edges and grain alike.
+//! Random pictures with the statistics of photographs: large shapes, edges and fine grain.
 
 use crate::{Tensor, seeded};
 
-/// The largest side of the squares that a field is made of, in pixels.
+/// The largest side of the squares of a field, in pixels.
 const LARGEST_CELL: usize = 32;
 
-/// A random picture `[1, C, H, W]` of root mean square 1 that follows from its name: the sum of random grids
-/// whose squares have 1, 2, 4, … 32 pixels a side, each interpolated between its corners, all as strong. So all
-/// sizes of shapes are in it, as in photographs, whose spectrum falls with the frequency.
+/// A random picture `[1, C, H, W]` of root mean square 1, seeded by its name: the sum of random grids with
+/// squares of 1, 2, 4, … 32 pixels a side, each interpolated between its corners, all with the same
+/// amplitude. So it contains shapes of all sizes, as photographs do, whose spectrum falls with the frequency.
 pub(super) fn field(name: &str, [_, c, h, w]: [usize; 4]) -> Tensor {
     let mut values = vec![0.0f32; c * h * w];
     let mut cell = 1;
@@ -34,7 +34,7 @@ pub(super) fn field(name: &str, [_, c, h, w]: [usize; 4]) -> Tensor {
     Tensor::from_stored(&[1, c, h, w], values)
 }
 
-/// The square that a pixel is in, and how far into it.
+/// The square that contains a pixel, and the pixel's position in it, from 0 to 1.
 fn place(pixel: usize, cell: usize) -> (usize, f32) {
     (pixel / cell, (pixel % cell) as f32 / cell as f32)
 }

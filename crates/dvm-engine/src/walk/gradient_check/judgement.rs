@@ -1,32 +1,32 @@
-//! Whether a directional derivative is what central differences say.
+//! Compares directional derivatives with central differences.
 
 use crate::Error;
 
-/// Step lengths, in units of a direction of root mean square 1. The first one is right for most networks: it
-/// moves the answer by much more than rounding does and crosses few kinks.
+/// Step lengths, in units of a direction of root mean square 1. The first one suits most networks: it changes
+/// the score much more than rounding does and crosses few kinks.
 const STEPS: [f64; 5] = [1e-2, 3e-3, 3e-2, 1e-3, 1e-1];
 
-/// At how many of the step lengths a derivative must be off for certain to be called wrong.
+/// A derivative is wrong if it certainly differs at this many of the step lengths.
 const CERTAIN: usize = 4;
 
-/// What came of one comparison.
+/// The result of one comparison.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Verdict {
-    /// The two agree, but for this part of the larger one.
+    /// The two agree, up to this relative difference.
     Agrees(f64),
-    /// They do not, at nearly all step lengths, and neither rounding nor kinks can be the reason; the central
-    /// difference that comes nearest.
+    /// They differ at nearly all step lengths, by more than rounding and kinks can explain; holds the nearest
+    /// central difference.
     Differs { central: f64 },
-    /// Rounding or kinks hide which.
+    /// Rounding or kinks are too large to decide.
     Undecided,
 }
 
-/// Compares derivatives with the central differences of functions along one direction, step by step until
-/// all agree: `claims` has for each function the derivative and the size below which differences do not
-/// count, `at` gives the values of all functions at a distance.
+/// Compares derivatives with the central differences of functions along one direction, step by step until all
+/// agree. `claims` has for each function the derivative and the size below which differences do not count;
+/// `at` gives the values of all functions at a distance.
 ///
-/// A function that has a kink, or that is drowned in rounding, has another slope on either side. The difference
-/// of the two says by how much the central difference may be off without any mistake in the derivative.
+/// At a kink, or where rounding dominates, a function has different slopes on the two sides. The difference
+/// of the two slopes bounds the error of the central difference.
 pub(super) fn judge(
     claims: &[(f64, f64)],
     tolerance: f64,
@@ -92,7 +92,7 @@ mod tests {
         }
     }
 
-    /// What is computed at a kink may be any slope between the two sides.
+    /// The derivative at a kink may be any slope between the two sides.
     #[test]
     fn any_slope_between_the_two_sides_of_a_kink_is_undecided() {
         for claimed in [0.0, 0.3, 1.0] {
@@ -103,8 +103,8 @@ mod tests {
         assert!(matches!(beyond, Verdict::Differs { .. }), "{beyond:?}");
     }
 
-    /// Where the answer is nothing but rounding, both slopes are drawn at random, and by chance one comparison in a
-    /// hundred looks certain. A network is called wrong only if at least half of its comparisons are.
+    /// Where the score is only rounding, both slopes are random, and about one comparison in a hundred looks
+    /// certain by chance. A network is called wrong only if at least half of its comparisons are.
     #[test]
     fn rounding_is_not_reported_as_an_error() {
         let looks_wrong = |name: &u32| {

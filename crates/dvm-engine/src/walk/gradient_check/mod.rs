@@ -1,17 +1,18 @@
-//! A gradient that checks itself: a few of its directional derivatives against central differences of the
-//! network's own answers.
+//! The gradient check: directional derivatives of the gradient against central differences of the network's
+//! output.
 //!
-//! The walk back is code for every op, and a mistake in it makes a map that looks like any other. Walking
-//! forward is tested by every answer, so it can be the judge: along a direction `v` the gradient says that
-//! the answer changes by `g · v`, and `(f(x + h v) − f(x − h v)) / 2h` must be the same. Both are asked at a
-//! random picture that looks like one to the network, not at a photograph: in flat regions of a photograph many
-//! units sit exactly at the kink of a ReLU or are tied in a maximum, where no derivative is defined.
+//! Every op has backward code, and a mistake in it makes a map that looks like any other. Forward code is
+//! tested by every result of the network, so the check relies on it: along a direction `v` the gradient
+//! predicts that the score changes by `g · v`, and `(f(x + h v) − f(x − h v)) / 2h` must be the same. Both
+//! are computed at a random picture with the statistics of a photograph, not at a photograph: in flat regions
+//! of a photograph many units are exactly at the kink of a ReLU or are tied in a maximum, where no derivative
+//! is defined.
 //!
-//! Every node is compared on its own (`nodes`), which finds a mistake in one op of many and says where it is, and
-//! the walk as a whole. Two kinds of directions find different mistakes of that. Along the gradient itself the answer changes most for the
-//! smallest step, so that hardly a kink is crossed, and the two agree to a part in a thousand: a wrong factor, a
-//! wrong sign. What the gradient misses altogether, such as a branch, may change nothing along it; random
-//! directions find that, less exactly.
+//! Every node is compared separately (`nodes`), which finds a mistake in one op of many and names the node.
+//! The whole backward pass is compared along two kinds of directions, which find different mistakes. Along
+//! the gradient itself the score changes most for the smallest step, so that hardly a kink is crossed and the
+//! two agree to a part in a thousand: this finds a wrong factor or sign. A part that the gradient misses,
+//! such as a branch, may change nothing along it; random directions find that, less exactly.
 
 mod field;
 mod judgement;
@@ -22,19 +23,19 @@ use self::judgement::{Verdict, judge};
 use crate::rules::Composite;
 use crate::{Error, GradientCheck, Graph, Keep, Mode, Request, Tensor, seeded};
 
-/// Numbers that are compared along the gradient itself may be apart by this part: kinks that a step crosses.
+/// The largest relative difference along the gradient itself; it allows for kinks that a step crosses.
 const TOLERANCE_ALONG: f64 = 0.02;
 
-/// The same along random directions, which take longer steps for the same change.
+/// The largest relative difference along random directions, which take longer steps for the same change.
 const TOLERANCE_RANDOM: f64 = 0.1;
 
-/// How many scores are read, each a random sum of the network's numbers.
+/// Number of scores, each a random sum of the network's outputs.
 const SCORES: usize = 2;
 
-/// How many random directions.
+/// Number of random directions.
 const DIRECTIONS: usize = 2;
 
-/// One comparison that came out badly.
+/// One comparison that failed.
 struct Mismatch {
     along_gradient: bool,
     claimed: f64,
@@ -42,9 +43,9 @@ struct Mismatch {
 }
 
 impl Graph {
-    /// What [`Graph::check_gradient`] found of this network by the true gradients; it is checked when first
-    /// asked for. Forms of it that a pass made, and the same graph with other values of its parameters, share
-    /// what was found.
+    /// The result of [`Graph::check_gradient`] for this network and the true gradients. It is computed at the
+    /// first call and shared with the graphs that passes made of this one and with copies that have other
+    /// parameter values.
     ///
     /// # Errors
     /// As [`Graph::check_gradient`].
@@ -61,16 +62,16 @@ impl Graph {
         Ok(found)
     }
 
-    /// Walks back by these rules from random sums of the network's numbers for a random picture `[1, C, H, W]`
-    /// of this shape, keeping at most `allowed` values in memory as [`Graph::segments`] does, and compares
-    /// directional derivatives with central differences: along each gradient, along random pictures, and at
-    /// every node where memory allows it. It takes about as long as 30 to 50 walks forward. The same graph and
-    /// shape always give the same figures.
+    /// Compares directional derivatives with central differences: along each gradient, along random pictures,
+    /// and at every node if memory allows it. The scores are random sums of the network's outputs for a
+    /// random picture `[1, C, H, W]` of this shape; the gradients use these rules. At most `allowed` values
+    /// are in memory, as in [`Graph::segments`]. It takes about as long as 30 to 50 forward passes. The same
+    /// graph and shape always give the same figures.
     ///
     /// # Errors
-    /// [`Error::Gradient`] for gradients that are wrong for certain: neither rounding nor kinks can be the
-    /// reason, at a node in the mean of six directions, or of the whole network in most
-    /// directions at nearly all lengths. [`Error::Node`] where the graph cannot be walked.
+    /// [`Error::Gradient`] for gradients that are certainly wrong, which neither rounding nor kinks can
+    /// explain: at a node, averaged over six directions, or of the whole network, in most directions at
+    /// nearly all step lengths. [`Error::Node`] if a node cannot be computed.
     pub fn check_gradient(
         &self,
         input: &[usize; 4],
@@ -115,7 +116,8 @@ impl Graph {
             let gradient = found.node(self.input()).cloned();
             gradients.push(gradient.unwrap_or_else(|| Tensor::zeros(input)));
         }
-        // Of numbers of this size a tenth: what a step must move the score by to be seen above rounding.
+        // A tenth of the usual size of the score: a step must change the score by this much to be seen above
+        // rounding.
         let seen: Vec<f64> = weights
             .iter()
             .map(|weights| 0.1 * rms(outputs.data()) * squares(weights).sqrt())
@@ -135,7 +137,7 @@ impl Graph {
             gradients.iter().map(slope).collect()
         };
         let all: Vec<Vec<f64>> = random.iter().map(slopes).collect();
-        // Of each score the usual size of a slope along a random direction.
+        // The usual size of a score's slope along a random direction.
         let usual = |score: usize| {
             let of_score: Vec<f32> = all.iter().map(|slopes| slopes[score] as f32).collect();
             rms(&of_score)
@@ -147,8 +149,8 @@ impl Graph {
                 tally.add(true, 0.0, Verdict::Undecided);
                 continue;
             }
-            // As long as to change the score as much as a random direction does, or at least enough to be seen,
-            // but no longer than one.
+            // Long enough to change the score as much as a random direction does, and by at least `seen`, but
+            // at most 1.
             let longest = (square * gradient.len() as f64).sqrt();
             let change = usual(score).max(seen[score]).min(longest);
             let direction = scaled(gradient, change / square);
@@ -178,7 +180,7 @@ impl Graph {
     }
 }
 
-/// What comparisons came to.
+/// The results of all comparisons.
 struct Tally {
     check: GradientCheck,
     mismatches: Vec<Mismatch>,
@@ -219,7 +221,7 @@ impl Tally {
         }
     }
 
-    /// A single direction may be bad luck; a wrong gradient is wrong in most.
+    /// A single direction may fail by chance; a wrong gradient fails in most.
     fn is_wrong(&self) -> bool {
         let count = self.mismatches.len();
         count > 1 && 2 * count >= self.check.compared
@@ -228,13 +230,13 @@ impl Tally {
     fn error(&self) -> Error {
         let first = &self.mismatches[0];
         let direction = match first.along_gradient {
-            true => "along itself",
+            true => "along the gradient itself",
             false => "along a random direction",
         };
         Error::Gradient {
             detail: format!(
-                "{direction} it says that a sum of the network's numbers changes by {:.4e} per step, but central \
-                 differences of these numbers say {:.4e} ({} of {} comparisons disagree)",
+                "{direction} it predicts that a random sum of the network's outputs changes by {:.4e} per step, but \
+                 central differences give {:.4e} ({} of {} comparisons disagree)",
                 first.claimed,
                 first.central,
                 self.mismatches.len(),

@@ -1,10 +1,11 @@
-//! Which nodes make a gradient wrong: what arrives at each one and what leaves it, against what really changes.
+//! The gradient check of single nodes: the gradient that reaches each node against the gradients for its
+//! inputs.
 //!
-//! The picture is moved a little, and every node's value changes. Where a gradient `G` arrives at a node, it says
-//! that the score changes by `G · Δy`; the gradients `B` that leave it for the node's inputs say `Σ B · Δx`.
-//! These two must be the same. Both sides are taken from the same walks, so rounding in the layers before
-//! does not matter, and hardly any unit is near a kink: a mistake in one op of a deep network is found that
-//! changes the gradient of the whole network by less than a comparison of that can tell.
+//! The picture is moved a little, and every node's value changes. The gradient `G` of a node predicts that
+//! the score changes by `G · Δy`; the gradients `B` that the node computes for its inputs predict `Σ B · Δx`.
+//! The two must be equal. Both use values of the same forward passes, so rounding in earlier layers does not
+//! matter, and steps are so short that hardly any unit crosses a kink. This finds a mistake in one op of a
+//! deep network that changes the gradient of the whole network too little to be seen there.
 
 use rayon::prelude::*;
 
@@ -15,47 +16,51 @@ use crate::rules::Composite;
 use crate::walk::forward::SavedActivations;
 use crate::{Activations, Error, Gradients, Graph, Keep, NodeId, Request, Tensor, seeded};
 
-/// A node whose two sums are apart by less than this part in the mean of the first two walks is right.
+/// A node is right if the relative difference of its two sums, averaged over the first two steps, is below
+/// this.
 const TOLERANCE: f64 = 0.05;
 
-/// A node is wrong if its sums are apart by more than this part in the mean of all walks: many times what kinks
-/// within such short steps make of a right one.
+/// A node is wrong if the relative difference of its sums, averaged over all steps, is above this: many times
+/// what kinks cause in a right node with such short steps.
 const WRONG: f64 = 0.15;
 
-/// The square of what both sides of the picture have in common of a difference must be so many times that of
-/// what they have not, to be no matter of kinks and rounding.
+/// A difference counts as an error only if its square is more than this many times the square of the
+/// asymmetry between the step up and the step down. Kinks and rounding make the two sides differ; a wrong
+/// gradient does not.
 const CERTAIN: f64 = 2.0;
 
-/// Rounding of a value, relative to it: the kernels of fast arithmetic round more than once.
+/// Relative rounding error of a value: the kernels of fast arithmetic round more than once.
 const ROUNDING: f64 = 1e-5;
 
-/// Lengths of steps, each along another direction.
+/// Step lengths, each along another direction.
 const STEPS: [f64; 6] = [1e-3, 3e-3, 1e-3, 1e-2, 3e-3, 1e-3];
 
-/// So many values are summed as one partial sum.
+/// Number of values in one partial sum.
 const PART: usize = 1 << 14;
 
-/// So many nodes are named.
+/// The most nodes that an error names.
 const MOST_NAMED: usize = 3;
 
-/// How many times the activations may be in memory: those of the picture, of the moved one on either side,
-/// gradients, what is under way, and those that a caller holds of a picture of its own.
+/// How many copies of the activations may be in memory: those of the picture, of the picture moved up and
+/// down, the gradients, values being computed, and the activations of another picture that the caller may
+/// hold.
 pub(super) const COPIES: usize = 6;
 
-/// What was found of single nodes.
+/// The result for all nodes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Found {
     pub compared: usize,
     pub mismatch: f64,
 }
 
-/// A node whose gradient may be wrong, with sums of squares over all walks so far, each relative to the scale.
+/// A node whose gradient may be wrong, with sums of squares over all steps so far, each relative to the
+/// scale.
 struct Suspect {
     id: NodeId,
     off: f64,
     sides: f64,
     walks: usize,
-    /// What arrived and what left in the walk in which these were the furthest apart.
+    /// The two sums of the step at which they differ most.
     arrived: f64,
     left: f64,
 }
@@ -80,7 +85,7 @@ impl Suspect {
             scale,
         } = balance;
         let off = (arrived - left).abs();
-        // Where numbers overflow there is nothing to compare.
+        // After an overflow there is nothing to compare.
         if !(off.is_finite() && sides.is_finite() && scale.is_finite() && scale > 0.0) {
             return;
         }
@@ -92,7 +97,7 @@ impl Suspect {
         self.walks += 1;
     }
 
-    /// How far the sums are apart, relative to their size: roots of mean squares.
+    /// Root mean square of the relative difference of the two sums.
     fn mismatch(&self) -> f64 {
         (self.off / self.walks.max(1) as f64).sqrt()
     }
@@ -102,24 +107,24 @@ impl Suspect {
     }
 }
 
-/// What one node's gradients say of a change.
+/// The changes of the score that the gradients before and behind one node predict.
 struct Balance {
     /// `G · Δy`.
     arrived: f64,
     /// `Σ B · Δx`.
     left: f64,
-    /// By how much their difference above the picture differs from that below it.
+    /// The asymmetry: the difference of (`arrived` − `left`) between the step up and the step down.
     sides: f64,
-    /// The larger one, or the usual size of such a sum, or what is well above rounding.
+    /// The largest of the two sums, the usual size of such a sum, and a size well above rounding.
     scale: f64,
 }
 
 impl Graph {
-    /// Compares what arrives and what leaves at every node on the way from the output to the picture, which has
-    /// these activations (all of them), for a score that is the sum of the network's numbers with these weights.
+    /// Compares `G · Δy` and `Σ B · Δx` at every node between the input and the output. `kept` holds all
+    /// activations of `picture`; the score is the sum of the outputs with these weights.
     ///
     /// # Errors
-    /// [`Error::Gradient`], naming the nodes, if some are wrong for certain.
+    /// [`Error::Gradient`], naming the nodes, if some are certainly wrong.
     pub(super) fn check_nodes(
         &self,
         picture: &Tensor,
@@ -159,7 +164,7 @@ impl Graph {
                 suspect.add(balance);
             }
             open.retain(|suspect| {
-                // In a single walk the changes may be small by chance.
+                // In a single step the changes may be small by chance.
                 let is_open = round != 1 || suspect.mismatch() > TOLERANCE;
                 if !is_open {
                     found.mismatch = found.mismatch.max(suspect.mismatch());
@@ -180,7 +185,7 @@ impl Graph {
         }
     }
 
-    /// What the gradients that arrive at a node and leave it say of the change of a walk.
+    /// The two sums of a node for one step up and down.
     fn balance(
         &self,
         (held, [above, below]): (&SavedActivations, &[Activations; 2]),
@@ -190,7 +195,7 @@ impl Graph {
     ) -> Result<Balance, Error> {
         let node = self.node(id);
         let value = |id: NodeId, of: Option<&Tensor>| of.cloned().ok_or_else(|| self.not_kept(id));
-        // Of one node: its values in the three walks.
+        // The values of one node at the step up, at the picture, and at the step down.
         let three = |id: NodeId| -> Result<[Tensor; 3], Error> {
             Ok([
                 value(id, above.get(id))?,
@@ -228,7 +233,7 @@ impl Graph {
         })
     }
 
-    /// Whether a node's value follows from the picture.
+    /// Whether each node depends on the input.
     fn leads_from_input(&self) -> Vec<bool> {
         let mut leads = vec![false; self.nodes().len()];
         leads[self.input().index()] = true;
@@ -246,7 +251,7 @@ impl Graph {
             .map(|wrong| {
                 let node = self.node(wrong.id);
                 format!(
-                    "node `{}` ({}) gets {:.4e} and passes on {:.4e}",
+                    "node `{}` ({}) has {:.4e} for its value and {:.4e} for its inputs",
                     node.name,
                     node.op.kind(),
                     wrong.arrived,
@@ -260,18 +265,19 @@ impl Graph {
         };
         Error::Gradient {
             detail: format!(
-                "when the picture is moved a little, the gradient that a node gets must say the same change of \
-                 the network's answer as those that it passes on to its inputs, but {}{more}",
+                "for a small change of the input, a node's gradient and the gradients that it computes for its \
+                 inputs must predict the same change of the score, but {}{more}",
                 named.join(", ")
             ),
         }
     }
 }
 
-/// What a gradient says of the changes of a value from the walk here to the one above and from the one below to
-/// the one here, the usual size of such a sum, and that of the sum over the value itself.
+/// The change of the score that a gradient predicts for the step up and for the step down, the usual size of
+/// their sum, and the usual size of the product of the gradient with the value itself.
 fn sums(gradient: &Tensor, [above, here, below]: &[Tensor; 3]) -> [f64; 4] {
-    // Partial sums of a fixed number of values are added in order, for any threads.
+    // Partial sums have a fixed number of values and are added in order, so that results do not depend on the
+    // number of threads.
     let part = |at: usize| {
         let values = at..(at + PART).min(gradient.len());
         let [above, here, below] = [above, here, below].map(|t| &t.data()[values.clone()]);
@@ -300,8 +306,8 @@ fn sums(gradient: &Tensor, [above, here, below]: &[Tensor; 3]) -> [f64; 4] {
     [up, down, 2.0 * usual(changes), usual(values)]
 }
 
-/// The direction of a walk: like a picture in every other, and white noise in those between. In the first layers
-/// gradients change from pixel to pixel, and their sum over a smooth change nearly cancels.
+/// The direction of a step: alternately smooth like a picture and white noise. In the first layers gradients
+/// change from pixel to pixel, and their sum over a smooth change nearly cancels.
 fn direction(round: usize, shape: [usize; 4]) -> Tensor {
     let name = format!("gradient check: change {round}");
     if round.is_multiple_of(2) {

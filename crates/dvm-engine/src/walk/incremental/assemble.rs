@@ -1,4 +1,4 @@
-//! Putting together what an op reads: what changed, what did not, and the border around the map.
+//! Assembles an op's input: the changed part, the base values, and the border around the map.
 
 use std::ops::Range;
 
@@ -9,25 +9,25 @@ use super::plan::{Needed, Outside};
 use crate::ops::resample::Continuation;
 use crate::runtime::buffer::Buffer;
 
-/// A value of the graph for a batch of changes: the picture's own, with a part replaced.
+/// A value of the graph for a batch of changes: the base picture's value, with a part replaced.
 pub(super) struct Source<'a> {
-    /// The value for the picture itself, channels last.
+    /// The value for the base picture, channels last.
     pub base: &'a [f32],
     /// Rows and columns of its map.
     pub extent: (usize, usize),
     /// Values per pixel.
     pub channels: usize,
-    /// What is different for each change; empty where nothing is different for any.
+    /// The changed part for each change; empty if nothing differs for any.
     pub pieces: Vec<Piece<'a>>,
-    /// Whether a change is made on top of those before it in the batch, not of the picture itself.
+    /// Whether a change is made on top of those before it in the batch, not of the base picture.
     pub is_series: bool,
 }
 
-/// The part of a value that one change makes different.
+/// The part of a value that one change alters.
 pub(super) struct Piece<'a> {
-    /// The patch that holds it, channels last.
+    /// The patch that contains it, channels last.
     pub patch: &'a [f32],
-    /// Where the patch lies on the map.
+    /// The top left corner of the patch on the map.
     pub origin: (usize, usize),
     /// Columns of the patch.
     pub width: usize,
@@ -35,7 +35,7 @@ pub(super) struct Piece<'a> {
     pub exact: &'a Rectangle,
 }
 
-/// Rows and columns of a map that may hang over its edges.
+/// Rows and columns of a map that may extend beyond its edges.
 struct Window {
     rows: Range<isize>,
     columns: Range<isize>,
@@ -49,14 +49,14 @@ impl Window {
         }
     }
 
-    /// Whether all of it lies on a map of this extent.
+    /// Whether it is entirely inside a map of this extent.
     fn lies_on_the_map(&self, (height, width): (usize, usize)) -> bool {
         let within =
             |range: &Range<isize>, end: usize| range.start >= 0 && range.end <= end as isize;
         within(&self.rows, height) && within(&self.columns, width)
     }
 
-    /// The part of it that lies on a map of this extent.
+    /// The part of it inside a map of this extent.
     fn on_the_map(&self, (height, width): (usize, usize)) -> Rectangle {
         let within = |range: &Range<isize>, end: usize| {
             let at = |place: isize| place.clamp(0, end as isize) as usize;
@@ -69,14 +69,14 @@ impl Window {
     }
 }
 
-/// The positions from the first of these to the last.
+/// The range from the smallest to the largest of these positions.
 fn around(positions: &[usize]) -> Option<Range<isize>> {
     let (first, last) = (positions.iter().min()?, positions.iter().max()?);
     Some(*first as isize..*last as isize + 1)
 }
 
-/// Of pieces that are laid one on top of the other, those that something is seen of in `window`: the last
-/// that covers all of it, and those on top.
+/// Of pieces that overwrite each other in order, those that are visible in `window`: the last that covers all
+/// of it, and those after it.
 fn last_to_show<'s, 'a>(pieces: &'s [Piece<'a>], window: &Rectangle) -> &'s [Piece<'a>] {
     let covers = |piece: &Piece| {
         let covered = |range: &Range<usize>, all: &Range<usize>| {
@@ -87,7 +87,7 @@ fn last_to_show<'s, 'a>(pieces: &'s [Piece<'a>], window: &Rectangle) -> &'s [Pie
     &pieces[pieces.iter().rposition(covers).unwrap_or(0)..]
 }
 
-/// Lays pieces on a whole map of this extent, one on top of the other.
+/// Writes pieces into a whole map of this extent, in order.
 pub(super) fn lay_all(pieces: &[Piece], extent: (usize, usize), channels: usize, map: &mut [f32]) {
     let whole = Window::new((0, 0), extent);
     for piece in last_to_show(pieces, &Rectangle::whole(extent)) {
@@ -96,7 +96,7 @@ pub(super) fn lay_all(pieces: &[Piece], extent: (usize, usize), channels: usize,
 }
 
 impl Piece<'_> {
-    /// Lays what it makes different on the values of a window.
+    /// Writes this piece into the values of a window.
     fn lay(&self, window: &Window, channels: usize, values: &mut [f32]) {
         let seen = |exact: &Range<usize>, range: &Range<isize>| {
             let from = (exact.start as isize).max(range.start);
@@ -120,8 +120,7 @@ impl Piece<'_> {
 }
 
 impl Source<'_> {
-    /// What is needed of it, change by change, for the changes `batch`; [`Source::pieces`] are
-    /// those of this batch.
+    /// The needed part of this value for each of the changes `batch`, to which [`Source::pieces`] belong.
     pub fn assembled(&self, needed: &Needed, batch: Range<usize>) -> Buffer {
         let len = needed.size.0 * needed.size.1 * self.channels;
         let mut assembled = Buffer::unspecified(batch.len() * len);
@@ -144,7 +143,7 @@ impl Source<'_> {
         assembled
     }
 
-    /// The values of a window, of the picture with these pieces laid on it.
+    /// The values of a window of the base value with these pieces written into it, in order.
     fn show(&self, made: &[Piece], window: &Window, outside: Outside, target: &mut [f32]) {
         let value = match outside {
             Outside::Value(value) => value,
@@ -160,8 +159,8 @@ impl Source<'_> {
         }
     }
 
-    /// The same where the map goes on beyond its edges: the pixels that stand in the window are put
-    /// together first, wherever on the map they lie.
+    /// The same where pixels of the map itself extend it beyond its edges: the map pixels that the window
+    /// repeats are assembled first.
     fn show_continued(
         &self,
         made: &[Piece],
@@ -199,7 +198,7 @@ impl Source<'_> {
         let columns = window.columns.len();
         let c = self.channels;
         let (height, width) = self.extent;
-        // The columns of the map that are needed, and which of them lie in the changed part.
+        // The columns of the map that are needed.
         let end = window.columns.end.clamp(0, width as isize) as usize;
         let start = (origin.1.max(0) as usize).min(end);
         let at = |column: usize| (column as isize - origin.1) as usize * c;

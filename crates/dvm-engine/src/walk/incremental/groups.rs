@@ -1,4 +1,4 @@
-//! Which changes are computed together: those whose rectangles are nearly alike at every node.
+//! Which changes are computed together: those whose rectangles have nearly the same size at every node.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -8,15 +8,15 @@ use super::Rectangle;
 use super::plan::Layout;
 use crate::Graph;
 
-/// Changes of one group at most: more make nothing faster.
+/// The most changes in a group: more do not make it faster.
 const LARGEST: usize = 32;
 
-/// What it costs to begin a group, in parts of what one of its changes costs: a group reads all
-/// weights, and small products use a processor badly.
+/// The fixed cost of a group, relative to the cost of one of its changes: a group reads all weights, and
+/// small products use a processor badly.
 const BEGINNING: f64 = 0.6;
 
-/// For each node, how many rows (or columns) of its map can differ. Compared from the last node to
-/// the first: where maps are small and channels many, a row more or less costs most.
+/// For each node, how many rows (or columns) of its map can differ. Compared from the last node to the first:
+/// where maps are small and channels many, one row more costs most.
 type Profile = Vec<usize>;
 
 /// The positions in `rectangles`, group by group.
@@ -48,14 +48,14 @@ pub(super) fn groups(graph: &Graph, layout: &Layout, rectangles: &[Rectangle]) -
     groups
 }
 
-/// Splits `rectangles`, which stay in their order, where that costs least.
+/// Splits `rectangles`, in their order, so that the total cost is smallest.
 pub(super) fn stretches(
     graph: &Graph,
     layout: &Layout,
     rectangles: &[Rectangle],
 ) -> Vec<Range<usize>> {
     let profiles = Profiles::new(graph, layout, rectangles);
-    // For each number of rectangles, the first ones: the least cost, and where the last stretch begins.
+    // For each number of first rectangles: the least cost, and where the last stretch begins.
     let mut least = vec![(0.0, 0)];
     for end in 1..=rectangles.len() {
         let mut best = (f64::INFINITY, 0);

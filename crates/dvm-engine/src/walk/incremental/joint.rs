@@ -1,17 +1,18 @@
-//! Where groups of changes are joined: each group reads all parameters again, and those of the last layers
-//! are many, for maps that are small and, by then, different all over.
+//! Where groups of changes are joined into one batch. Each group reads all parameters again, and the last
+//! layers have many parameters, while their maps are small and differ almost everywhere.
 
 use super::plan::{Layout, Plan};
 use crate::{Graph, NodeId};
 
-/// Changes in a group, about: a layer is worth joining if its parameters outweigh its values for so many.
+/// The usual number of changes in a group: joining saves time if a layer has more parameters than values for
+/// so many.
 const GROUP: usize = 16;
 
-/// Multiply-adds that joining may cost, where patches would be smaller than maps: 5 %.
+/// Limit of the additional multiply-adds of joining, where patches would be smaller than maps: 5 %.
 const MORE: (u64, u64) = (21, 20);
 
-/// The node after which these groups, of so many changes each, go on as one batch of whole maps: all later
-/// nodes depend on it alone. The output, if nothing is gained.
+/// The node after which these groups, each with its number of changes, continue as one batch of whole maps:
+/// all later nodes depend on it alone. The output, if joining saves nothing.
 pub(super) fn joint(
     graph: &Graph,
     layout: &Layout,
@@ -31,7 +32,7 @@ pub(super) fn joint(
     let (mut as_patches, mut as_maps) = (0, 0);
     let (mut parameters, mut values) = (0, 0);
     for id in (1..graph.output().0).rev() {
-        // What the node behind it costs.
+        // The cost of the next node.
         let (node, place) = (graph.node(NodeId(id + 1)), &layout.nodes[id + 1]);
         as_maps += place.multiply_adds(place.extent()) * count as u64;
         for (plan, changes) in groups {
@@ -52,7 +53,7 @@ pub(super) fn joint(
     best
 }
 
-/// The largest number of values that one change has alive at once behind this node.
+/// The largest number of values that one change holds at once after this node.
 pub(super) fn peak_values(
     graph: &Graph,
     layout: &Layout,
@@ -80,8 +81,8 @@ mod tests {
     use crate::ops::conv2d::{Border, Conv2d, Padding};
     use crate::{Blueprint, Keep, seeded};
 
-    /// Two convolutions of few filters, one of many that sees all of the picture, and fully connected
-    /// layers.
+    /// Two convolutions of few filters, one of many whose kernel covers the whole picture, and fully
+    /// connected layers.
     fn network() -> Graph {
         let mut net = Blueprint::new(3);
         let padded =

@@ -1,12 +1,11 @@
-//! The logits of pictures that differ from one picture in a rectangle each, without computing
-//! again what stays the same.
+//! The logits of pictures that differ from a base picture in one rectangle each, computed without repeating
+//! the unchanged parts.
 //!
-//! Every value of the picture itself is kept. For each change the *exact* rectangle that can differ
-//! is handed from node to node, clipped at the borders of the maps; what is computed at a node is a
-//! patch of one size for all changes of a group, the largest of their rectangles, shifted to lie
-//! inside the map. Around the rectangle that was handed on, a patch is computed from the values of
-//! the picture itself, so a patch may always be larger than what can differ, and any changes can be
-//! computed together.
+//! Every value of the base picture is kept. For each change the *exact* rectangle that can differ is carried
+//! from node to node, clipped at the borders of the maps. At a node, one patch per change is computed; all
+//! patches of a group have the size of its largest rectangle, shifted to fit in the map. Around the exact
+//! rectangle a patch is computed from the base values, so a patch may always be larger than the part that can
+//! differ, and any changes can be computed together.
 
 mod assemble;
 mod groups;
@@ -29,19 +28,19 @@ use crate::{Activations, Error, Graph, Keep, NodeId, Tensor};
 /// A picture that differs from another in one rectangle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Where it may differ; lies inside the picture.
+    /// Where it may differ; inside the picture.
     pub rectangle: Rectangle,
     /// The values there, rows × columns × channels, channels last.
     pub values: Vec<f32>,
 }
 
 impl Change {
-    /// How `changed` differs from `picture`, both as stored (`H, W, C`) with `width` pixels of
-    /// `channels` values in a row: the smallest rectangle around all pixels that differ. `None` if
-    /// none does.
+    /// The difference of `changed` from `picture`, both as stored (`H, W, C`) with `width` pixels of
+    /// `channels` values in a row: the smallest rectangle around all pixels that differ. `None` if all are
+    /// equal.
     ///
     /// # Panics
-    /// If the pictures are not of one size.
+    /// If the pictures differ in size.
     pub fn between(
         picture: &[f32],
         changed: &[f32],
@@ -82,7 +81,7 @@ impl Change {
     }
 }
 
-/// A graph with all its values for one picture: what changes of the picture are computed from.
+/// A graph with all its values for one picture, from which changes of the picture are computed.
 pub struct Incremental<'g> {
     graph: &'g Graph,
     base: Activations,
@@ -91,16 +90,16 @@ pub struct Incremental<'g> {
 }
 
 impl<'g> Incremental<'g> {
-    /// Walks the graph once over `picture`, `[1, C, H, W]`, and keeps every value.
+    /// Computes the graph once for `picture`, `[1, C, H, W]`, and keeps every value.
     ///
     /// # Errors
-    /// [`Error::Node`] at the first node that cannot work on what reaches it.
+    /// [`Error::Node`] at the first node whose inputs do not fit.
     pub fn new(graph: &'g Graph, picture: &Tensor) -> Result<Self, Error> {
         let base = graph.forward(picture, Mode::Inference, Keep::All)?;
         Self::on(graph, base, picture.shape())
     }
 
-    /// The same for a picture of this shape, `[1, C, H, W]`, of which every value is known.
+    /// The same from activations that hold every value, for a picture of this shape, `[1, C, H, W]`.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
@@ -114,8 +113,7 @@ impl<'g> Incremental<'g> {
         })
     }
 
-    /// The values that are kept for pictures of this shape, `[1, C, H, W]`: what
-    /// [`Incremental::new`] costs, in f32 values.
+    /// The number of values that [`Incremental::new`] keeps for a picture of this shape, `[1, C, H, W]`.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
@@ -124,8 +122,8 @@ impl<'g> Incremental<'g> {
         Ok(shapes.iter().map(|s| s.iter().product::<usize>()).sum())
     }
 
-    /// Splits changes of these rectangles into groups to be computed together, whose rectangles are
-    /// nearly alike at every node. Gives their positions in `rectangles`.
+    /// Splits changes of these rectangles into groups to be computed together, whose rectangles have nearly
+    /// the same size at every node. Returns their positions in `rectangles`.
     pub fn groups(&self, rectangles: &[Rectangle]) -> Vec<Vec<usize>> {
         groups::groups(self.graph, &self.layout, rectangles)
     }
@@ -136,16 +134,16 @@ impl<'g> Incremental<'g> {
         plan.multiply_adds(&self.layout) * rectangles.len() as u64
     }
 
-    /// The logits `[N, K]` of the picture with each change of these groups (see [`Incremental::groups`]),
-    /// in order. A group is computed as many changes at a time as have room in `values` f32 values, but
-    /// always at least one; how many that are makes no difference to the patches. Through the last layers,
-    /// which read more parameters than values, all groups go as one batch.
+    /// The logits `[N, K]` of the picture with each change of these groups (see [`Incremental::groups`]), in
+    /// order. Of a group, as many changes are computed at a time as fit in `values` f32 values, but at least
+    /// one; the number does not affect the patches. Through the last layers, which read more parameters than
+    /// values, all groups are one batch.
     ///
     /// # Errors
-    /// [`Error::Node`] at a node that cannot work on a patch.
+    /// [`Error::Node`] at a node whose inputs do not fit.
     ///
     /// # Panics
-    /// If a change does not lie inside the picture, or has not as many values as its rectangle.
+    /// If a change is not inside the picture, or the number of its values does not fit its rectangle.
     pub fn logits(&self, groups: &[&[Change]], values: usize) -> Result<Tensor, Error> {
         let planned = groups.iter().map(|changes| self.planned(changes, values));
         let planned: Vec<(Plan, usize)> = planned.collect();
@@ -189,7 +187,7 @@ impl<'g> Incremental<'g> {
         Ok(Tensor::from_stored(&shape(output, count), logits))
     }
 
-    /// What is computed for these changes, and how many of them have room at once.
+    /// The plan for these changes, and how many of them fit in memory at once.
     fn planned(&self, changes: &[Change], values: usize) -> (Plan, usize) {
         let input = &self.layout.nodes[self.graph.input().0];
         let (height, width) = input.extent();
@@ -197,7 +195,7 @@ impl<'g> Incremental<'g> {
             let (rows, columns) = change.rectangle.size();
             assert!(
                 change.rectangle.rows.end <= height && change.rectangle.columns.end <= width,
-                "{:?} lies beyond a picture of {height}×{width}",
+                "{:?} is not inside a picture of {height}×{width}",
                 change.rectangle
             );
             assert_eq!(change.values.len(), rows * columns * input.channels());
@@ -240,20 +238,20 @@ impl<'g> Incremental<'g> {
     }
 }
 
-/// One batch on its way through the graph.
+/// The computation of one batch.
 struct Walk<'a> {
     of: &'a Incremental<'a>,
     plan: &'a Plan,
     changes: &'a [Change],
-    /// Which of the changes.
+    /// The positions of the batch in `changes`.
     batch: Range<usize>,
     /// Whether each is made on top of those before it.
     is_series: bool,
 }
 
 impl Walk<'_> {
-    /// The patches of one node; `None` if nothing of it differs, or if it is the picture itself. What is
-    /// read of other nodes counts as part of this one.
+    /// The patches of one node; `None` if nothing in it differs, or for the input. The time includes
+    /// assembling the inputs from other nodes.
     fn timed(&self, id: usize, computed: &[Option<Tensor>]) -> Result<Option<Tensor>, Error> {
         let node = self.of.graph.node(NodeId(id));
         let (false, Some(changed)) = (node.inputs.is_empty(), &self.plan.nodes[id]) else {
@@ -267,7 +265,7 @@ impl Walk<'_> {
         Ok(Some(self.of.graph.timed(lap, &shape, products, work)?))
     }
 
-    /// The whole value of a node for each change, `[B, …]`, when it and all before it are computed.
+    /// The whole value of a node for each change, `[B, …]`, once this node and all before it are computed.
     fn whole(&self, of: NodeId, computed: &[Option<Tensor>]) -> Tensor {
         let place = &self.of.layout.nodes[of.0];
         let whole = Needed {
@@ -312,7 +310,7 @@ impl Walk<'_> {
         Ok(result.value)
     }
 
-    /// What is needed of the value of a node.
+    /// The needed part of a node's value.
     fn read(&self, from: NodeId, needed: &Needed, computed: &[Option<Tensor>]) -> Tensor {
         let place = &self.of.layout.nodes[from.0];
         let patches = self.plan.nodes[from.0].as_ref();
@@ -332,7 +330,7 @@ impl Walk<'_> {
         Tensor::from_buffer(&place.patches(self.batch.len(), needed.size), assembled)
     }
 
-    /// What is different in a node's value; without patches, in the picture itself.
+    /// The changed parts of a node's value; of the input if `tensor` is `None`.
     fn pieces<'p>(&'p self, patches: &'p Patches, tensor: Option<&'p Tensor>) -> Vec<Piece<'p>> {
         let piece = |(at, change): (usize, usize)| match tensor {
             Some(tensor) => {
@@ -358,7 +356,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether the patches, as they are, are what is needed.
+/// Whether the patches are exactly the needed part.
 fn is_needed(patches: &Patches, needed: &Needed) -> bool {
     let at = |&(y, x): &(usize, usize)| (y as isize, x as isize);
     patches.size == needed.size

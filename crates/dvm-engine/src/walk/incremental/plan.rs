@@ -5,7 +5,7 @@ use crate::ops::resample::Continuation;
 use crate::ops::{Op, Reach};
 use crate::{Error, Graph, Node, NodeId};
 
-/// What planning needs of a graph, for inputs of one shape.
+/// The facts about a graph that planning needs, for inputs of one shape.
 pub(super) struct Layout {
     /// One per node.
     pub nodes: Vec<Place>,
@@ -133,7 +133,7 @@ pub(super) struct Patches {
     pub size: (usize, usize),
     /// The position of each patch on the map.
     pub origins: Vec<(usize, usize)>,
-    /// The part of each patch that can differ: only this is passed on.
+    /// The part of each patch that can differ: later nodes read only this.
     pub exact: Vec<Rectangle>,
 }
 
@@ -196,7 +196,7 @@ impl Plan {
     }
 }
 
-/// The part of an input that patches of one node are computed from.
+/// The part of an input that one node's patches are computed from.
 pub(super) struct Needed {
     /// Rows and columns.
     pub size: (usize, usize),
@@ -206,17 +206,17 @@ pub(super) struct Needed {
     pub outside: Outside,
 }
 
-/// The pixels outside of a map.
+/// The values of pixels outside of a map.
 #[derive(Clone, Copy)]
 pub(super) enum Outside {
-    /// This number.
+    /// A constant.
     Value(f32),
     /// Pixels of the map itself.
     Continued(Continuation),
 }
 
 impl Outside {
-    /// None is read.
+    /// No pixel outside of the map is read.
     pub const NOTHING: Self = Self::Value(0.0);
 }
 
@@ -226,7 +226,7 @@ impl Patches {
         self.size == place.extent()
     }
 
-    /// The part of an input, a map of this size, that `place`, the node of these patches, reads.
+    /// The part that `place`, the node of these patches, reads of an input, a map of size `extent`.
     pub fn needed(&self, place: &Place, input: usize, extent: (usize, usize)) -> Needed {
         let origins = |origin: &dyn Fn((usize, usize)) -> (isize, isize)| {
             self.origins.iter().map(|&at| origin(at)).collect()
@@ -264,7 +264,7 @@ impl Patches {
         }
     }
 
-    /// The op that computes the patches from what is [`Patches::needed`] of each input.
+    /// The op that computes the patches from the [`Patches::needed`] part of each input.
     pub fn op<'a>(&self, node: &'a Node, place: &'a Place) -> &'a dyn Op {
         let unpadded = place.reaches.iter().find_map(|reach| match reach {
             Reach::Sliding { unpadded, .. } | Reach::Continued { unpadded, .. } => Some(unpadded),
@@ -328,8 +328,9 @@ mod tests {
     /// Pixels at an edge that a border may repeat.
     const EDGE: i64 = 3;
 
-    /// Asks for every pixel, node and place: whether the field of the place lies away from the edge, whether a
-    /// change of the pixel reaches it, and whether the pixel is in its field.
+    /// Calls `fits` for every pixel, node and position: whether the receptive field of the position is away
+    /// from the edge, whether a change of the pixel reaches the position, and whether the pixel is in its
+    /// receptive field.
     fn compare_with_fields(graph: &Graph, fits: impl Fn(bool, bool, bool) -> bool) {
         let shape = [1, 1, 33, 29];
         let layout = Layout::new(graph, &shape).unwrap();

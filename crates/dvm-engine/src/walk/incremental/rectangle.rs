@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::ops::Reach;
 
-/// Some rows and columns of a feature map.
+/// A range of rows and columns of a feature map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rectangle {
     /// The rows.
@@ -14,7 +14,7 @@ pub struct Rectangle {
 }
 
 impl Rectangle {
-    /// No pixel at all.
+    /// No pixels.
     pub const EMPTY: Self = Self {
         rows: 0..0,
         columns: 0..0,
@@ -28,17 +28,17 @@ impl Rectangle {
         }
     }
 
-    /// Whether there is no pixel in it.
+    /// Whether it contains no pixel.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() || self.columns.is_empty()
     }
 
-    /// Rows and columns, counted.
+    /// The number of rows and of columns.
     pub fn size(&self) -> (usize, usize) {
         (self.rows.len(), self.columns.len())
     }
 
-    /// The smallest rectangle that holds both.
+    /// The smallest rectangle that contains both.
     #[must_use]
     pub(super) fn union(self, other: Self) -> Self {
         if self.is_empty() {
@@ -54,8 +54,7 @@ impl Rectangle {
         }
     }
 
-    /// The outputs, on a map of `height` × `width`, that can differ when this part of the input
-    /// does.
+    /// The outputs, on a map of `height` × `width`, that can differ when this part of the input does.
     pub(super) fn reached(&self, reach: &Reach, (height, width): (usize, usize)) -> Self {
         if self.is_empty() {
             return Self::EMPTY;
@@ -86,8 +85,8 @@ impl Rectangle {
         }
     }
 
-    /// The top left corner of a rectangle of `size` that holds this one and lies inside a map of
-    /// `height` × `width`.
+    /// The top left corner of a rectangle of `size` that contains this one and is inside a map of `height` ×
+    /// `width`.
     pub(super) fn placed(
         &self,
         size: (usize, usize),

@@ -1,8 +1,8 @@
-//! Changes that are made one after the other: each on top of those before it.
+//! Changes that are made in sequence: each on top of those before it.
 //!
-//! A batch of them is still walked node by node. What a change reads of a node is the picture's own value
-//! under what the changes before it in the batch made of it. When the last reader of a node is done, the
-//! batch's patches become part of the value that the next batch begins with.
+//! A batch of changes is still computed node by node. A change reads the base value of a node, overwritten by
+//! the earlier changes of the batch. When the last reader of a node is done, the batch's patches are written
+//! into the base value, with which the next batch starts.
 
 use std::ops::Range;
 
@@ -14,18 +14,18 @@ use crate::runtime::threads::in_thread_pool;
 use crate::{Error, NodeId, Tensor};
 
 impl Incremental<'_> {
-    /// Splits changes of these rectangles, made one after the other, into stretches to be computed
-    /// together, whose rectangles are nearly alike at every node.
+    /// Splits changes of these rectangles, made in sequence, into stretches to be computed together, whose
+    /// rectangles have nearly the same size at every node.
     pub fn stretches(&self, rectangles: &[Rectangle]) -> Vec<Range<usize>> {
         stretches(self.graph, &self.layout, rectangles)
     }
 
     /// The logits `[N, K]` of the picture after each of `changes`, one stretch (see
-    /// [`Incremental::stretches`]), each made on top of those before it. Afterwards this is about the
-    /// picture after the last of them. `values` is as in [`Incremental::logits`].
+    /// [`Incremental::stretches`]), each made on top of those before it. Afterwards `self` holds the picture
+    /// after the last change. `values` is as in [`Incremental::logits`].
     ///
     /// # Errors
-    /// [`Error::Node`] at a node that cannot work on a patch; then the picture is in an unknown state.
+    /// [`Error::Node`] at a node whose inputs do not fit; the state of `self` is then undefined.
     ///
     /// # Panics
     /// As [`Incremental::logits`].
@@ -85,7 +85,7 @@ impl Incremental<'_> {
         }
     }
 
-    /// Makes the value of a node that of the picture after the last change of a batch.
+    /// Updates the base value of a node to that after the last change of a batch.
     fn settle(
         &mut self,
         plan: &Plan,
