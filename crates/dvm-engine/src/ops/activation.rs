@@ -15,7 +15,7 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::InstructionSet;
 
-/// `$body` with `$f` a constant, for the functions that loops are vectorised for.
+/// Runs `$body` with the constant `$f`, for the functions whose loops are vectorised.
 macro_rules! with_constant {
     ($activation:expr, $f:ident => $body:expr) => {
         match $activation {
@@ -32,7 +32,7 @@ macro_rules! with_constant {
             Activation::Mish => with_constant!(=Mish, $f => $body),
             Activation::SquaredRelu => with_constant!(=SquaredRelu, $f => $body),
             Activation::Softsign => with_constant!(=Softsign, $f => $body),
-            // In these the kind of function is a constant, but its numbers are not.
+            // For these the kind of function is constant, but its parameters are not.
             Activation::LeakyRelu(slope) => with_constant!(Activation::LeakyRelu(slope), =$f => $body),
             Activation::Elu(factor) => with_constant!(Activation::Elu(factor), =$f => $body),
             Activation::ClippedRelu(high) => with_constant!(Activation::ClippedRelu(high), =$f => $body),
@@ -63,7 +63,7 @@ macro_rules! with_constant {
     }};
 }
 
-/// A function applied to every value alone.
+/// A function of single values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     /// max(x, 0).
@@ -116,10 +116,10 @@ pub enum Activation {
     Shrink {
         /// Half the width of the part that becomes 0.
         lambda: f32,
-        /// What the rest is moved by.
+        /// The shift of the other values.
         bias: f32,
     },
-    /// min(max(slope · x + offset, 0), 1), for other numbers than those of [`Activation::Hardsigmoid`].
+    /// min(max(slope · x + offset, 0), 1), for numbers other than those of [`Activation::Hardsigmoid`].
     HardsigmoidOf {
         /// The slope between 0 and 1.
         slope: f32,
@@ -347,7 +347,7 @@ impl Activation {
         }
     }
 
-    /// Applies the function to every value of a slice; the function is chosen once, outside of the loop.
+    /// Applies the function to every value of a slice; the choice of the function is outside of the loop.
     #[inline(always)]
     pub(super) fn apply(self, values: &mut [f32]) {
         with_constant!(self, f => values.iter_mut().for_each(|v| *v = f.value(*v)));
@@ -466,13 +466,13 @@ impl Op for Activation {
 }
 
 impl Activation {
-    /// Whether its derivative follows from its output: 1 strictly between its bounds, 0 elsewhere.
+    /// Whether its derivative follows from its output: 1 strictly between the bounds, 0 elsewhere.
     pub(crate) fn is_clamp(self) -> bool {
         matches!(self, Self::Relu | Self::Relu6)
     }
 
-    /// `pass(g) · f′(x)`: the true gradient where `pass` is the identity, guided backprop where it
-    /// keeps what is positive.
+    /// `pass(g) · f′(x)`: the true gradient if `pass` is the identity, guided backprop if it keeps only
+    /// positive values.
     pub(crate) fn scaled(
         self,
         input: &Tensor,

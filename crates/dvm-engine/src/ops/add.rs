@@ -34,7 +34,9 @@ impl Op for Add {
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         match inputs {
             [a, b] if a == b => Ok(a.to_vec()),
-            _ => Err(format!("adds two inputs of one shape, not {inputs:?}")),
+            _ => Err(format!(
+                "expects two inputs of the same shape, not {inputs:?}"
+            )),
         }
     }
 

@@ -25,7 +25,7 @@ pub struct Attention {
 /// Queries that are processed at a time, so that a long sequence needs no table of all pairs.
 pub(super) const QUERIES: usize = 64;
 
-/// Sums side by side, which the compiler keeps in vectors.
+/// Number of partial sums, which the compiler keeps in vectors.
 const LANES: usize = 16;
 
 /// The softmax of a row, in place.
@@ -76,7 +76,7 @@ pub(super) fn soften_back(probabilities: &[f32], grad: &mut [f32]) {
     }
 }
 
-/// Queries, keys and values of one head, `[T, d]` each, in place.
+/// Queries, keys and values of one head, `[T, d]` each, without a copy.
 pub(super) struct Head<'a> {
     pub q: Matrix<'a>,
     pub k: Matrix<'a>,
@@ -93,7 +93,7 @@ pub(super) struct HeadGradients {
 }
 
 impl<'a> Head<'a> {
-    /// From rows of `pitch` values that hold queries, keys and values `apart` values apart.
+    /// From rows of `pitch` values, in which queries, keys and values start `apart` values from each other.
     pub fn new(rows: &'a [f32], pitch: usize, apart: usize, tokens: usize, width: usize) -> Self {
         let part = |which: usize| Matrix {
             values: &rows[which * apart..],
@@ -154,8 +154,8 @@ impl<'a> Head<'a> {
         output
     }
 
-    /// The gradients for that of the output, `[T, d]`; `scores` gets that of the changed scores,
-    /// from some query on.
+    /// The gradients, given that of the output, `[T, d]`. `scores` is called for each block of queries with
+    /// the first query and the gradient of the changed scores.
     pub fn gradients(
         &self,
         grad: Matrix,
@@ -207,11 +207,11 @@ impl<'a> Head<'a> {
 }
 
 impl Attention {
-    /// The attention probabilities, `[N · heads, T, T]`, queries along the rows: computed again from the
-    /// queries, keys and values `[N, T, 3 · D]` that the op reads. Every row has the sum 1.
+    /// The attention probabilities, `[N · heads, T, T]`, queries along the rows, recomputed from the queries,
+    /// keys and values `[N, T, 3 · D]` that the op reads. Every row has the sum 1.
     ///
     /// # Panics
-    /// If the op does not take values of this shape.
+    /// If the op does not accept values of this shape.
     pub fn probabilities(&self, qkv: &Tensor) -> Tensor {
         self.of_heads(qkv, |head, _, table| {
             for queries in Head::blocks(head.tokens) {
@@ -221,11 +221,11 @@ impl Attention {
         })
     }
 
-    /// The gradient with respect to [`Attention::probabilities`], `[N · heads, T, T]`, given that of the
-    /// op's value, `[N, T, D]`. The probabilities of a query count as independent.
+    /// The gradient with respect to [`Attention::probabilities`], `[N · heads, T, T]`, given that of the op's
+    /// value, `[N, T, D]`. The probabilities of a query count as independent.
     ///
     /// # Panics
-    /// If the op does not take values of this shape, or does not make values like `grad_output` of them.
+    /// If the op does not accept values of this shape, or `grad_output` does not have the shape of its value.
     pub fn probability_gradients(&self, qkv: &Tensor, grad_output: &Tensor) -> Tensor {
         let &[n, t, features] = grad_output.shape() else {
             panic!("attention makes [N, T, D], not {:?}", grad_output.shape());
@@ -239,7 +239,7 @@ impl Attention {
         })
     }
 
-    /// One table `[T, T]` for every head of every picture; `fill` also gets the numbers of both.
+    /// One table `[T, T]` for every head of every input; `fill` also gets the indices of both.
     fn of_heads(
         &self,
         qkv: &Tensor,
@@ -259,7 +259,7 @@ impl Attention {
         Tensor::from_stored(&[n * self.heads, t, t], tables)
     }
 
-    /// Head `head` of picture `picture`.
+    /// Head `head` of input `picture`.
     fn head<'a>(&self, qkv: &'a Tensor, picture: usize, head: usize) -> Head<'a> {
         let &[_, t, wide] = qkv.shape() else {
             unreachable!("output_shape checked the rank");
@@ -323,8 +323,8 @@ impl Op for Attention {
                 let own = self.head(call.inputs[0], picture, head);
                 let attended = own.attended(&own.probabilities(queries, |_, _| {}));
                 for (query, values) in queries.clone().zip(attended.chunks_exact(width)) {
-                    // SAFETY: this head's features of this token are written by this task only, and lie
-                    // inside.
+                    // SAFETY: only this task writes this head's features of this token, and they are inside
+                    // the buffer.
                     unsafe {
                         let first = target.at((picture * t + query) * wide + head * width);
                         std::slice::from_raw_parts_mut(first, width)
@@ -336,7 +336,7 @@ impl Op for Attention {
     }
 
     fn multiply_adds(&self, inputs: &[&[usize]], _: &[&[usize]]) -> usize {
-        // With every key, and with every value.
+        // One for every key and one for every value.
         2 * inputs[0][1]
     }
 
@@ -361,7 +361,8 @@ impl Op for Attention {
             for (which, values) in [found.q, found.k, found.v].iter().enumerate() {
                 let first = picture * t * wide + which * features + head * width;
                 for (token, values) in values.chunks_exact(width).enumerate() {
-                    // SAFETY: these features of this token are written by this task only, and inside the buffer.
+                    // SAFETY: only this task writes these features of this token, and they are inside the
+                    // buffer.
                     unsafe {
                         let first = target.at(first + token * wide);
                         std::slice::from_raw_parts_mut(first, width)

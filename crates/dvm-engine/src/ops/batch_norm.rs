@@ -110,7 +110,7 @@ impl Op for BatchNorm {
             ));
         }
         if self.residual && inputs[1] != x {
-            return Err(format!("adds {:?} to its output {x:?}", inputs[1]));
+            return Err(format!("cannot add {:?} to its output {x:?}", inputs[1]));
         }
         Ok(x.to_vec())
     }
@@ -206,7 +206,7 @@ impl Op for BatchNorm {
             }
         }
         if call.wants_input.iter().any(|&wanted| wanted) {
-            // g·γ/σ − γ/(σ·count)·(Σg + x̂·Σ(g·x̂)): the batch's own statistics depend on x.
+            // g·γ/σ − γ/(σ·count)·(Σg + x̂·Σ(g·x̂)): the batch statistics depend on x.
             let slopes = training.then(|| {
                 let count = (x.len() / channels) as f64;
                 let slope = |c: usize| {

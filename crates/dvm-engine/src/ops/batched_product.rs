@@ -8,14 +8,14 @@ use super::strided::{broadcast, summed_to};
 use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
-/// `a · b` of `[…, M, K]` and `[…, K, N]`, sides of 1 before the last two being repeated.
+/// `a · b` of `[…, M, K]` and `[…, K, N]`; sides of 1 before the last two are broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchedProduct;
 
 /// A stack of row-major matrices.
 struct Stack<'a> {
     values: &'a [f32],
-    /// Where each matrix of the product finds its own.
+    /// The position of the matrix for each product.
     starts: Vec<usize>,
     rows: usize,
     columns: usize,
@@ -34,7 +34,7 @@ impl Stack<'_> {
     }
 }
 
-/// Where each matrix of a stack of shape `shape` lies, for a product of a stack shaped `to`.
+/// The position of each matrix of a stack of shape `shape`, broadcast to a stack of shape `to`.
 fn starts(shape: &[usize], to: &[usize]) -> Vec<usize> {
     let (outer, matrix) = shape.split_at(shape.len() - 2);
     let steps = row_major_steps(outer, to);
@@ -53,7 +53,7 @@ fn starts(shape: &[usize], to: &[usize]) -> Vec<usize> {
         .collect()
 }
 
-/// The steps through a broadcast from one shape to another, both row-major whatever their rank.
+/// The steps of a broadcast from one shape to another, both row-major for any rank.
 fn row_major_steps(from: &[usize], to: &[usize]) -> Vec<usize> {
     let missing = to.len() - from.len();
     let mut steps = vec![0; to.len()];

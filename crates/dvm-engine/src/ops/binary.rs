@@ -12,16 +12,16 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::vectorised;
 
-/// `f(a, b)` at every value, with broadcasting as in NumPy. `a` is the first input; `b` is the second
-/// input, a parameter or a constant. (Sums and products of whole feature maps are ops of their own,
-/// [`super::add::Add`] and [`super::mul::Mul`].)
+/// `f(a, b)` at every value, with broadcasting as in NumPy. `a` is the first input; `b` is the second input,
+/// a parameter or a constant. (Sums and products of whole feature maps are separate ops, [`super::add::Add`]
+/// and [`super::mul::Mul`].)
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binary {
-    /// What is computed.
+    /// The function.
     pub function: Function,
-    /// What `b` is.
+    /// The second operand.
     pub other: Other,
-    /// Whether `b` comes first: `f(b, a)`.
+    /// Whether the operands are swapped: `f(b, a)`.
     pub swapped: bool,
 }
 
@@ -51,7 +51,7 @@ pub enum Other {
     Input,
     /// The only parameter.
     Parameter,
-    /// Always the same numbers, which are not trained.
+    /// A constant, which is not trained.
     Constant(Tensor),
 }
 
@@ -73,7 +73,7 @@ impl Function {
         }
     }
 
-    /// Its derivatives by `a` and by `b`; of a minimum or maximum of equals half to each.
+    /// Its derivatives by `a` and by `b`; for the minimum or maximum of equal values, half to each.
     fn derivatives(self, a: f32, b: f32) -> (f32, f32) {
         let chosen = |first: bool| match (a == b, first) {
             (true, _) => (0.5, 0.5),
@@ -110,7 +110,7 @@ impl Function {
 }
 
 impl Binary {
-    /// Of two inputs.
+    /// A function of two inputs.
     pub fn inputs(function: Function) -> Self {
         Self {
             function,
@@ -119,7 +119,7 @@ impl Binary {
         }
     }
 
-    /// Of an input and a parameter.
+    /// A function of an input and a parameter.
     pub fn parameter(function: Function) -> Self {
         Self {
             other: Other::Parameter,
@@ -127,7 +127,7 @@ impl Binary {
         }
     }
 
-    /// Of an input and a constant.
+    /// A function of an input and a constant.
     pub fn constant(function: Function, constant: Tensor) -> Self {
         Self {
             other: Other::Constant(constant),
@@ -162,7 +162,7 @@ impl Binary {
     }
 }
 
-/// `f(a, b)` under the shape that both are broadcast to.
+/// `f(a, b)` in the shape that both are broadcast to.
 pub(super) fn zipped(
     a: &Tensor,
     b: &Tensor,
@@ -263,8 +263,8 @@ impl Op for Binary {
                 if tokens != positions && *positions > 1 && d == e =>
             {
                 Err(format!(
-                    "has positions for {positions} tokens, but the picture gives {tokens}: this network \
-                     takes pictures of one size only, that which it was made for"
+                    "has positions for {positions} tokens, but the input has {tokens}: this network accepts \
+                     only the input size that it was made for"
                 ))
             }
             (Other::Input, [a, b], []) | (Other::Parameter, [a], [b]) => broadcast(a, b),
@@ -297,7 +297,7 @@ impl Op for Binary {
         let a = call.inputs[0];
         let b = self.other(call.inputs, call.parameters);
         let shape = call.output_shape;
-        // The choice is made outside the loop where it pays.
+        // The function is chosen outside of the loop where that saves time.
         match (self.function, self.swapped) {
             (Function::Add, _) => zipped(a, b, shape, |a, b| a + b),
             (Function::Mul, _) => zipped(a, b, shape, |a, b| a * b),

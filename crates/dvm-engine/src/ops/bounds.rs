@@ -54,7 +54,7 @@ impl Bounds {
         Self::checked(f(self.low), f(self.high))
     }
 
-    /// The bounds of a function of two numbers that is extreme where both numbers are.
+    /// The bounds of a function of two numbers whose extremes are at the extremes of both.
     #[must_use]
     pub fn between(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
         let corners = [

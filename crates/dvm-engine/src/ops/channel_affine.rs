@@ -10,8 +10,8 @@ use super::{
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
-/// `x · factor + shift`, one pair per channel of feature maps, never trained: a normalisation that is
-/// part of the network (torchvision's `transform_input`).
+/// `x · factor + shift` with a constant pair per channel of feature maps: a normalisation that is part of the
+/// network (torchvision's `transform_input`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChannelAffine {
     /// `[C]`
@@ -69,7 +69,9 @@ impl Op for ChannelAffine {
         let (_, c, _, _) = feature_map(x)?;
         if c == 0 || c != self.factor.len() || c != self.shift.len() {
             let known = (self.factor.len(), self.shift.len());
-            return Err(format!("has {known:?} factors and shifts for {c} channels"));
+            return Err(format!(
+                "has {known:?} factors and shifts, but {c} channels"
+            ));
         }
         Ok(x.to_vec())
     }

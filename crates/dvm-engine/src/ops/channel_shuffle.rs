@@ -17,7 +17,7 @@ pub struct ChannelShuffle {
     pub groups: usize,
 }
 
-/// Reads the channels as `rows` rows and hands them out column by column.
+/// Reads the channels as a matrix of `rows` rows and writes it column by column.
 fn transposed(x: &Tensor, rows: usize) -> Tensor {
     let channels = x.shape()[1];
     let columns = channels / rows;

@@ -1,9 +1,9 @@
-//! Classes of ops, for those who walk a graph and do not care which op it is.
+//! Classes of ops, for code that reads a graph and does not depend on the exact op.
 
-/// What an op does to values in inference.
+/// The effect of an op on values in inference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Where the input enters.
+    /// The input.
     Input,
     /// A value that does not depend on the inputs, only on their shapes: a class token.
     Constant,

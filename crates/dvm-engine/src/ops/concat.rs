@@ -76,7 +76,7 @@ impl Op for Concat {
         });
         if !fits {
             return Err(format!(
-                "joins inputs that differ along axis {} only, not {inputs:?}",
+                "expects inputs that differ only along axis {}, not {inputs:?}",
                 self.axis
             ));
         }

@@ -8,8 +8,8 @@ use super::{
 use crate::Tensor;
 use crate::runtime::splitmix;
 
-/// In training, zeroes each value with probability `p` and divides the rest by `1 − p`
-/// (arXiv 1207.0580); in inference, nothing.
+/// In training, zeroes each value with probability `p` and divides the others by `1 − p` (arXiv 1207.0580);
+/// in inference, does nothing.
 ///
 /// The mask depends only on the step's seed and the node's position, so a resumed training draws the
 /// same masks.
@@ -43,7 +43,7 @@ impl Op for Dropout {
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         if !(0.0..1.0).contains(&self.p) {
             return Err(format!(
-                "its probability is {}, which is not in [0, 1)",
+                "its probability must be in [0, 1), but is {}",
                 self.p
             ));
         }

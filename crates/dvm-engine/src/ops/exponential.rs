@@ -1,14 +1,14 @@
-//! The exponential and related functions without calls: of single values, so that the compiler
-//! vectorises loops over them, and of vectors ([`of_vectors`]).
+//! The exponential and related functions without function calls: for single values, so that the compiler
+//! vectorises loops over them, and for vectors ([`of_vectors`]).
 
-/// ln 2 in two parts; whole numbers times the first are exact.
+/// ln 2 in two parts; products of integers and the first part are exact.
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
-/// Adding and subtracting 1.5 · 2²³ rounds to a whole number.
+/// Adding and subtracting 1.5 · 2²³ rounds to an integer.
 const ROUNDING: f32 = 12_582_912.0;
 
-/// The parts of `eˣ`: a whole number `n` and `eʳ − 1` with `eˣ = 2ⁿ · eʳ`.
+/// The parts of `eˣ`: an integer `n` and `eʳ − 1` with `eˣ = 2ⁿ · eʳ`.
 #[inline(always)]
 fn parts(bounded: f32) -> (i32, f32) {
     let rounded = bounded * std::f32::consts::LOG2_E + ROUNDING;
@@ -24,13 +24,13 @@ fn parts(bounded: f32) -> (i32, f32) {
     ] {
         p = p * r + factor;
     }
-    // The number is in the last bits of the large sum.
+    // The integer is in the last bits of the large sum.
     let n = rounded.to_bits().wrapping_sub(ROUNDING.to_bits());
     (n as i32, p * r * r + r)
 }
 
-/// `eˣ` within 2e-7 of the true value, relative: by 2ⁿ · eʳ with |r| ≤ ln 2 / 2 and the polynomial of
-/// Moshier's Cephes library. NaN stays NaN.
+/// `eˣ` with a relative error of at most 2e-7: 2ⁿ · eʳ with |r| ≤ ln 2 / 2 and the polynomial of Moshier's
+/// Cephes library. NaN stays NaN.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     let (n, p) = parts(x.clamp(-88.0, 88.8));
@@ -43,7 +43,7 @@ pub(super) fn exp(x: f32) -> f32 {
     if x < -87.33 { 0.0 } else { value }
 }
 
-/// `eˣ − 1` without loss near 0.
+/// `eˣ − 1` without loss of precision near 0.
 #[inline(always)]
 pub(super) fn exp_minus_1(x: f32) -> f32 {
     let (n, p) = parts(x.clamp(-88.0, 88.8));
@@ -54,7 +54,7 @@ pub(super) fn exp_minus_1(x: f32) -> f32 {
 /// tanh(ln(1 + eˣ)), a quotient of polynomials of the exponential.
 #[inline(always)]
 pub(super) fn tanh_softplus(x: f32) -> f32 {
-    // Beyond, it is 1, and the square would overflow.
+    // For larger x it is 1, and the square would overflow.
     let e = exp(if x > 20.0 { 20.0 } else { x });
     let n = e * (e + 2.0);
     n / (n + 2.0)
@@ -66,8 +66,8 @@ pub(super) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// The hyperbolic tangent: by an odd polynomial near 0 (Cephes), where the difference below would
-/// cancel.
+/// The hyperbolic tangent; near 0 by an odd polynomial (Cephes), because the difference would lose precision
+/// there.
 #[inline(always)]
 pub(super) fn tanh(x: f32) -> f32 {
     let squared = x * x;
@@ -108,7 +108,7 @@ pub(super) fn normal_cdf(x: f32) -> f32 {
     if x > 0.0 { 1.0 - tail } else { tail }
 }
 
-/// The same for vectors: within 2e-7 of the true value, relative for the exponential, absolute for the
+/// The same for vectors, with an error of at most 2e-7: relative for the exponential, absolute for the
 /// others. NaN stays NaN, except in [`of_vectors::exp`], whose callers handle it.
 pub(super) mod of_vectors {
     use pulp::Simd;
@@ -133,13 +133,14 @@ pub(super) mod of_vectors {
         simd.select_f32s(simd.less_than_f32s(high, x), high, x)
     }
 
-    /// `eˣ` for `x` between −87 and 88, its value at these bounds beyond, and anything for a NaN. It is 2ⁿ · eʳ
-    /// with |r| ≤ ln 2 / 2, and eʳ the polynomial of the sixth degree whose largest relative error is least.
+    /// `eˣ` for `x` between −87 and 88, beyond these bounds the value at the bound, and an unspecified value
+    /// for NaN. It is 2ⁿ · eʳ with |r| ≤ ln 2 / 2; eʳ is the polynomial of degree 6 with the smallest maximum
+    /// relative error.
     #[inline(always)]
     pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
         let x = simd.max_f32s(simd.splat_f32s(-87.0), x);
         let x = simd.min_f32s(simd.splat_f32s(88.0), x);
-        // As in `parts`: the sum has the whole number in its last bits.
+        // As in `parts`: the integer is in the last bits of the sum.
         let rounding = simd.splat_f32s(super::ROUNDING);
         let rounded = multiply_add(simd, x, simd.splat_f32s(std::f32::consts::LOG2_E), rounding);
         let n = simd.sub_f32s(rounded, rounding);
@@ -157,7 +158,7 @@ pub(super) mod of_vectors {
         let power = simd.transmute_f32s_u32s(
             simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(rounded), simd.splat_u32s(23)),
         );
-        // Added to the bits, a whole number in the place of the exponent multiplies by its power of two.
+        // An integer added to the exponent bits multiplies by its power of two.
         simd.transmute_f32s_u32s(simd.add_u32s(
             simd.transmute_u32s_f32s(polynomial(simd, r, factors)),
             simd.transmute_u32s_f32s(power),
@@ -191,7 +192,7 @@ pub(super) mod of_vectors {
         simd.mul_f32s(moved, simd.splat_f32s(1.0 / 6.0))
     }
 
-    /// `x · Φ(x)`, as [`super::normal_cdf`] has it.
+    /// `x · Φ(x)`, as in [`super::normal_cdf`].
     #[inline(always)]
     pub fn gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
         let (one, half) = (simd.splat_f32s(1.0), simd.splat_f32s(0.5));
@@ -291,7 +292,7 @@ mod tests {
         ];
         for set in InstructionSet::available() {
             for (activation, exact) in functions {
-                // An odd number, so that the last values fill no vector.
+                // An odd number, so that the last values do not fill a vector.
                 let inputs: Vec<f32> = all().collect();
                 let mut found = inputs.clone();
                 set.run(Apply(activation, &mut found));

@@ -4,8 +4,8 @@ use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
-/// `[N, …]` as `[N, D]`, in row-major order of the named shape (so feature maps flatten channel
-/// by channel, as PyTorch's do, although they are stored channels last).
+/// `[N, …]` as `[N, D]`, in row-major order of the shape. Feature maps are flattened channel by channel, as
+/// in PyTorch, although they are stored channels last.
 #[derive(Clone, Copy, Debug)]
 pub struct Flatten;
 

@@ -7,7 +7,7 @@ use crate::Tensor;
 /// The input of a network: pictures `[N, C, H, W]` with a fixed number of channels.
 #[derive(Clone, Copy, Debug)]
 pub struct Input {
-    /// Channels that the network takes.
+    /// Number of channels.
     pub channels: usize,
 }
 

@@ -25,7 +25,7 @@ fn features(shape: &[usize]) -> usize {
     }
 }
 
-/// Sums side by side, which the compiler keeps in vectors.
+/// Number of partial sums, which the compiler keeps in vectors.
 const LANES: usize = 16;
 
 /// The sum of `f` over all positions up to `count`, in f64.
@@ -53,7 +53,7 @@ fn moments(row: &[f32], eps: f32) -> (f32, f32) {
     )
 }
 
-/// Rows that are summed as one partial sum.
+/// Rows in one partial sum.
 const SUMMED_ROWS: usize = 64;
 
 impl Op for LayerNorm {
@@ -83,7 +83,7 @@ impl Op for LayerNorm {
                 if features(x) == *w {
                     return Ok(x.to_vec());
                 }
-                Err(format!("normalises {w} features, not {x:?}"))
+                Err(format!("expects {w} features, not {x:?}"))
             }
             _ => Err(format!(
                 "expects [N, D], [N, T, D] or [N, C, H, W], a weight and a bias, not {inputs:?} and \
@@ -182,7 +182,7 @@ impl LayerNorm {
         }
     }
 
-    /// Of weight and bias: partial sums of a fixed number of rows, added in order.
+    /// The gradients of weight and bias: partial sums of a fixed number of rows, added in order.
     fn parameter_gradients(&self, x: &Tensor, grad: &Tensor, d: usize) -> Vec<Option<Tensor>> {
         let rows = x.data().par_chunks(SUMMED_ROWS * d);
         let partial: Vec<(Vec<f64>, Vec<f64>)> = rows

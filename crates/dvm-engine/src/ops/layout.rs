@@ -1,9 +1,9 @@
-//! Where positions of the input are found in values, and which positions an op reads.
+//! The positions of the input in the values of a network, and the positions that an op reads.
 //!
-//! A feature map has rows and columns of positions. A transformer stores the same positions as a
-//! sequence of tokens, and exporters permute axes. Each op answers two questions: how its value is
-//! laid out ([`Op::layout`]), and which positions of an input it reads for one position of its value
-//! ([`Op::reads`]). Receptive fields, block outputs and the last feature map follow from the answers.
+//! A feature map has rows and columns of positions. A transformer stores the same positions as a sequence of
+//! tokens, and exporters permute axes. Each op defines two things: the layout of its value ([`Op::layout`]),
+//! and the positions of an input that it reads for one position of its value ([`Op::reads`]). Receptive
+//! fields, block outputs and the last feature map follow from these.
 
 use super::conv2d::Border;
 use super::{Axis, Op, Reach};
@@ -15,7 +15,7 @@ pub struct SpatialLayout {
     pub rows: usize,
     /// Columns of positions.
     pub columns: usize,
-    /// The axes that they are stored along.
+    /// The axes along which they are stored.
     pub arrangement: Arrangement,
 }
 
@@ -53,8 +53,7 @@ impl SpatialLayout {
         }
     }
 
-    /// The layout of a value whose positions are those of its first input that has any, for ops that
-    /// move no value.
+    /// The layout of a value with the positions of its first input that has any, for ops that move no value.
     pub fn unmoved(inputs: &[ValueShape], shape: &[usize]) -> Option<Self> {
         inputs.iter().find_map(|input| {
             let layout = input.layout?;
@@ -93,7 +92,7 @@ impl SpatialLayout {
         }
     }
 
-    /// The same arrangement in a value of this shape; `None` if the shape has no room for it.
+    /// The same arrangement in a value of this shape; `None` if it does not fit the shape.
     pub(super) fn within(self, shape: &[usize]) -> Option<Self> {
         match (self.arrangement, shape) {
             (Map, &[_, _, rows, columns]) | (ChannelsLast, &[_, rows, columns, _]) => Some(Self {
@@ -116,8 +115,8 @@ impl SpatialLayout {
         }
     }
 
-    /// The layout under another shape of the same values in the same order; `None` if rows, columns and
-    /// channels do not stay axes of their own.
+    /// The layout after a reshape of the same values in the same order; `None` if rows, columns and channels
+    /// do not remain separate axes.
     pub(super) fn reshaped(self, source: &[usize], shape: &[usize]) -> Option<Self> {
         if source == shape {
             return Some(self);
@@ -154,26 +153,26 @@ pub struct ValueShape<'a> {
 /// The shapes at one node.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeShapes<'a> {
-    /// Of its inputs.
+    /// Its inputs.
     pub inputs: &'a [ValueShape<'a>],
-    /// Of its parameters.
+    /// Its parameters.
     pub parameters: &'a [&'a [usize]],
-    /// Of its value.
+    /// Its value.
     pub output: ValueShape<'a>,
 }
 
 /// The positions of an input that one position of a value is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// None: only the shape of the input is used.
+    /// None: the op uses only the input's shape.
     Nothing,
     /// The same position.
     Same,
-    /// Those in a sliding window, along rows and along columns.
+    /// The positions in a sliding window, along rows and along columns.
     Window(Steps, Steps),
     /// Tokens without a position, such as a class token.
     OtherTokens,
-    /// All.
+    /// All positions.
     All,
 }
 
@@ -181,16 +180,16 @@ pub enum Reads {
 /// `i · stride + first .. i · stride + first + kernel`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steps {
-    /// Positions from the first that the window reads to the last, both counted.
+    /// Positions from the first that the window reads to the last, inclusive.
     pub kernel: usize,
-    /// Positions from window to window.
+    /// The stride.
     pub stride: usize,
     /// The first position of the first window; negative before the edge.
     pub first: i64,
 }
 
 impl Steps {
-    /// Each position alone.
+    /// Each position separately.
     pub const EACH: Self = Self {
         kernel: 1,
         stride: 1,
@@ -209,7 +208,7 @@ impl From<Axis> for Steps {
 }
 
 impl Reads {
-    /// The same position if this holds, else all.
+    /// The same position if the condition holds, else all.
     pub fn same_if(holds: bool) -> Self {
         if holds { Self::Same } else { Self::All }
     }
@@ -219,7 +218,7 @@ impl Reads {
         Self::same_if(node.inputs[input].layout.is_some() && node.output.layout.is_some())
     }
 
-    /// The same position if sides along the axes of positions are equal, those along `joined` excepted.
+    /// The same position if the sides along the axes of positions are equal, except along the axis `joined`.
     pub(super) fn broadcast(input: usize, node: &NodeShapes, joined: Option<usize>) -> Self {
         let (source, shape) = (node.inputs[input].shape, node.output.shape);
         Self::same_if(node.output.layout.is_some_and(|layout| {
@@ -228,13 +227,13 @@ impl Reads {
         }))
     }
 
-    /// The same position unless the op joins values along this axis.
+    /// The same position unless the op reduces or joins values along these axes.
     pub(super) fn unless_along(axes: &[usize], input: usize, node: &NodeShapes) -> Self {
         let layout = node.inputs[input].layout;
         Self::same_if(layout.is_some_and(|l| !l.axes().iter().any(|a| axes.contains(a))))
     }
 
-    /// Each token alone in a sequence `[N, T, D]`, else what [`Op::reach`] says.
+    /// Each token separately in a sequence `[N, T, D]`, else as [`Op::reach`].
     pub(super) fn by_token(op: &dyn Op, input: usize, node: &NodeShapes) -> Self {
         let ValueShape { shape, layout } = node.inputs[input];
         let is_tokens = layout.is_some_and(|l| matches!(l.arrangement, Tokens { .. }));
@@ -244,19 +243,19 @@ impl Reads {
         Self::by_reach(op, input, node)
     }
 
-    /// What [`Op::reach`] says of feature maps.
+    /// As [`Op::reach`] for feature maps.
     pub fn by_reach(op: &dyn Op, input: usize, node: &NodeShapes) -> Self {
         let inputs: Vec<&[usize]> = node.inputs.iter().map(|value| value.shape).collect();
         match op.reach(input, &inputs, node.parameters) {
             Reach::Pointwise => Self::Same,
             Reach::Sliding { rows, columns, .. } => Self::Window(rows.into(), columns.into()),
-            // A pixel of a border counts at its own position, as those of all borders do.
+            // A pixel of a border counts at its own position, as all borders do.
             Reach::Continued { border, .. } => Self::behind(border),
             Reach::Everything => Self::All,
         }
     }
 
-    /// The same position behind a border.
+    /// The same position after a border was added.
     fn behind(border: Border) -> Self {
         let shifted = |before| {
             Steps::from(Axis {

@@ -31,14 +31,14 @@ pub struct Linear;
 /// Output columns of one task.
 const COLUMNS: usize = 128;
 
-/// From this number of rows, weights are read once for many rows.
+/// From this number of rows on, weights are read once for many rows.
 const MANY: usize = 48;
 
-/// Up to this number, weights are packed for many rows and kept packed. For more, in the last layers of
+/// The most values of weights that are packed for many rows and kept packed. For more, in the last layers of
 /// old networks, a second copy would need too much memory.
 const PACKED: usize = 1 << 23;
 
-/// From this number of rows, weights are packed even if used once, as in a training step.
+/// From this number of rows on, weights are packed even if used once, as in a training step.
 const MANY_ONCE: usize = 256;
 
 /// Whether weights `[O, I]` are packed for this many rows.
@@ -62,7 +62,7 @@ const BLOCK: (usize, usize) = (192, 512);
 /// Rows of the weights' gradient per task.
 const OUTPUT_ROWS: usize = 64;
 
-/// `a · b + bias` for many rows `a` `[m, k]`, in blocks that are the same for any number of threads.
+/// `a · b + bias` for many rows `a` `[m, k]`, in blocks that do not depend on the number of threads.
 fn rows_product(
     a: &[f32],
     b: Matrix,
@@ -87,7 +87,7 @@ fn rows_product(
             let own = Matrix::rows(&a[row * k..], k);
             matmul((m, n_here, k), own, part, &mut block, n_here, false);
             for (line, values) in block.chunks_exact(n_here).enumerate() {
-                // SAFETY: this part of this row is written by this task only, and inside the buffer.
+                // SAFETY: only this task writes this part of this row, and it is inside the buffer.
                 let target = unsafe {
                     let first = output.at((row + line) * n + column);
                     std::slice::from_raw_parts_mut(first, n_here)
@@ -139,7 +139,7 @@ fn product(a: &[f32], b: Matrix, (m, n, k): (usize, usize, usize)) -> Vec<f32> {
     c
 }
 
-/// `rows · weightsᵀ + bias`, all read as stored: a network's last layers are used once per pass, so
+/// `rows · weightsᵀ + bias`, all read as stored. The last layers of a network are used once per pass, so
 /// packing their weights would cost more than it saves, and twice the memory.
 struct Dots<'a> {
     /// `[N, I]`
@@ -176,7 +176,7 @@ impl Dots<'_> {
                 sums: &mut sums,
             });
             for (row, sums) in sums.chunks_exact(outputs.len()).enumerate() {
-                // SAFETY: these outputs of each row are written by this task only, and inside the buffer.
+                // SAFETY: only this task writes these outputs of each row, and they are inside the buffer.
                 let target = unsafe {
                     let first = output.at(row * o + outputs.start);
                     std::slice::from_raw_parts_mut(first, outputs.len())
@@ -247,7 +247,7 @@ impl Stretches<'_> {
         let mut sums = [[simd.splat_f32s(0.0); O]; R];
         let whole = stretch.len() / lanes * lanes;
         for k in (0..whole).step_by(lanes) {
-            // SAFETY: each pointer is the start of a slice of the stretch's length.
+            // SAFETY: each pointer is the start of a slice with the stretch's length.
             unsafe {
                 let mut columns = [simd.splat_f32s(0.0); O];
                 for o in 0..O {
@@ -296,7 +296,7 @@ fn computed(call: &ForwardCall, activation: Option<Activation>) -> ForwardResult
         residual,
         activation,
     };
-    // In exact arithmetic the number of pictures must not change the kernel.
+    // In exact arithmetic the batch size must not change the kernel.
     let exact = call.arithmetic == Arithmetic::Exact;
     let pack = match exact {
         true => x.shape().len() > 2 && weight.len() <= PACKED,
@@ -319,7 +319,7 @@ fn computed(call: &ForwardCall, activation: Option<Activation>) -> ForwardResult
         };
         dots.compute(InstructionSet::in_use(), &mut output);
     }
-    // The bias is included.
+    // The bias is already added.
     let finish = Finish {
         bias: None,
         ..finish
@@ -332,7 +332,7 @@ fn computed(call: &ForwardCall, activation: Option<Activation>) -> ForwardResult
     Tensor::from_buffer(call.output_shape, output).into()
 }
 
-/// What is applied to sums that are stored.
+/// Applies the finish to sums that are already stored.
 struct FinishRows<'a> {
     finish: Finish<'a>,
     columns: usize,

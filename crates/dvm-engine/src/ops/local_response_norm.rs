@@ -7,24 +7,24 @@ use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, O
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
-/// The local response normalisation of AlexNet: each value of feature maps `[N, C, H, W]` or rows `[N,
-/// C]` is divided by `(bias + alpha / size · Σ x²) ^ beta`. The sum is over the `size` channels from
-/// `before` before its own to `after` after it; missing channels count as 0.
+/// The local response normalisation of AlexNet: each value of feature maps `[N, C, H, W]` or rows `[N, C]` is
+/// divided by `(bias + alpha / size · Σ x²) ^ beta`. The sum is over the `size` channels from `before` before
+/// the value's channel to `after` after it; missing channels count as 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LocalResponseNorm {
-    /// Channels in front that are summed, too.
+    /// Number of earlier channels in the sum.
     pub before: usize,
-    /// Channels behind that are summed, too.
+    /// Number of later channels in the sum.
     pub after: usize,
     /// The factor of the mean of squares.
     pub alpha: f32,
     /// The exponent.
     pub beta: f32,
-    /// The number that the mean of squares is added to.
+    /// Added to the mean of squares.
     pub bias: f32,
 }
 
-/// Channels that a window may have: as each value costs as many products.
+/// The most channels in a window; each value costs as many products.
 const MOST_CHANNELS: usize = 4096;
 
 impl LocalResponseNorm {
@@ -33,7 +33,7 @@ impl LocalResponseNorm {
         self.before + self.after + 1
     }
 
-    /// For a row of channels: what each is divided by before the exponent is applied.
+    /// For a row of channels: the divisor of each before the exponent is applied.
     fn sums(&self, x: &[f32], sums: &mut [f32]) {
         let share = self.alpha / self.size() as f32;
         for (channel, sum) in sums.iter_mut().enumerate() {
@@ -70,7 +70,7 @@ impl Op for LocalResponseNorm {
         let window = self.before.checked_add(self.after);
         match inputs {
             _ if window.is_none_or(|others| others >= MOST_CHANNELS) => Err(format!(
-                "has a window of {} channels before and {} after; at most {MOST_CHANNELS} are taken",
+                "has a window of {} channels before and {} after; the limit is {MOST_CHANNELS} channels",
                 self.before, self.after
             )),
             [x] if matches!(x.len(), 2 | 4) => Ok(x.to_vec()),
@@ -118,7 +118,7 @@ impl Op for LocalResponseNorm {
             .zip(x.data().par_chunks(task))
             .zip(grad_output.data().par_chunks(task))
             .for_each(|((gradient, x), grad)| {
-                // What each channel passes on to all in whose window it is.
+                // The part of the gradient that each channel adds to all channels in its window.
                 let (mut sums, mut passed) = (vec![0.0f32; c], vec![0.0f32; c]);
                 let rows = x.chunks_exact(c).zip(grad.chunks_exact(c));
                 for (gradient, (x, grad)) in gradient.chunks_exact_mut(c).zip(rows) {

@@ -1,4 +1,4 @@
-//! Matrix products on the `gemm` crate.
+//! Matrix products with the `gemm` crate.
 
 /// A matrix inside a slice: element `(i, j)` is `values[i * row_stride + j * column_stride]`.
 #[derive(Clone, Copy)]
@@ -9,7 +9,7 @@ pub(super) struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// Rows one after the other, `columns` values each.
+    /// Row-major values with `columns` values per row.
     pub fn rows(values: &'a [f32], columns: usize) -> Self {
         Self {
             values,
@@ -73,7 +73,7 @@ pub(super) fn matmul(
     assert!(a.holds(m, k), "a is too small");
     assert!(b.holds(k, n), "b is too small");
     if m < ROWS {
-        // `gemm` sums a product of a single row in another order: rows of zeros join it.
+        // `gemm` sums a product of a single row in another order, so rows of zeros are added.
         let mut rows = vec![0.0; ROWS * k];
         for (i, row) in rows.chunks_exact_mut(k).take(m).enumerate() {
             for (j, value) in row.iter_mut().enumerate() {
@@ -108,7 +108,7 @@ pub(super) fn matmul(
             Operand::new(a, strides.0.row_stride, strides.0.column_stride),
             Operand::new(b, strides.1.row_stride, strides.1.column_stride),
         );
-        // Kernels store columns: where rows are further apart than columns, the transpose is computed.
+        // Kernels store columns: if rows are further apart than columns, the transpose is computed.
         let (m, n, a, b, strides_of_c) = if c_stride > 1 {
             (n, m, b.transposed(), a.transposed(), (c_stride, 1))
         } else {
@@ -145,7 +145,7 @@ pub(super) fn matmul(
     }
 }
 
-/// A matrix as `gemm` takes it.
+/// A matrix in the form that `gemm` expects.
 struct Operand {
     first: *const f32,
     row_stride: isize,
@@ -170,11 +170,11 @@ impl Operand {
     }
 }
 
-/// Rows of the smallest product that `gemm` is asked for.
+/// The fewest rows of a product that is passed to `gemm`.
 const ROWS: usize = 8;
 
-/// Products that are summed in one stretch. Left to itself, `gemm` chooses the stretch by the number
-/// of rows, and a picture's logits would differ in their last bits from batch size to batch size.
+/// Products that are summed in one stretch. By default `gemm` chooses the stretch by the number of rows, and
+/// an input's logits would differ in their last bits between batch sizes.
 const DEPTH: usize = 256;
 
 #[cfg(test)]

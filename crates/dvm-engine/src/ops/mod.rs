@@ -1,5 +1,5 @@
-//! The ops, one file each: kernel, type, forward and backward. `docs/adding-an-op.md` is the checklist
-//! for a new one.
+//! The ops, one file each: kernel, type, forward and backward. `docs/adding-an-op.md` is the checklist for a
+//! new one.
 //!
 //! An op does not see the graph: it gets values, shapes and its parameters.
 
@@ -69,12 +69,12 @@ pub trait Op: Any + Debug + Send + Sync {
     /// The kind, for messages and tables, such as `conv2d`.
     fn kind(&self) -> &'static str;
 
-    /// What the op does to values, for code that does not care which op it is.
+    /// The effect of the op on values, for code that does not depend on the exact op.
     fn class(&self) -> Class;
 
-    /// The shape of the value for these inputs and parameters, none of whose sides is 0. Graphs come
-    /// from untrusted files, so this must refuse everything that cannot be computed, for any values of
-    /// the op's fields.
+    /// The shape of the value for these inputs and parameters, which have no side of 0. Graphs come from
+    /// untrusted files, so this must refuse everything that cannot be computed, for any values of the op's
+    /// fields.
     ///
     /// # Errors
     /// What does not fit, with the shapes, as the end of a sentence.
@@ -84,8 +84,8 @@ pub trait Op: Any + Debug + Send + Sync {
         parameters: &[&[usize]],
     ) -> Result<Vec<usize>, String>;
 
-    /// Storage for packed parameters, if kernels need them in another form than stored. The graph keeps
-    /// it as long as the parameters stay the same.
+    /// Storage for packed parameters, if kernels need them in a form other than the stored one. The graph
+    /// keeps it as long as the parameters stay the same.
     fn prepare(&self) -> Option<Prepared> {
         None
     }
@@ -97,14 +97,14 @@ pub trait Op: Any + Debug + Send + Sync {
     /// columns of positions. [`SpatialLayout::unmoved`] fits ops that move no value.
     fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout>;
 
-    /// Which positions of one of its inputs, counted from 0, one position of the value is computed
-    /// from. [`Reads::by_reach`] fits ops that work on feature maps.
+    /// The positions of input `input`, counted from 0, that one position of the value is computed from.
+    /// [`Reads::by_reach`] fits ops that work on feature maps.
     fn reads(&self, input: usize, node: &NodeShapes) -> Reads;
 
-    /// The pixels of one of its inputs, counted from 0, that a pixel of the value is computed from in
-    /// inference, if both are feature maps; `inputs` and `parameters` are shapes that fit. If a part of
-    /// the input changes, occlusion computes only what this reaches. [`Reach::Everything`] is always
-    /// correct.
+    /// The pixels of input `input`, counted from 0, that a pixel of the value is computed from in inference,
+    /// if both are feature maps; `inputs` and `parameters` are shapes that fit. If a part of the input
+    /// changes, occlusion computes only the part of the value that this reaches. [`Reach::Everything`] is
+    /// always correct.
     fn reach(&self, input: usize, inputs: &[&[usize]], parameters: &[&[usize]]) -> Reach;
 
     /// Whether the value is an affine function of the inputs in inference, so that its gradient is the
@@ -119,8 +119,8 @@ pub trait Op: Any + Debug + Send + Sync {
         Bounds::ALL
     }
 
-    /// Multiply-adds of a forward call per value of the output, for these shapes; 0 for ops that are not
-    /// made of sums of products.
+    /// Multiply-adds of a forward call per value of the output, for these shapes; 0 for ops that are not sums
+    /// of products.
     fn multiply_adds(&self, _inputs: &[&[usize]], _parameters: &[&[usize]]) -> usize {
         0
     }
@@ -131,15 +131,15 @@ pub trait Op: Any + Debug + Send + Sync {
         Needs::INPUTS_AND_OUTPUT
     }
 
-    /// The true gradients, by the chain rule. The gradient of the output may be changed in place if it
-    /// is not shared.
+    /// The true gradients, by the chain rule. The gradient of the output may be changed in place if it is not
+    /// shared.
     ///
     /// # Errors
-    /// Why the op cannot be walked backward, as the end of a sentence.
+    /// Why the op has no backward pass, as the end of a sentence.
     fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String>;
 }
 
-/// What a walk back needs of the walk forward.
+/// The values of the forward pass that a backward pass needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// The values of the node's inputs.
@@ -149,7 +149,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Only shapes, and what the forward call saved.
+    /// Only shapes, and the values that the forward call saved.
     pub const NOTHING: Self = Self {
         inputs: false,
         output: false,
@@ -192,11 +192,11 @@ pub enum Mode {
 /// Which kernels may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arithmetic {
-    /// The fastest kernels that keep a convolution within 1e-4 of the direct one, relative to its
-    /// largest value: Winograd's transforms, and kernels chosen by the batch size.
+    /// The fastest kernels that keep a convolution within 1e-4 of the direct one, relative to its largest
+    /// value: Winograd's transforms, and kernels chosen by the batch size.
     #[default]
     Fast,
-    /// Direct kernels only, and every sum in a fixed order: a value has the same bits in every batch and
+    /// Direct kernels only, with every sum in a fixed order: a value is bit-identical in every batch and
     /// every patch.
     Exact,
 }
@@ -215,7 +215,7 @@ pub struct ForwardCall<'a> {
     pub mode: Mode,
     /// Which kernels may be used.
     pub arithmetic: Arithmetic,
-    /// The stream of random numbers for the node, beside the step's seed: its position in the graph
+    /// The stream of random numbers for the node, in addition to the step's seed: its position in the graph
     /// before passes merged nodes.
     pub random_stream: usize,
 }
@@ -224,7 +224,7 @@ pub struct ForwardCall<'a> {
 pub struct ForwardResult {
     /// The value of the node.
     pub value: Tensor,
-    /// What the backward call needs, in the op's own order.
+    /// The values that the backward call needs, in the op's own order.
     pub saved: Vec<Tensor>,
     /// New values of the statistics among the parameters, in their order (training only).
     pub statistics: Vec<Tensor>,
@@ -242,15 +242,15 @@ impl From<Tensor> for ForwardResult {
 
 /// One backward call of an op or a rule.
 pub struct BackwardCall<'a> {
-    /// Values of its inputs.
+    /// Values of the node's inputs.
     pub inputs: &'a [&'a Tensor],
-    /// Values of its parameters.
+    /// Values of the node's parameters.
     pub parameters: &'a [&'a Tensor],
     /// What [`Op::prepare`] returned for these parameters.
     pub prepared: Option<&'a Prepared>,
-    /// Its own value.
+    /// The node's value.
     pub output: &'a Tensor,
-    /// What its forward call saved.
+    /// The values that the node's forward call saved.
     pub saved: &'a [Tensor],
     /// The mode of the forward pass.
     pub mode: Mode,
@@ -347,7 +347,7 @@ pub(crate) fn map2(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -
     Tensor::from_buffer(a.shape(), output)
 }
 
-/// Changes `values` by those of `other`, value by value, in parallel; in place if they are not shared.
+/// Changes `values` by the values of `other`, in parallel; in place if they are not shared.
 pub(crate) fn map2_into(
     mut values: Tensor,
     other: &Tensor,

@@ -11,8 +11,8 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::vectorised;
 
-/// The product of two inputs of the same shape, or of feature maps `[N, C, H, W]` and one number
-/// per channel, `[N, C, 1, 1]` (squeeze-and-excite), in either order.
+/// The product of two inputs of the same shape, or of feature maps `[N, C, H, W]` and one number per channel,
+/// `[N, C, 1, 1]` (squeeze-and-excite), in either order.
 #[derive(Clone, Copy, Debug)]
 pub struct Mul;
 
@@ -30,11 +30,11 @@ fn per_channel(a: &[usize], b: &[usize]) -> Option<usize> {
     }
 }
 
-/// `f(map value, scale)` at every value of `map` `[N, C, H, W]`, `scale` being `[N, C, 1, 1]`.
+/// `f(map value, scale)` at every value of `map` `[N, C, H, W]`, where `scale` is `[N, C, 1, 1]`.
 fn scaled(map: &Tensor, scale: &Tensor) -> Tensor {
     let (_, c, h, w) = feature_map(map.shape()).expect("checked");
     let mut output = Buffer::unspecified(map.len());
-    // Rows of a picture that are one task: even a single picture uses several cores.
+    // Rows of a map in one task: even a single map uses several cores.
     let rows = (TASK / (w * c)).clamp(1, h);
     let pictures = output.par_chunks_mut(h * w * c);
     let maps = map.data().par_chunks(h * w * c);
@@ -106,7 +106,7 @@ impl Op for Mul {
                 Some(1) => Ok(a.to_vec()),
                 Some(_) => Ok(b.to_vec()),
                 None => Err(format!(
-                    "multiplies two inputs of one shape, or [N, C, H, W] by [N, C, 1, 1], not {inputs:?}"
+                    "expects two inputs of the same shape, or [N, C, H, W] and [N, C, 1, 1], not {inputs:?}"
                 )),
             },
             _ => Err(format!("expects two inputs, not {}", inputs.len())),

@@ -1,9 +1,9 @@
-//! The product that gradients of weights are made of: for every pixel, a row of one array times a row
-//! of another, summed over all pixels.
+//! The product for gradients of weights: the sum, over all pixels, of the outer product of a row of one array
+//! and a row of another.
 //!
-//! As in `panels`, a small tile of the result stays in registers while the pixels run by, and both rows
-//! are reached through pointers, so nothing is gathered. Every value of the result is one sum in the
-//! order of the pixels.
+//! As in `panels`, a small tile of the result stays in registers during the loop over the pixels, and both
+//! rows are read through pointers, so nothing is copied. Every value of the result is one sum in the order of
+//! the pixels.
 
 #![allow(
     clippy::needless_range_loop,
@@ -24,28 +24,28 @@ pub(super) struct Outer<'a> {
     pub pixels: &'a [(*const f32, *const f32)],
     /// `M` and `N`.
     pub size: (usize, usize),
-    /// Where the result starts, and values from one of its rows to the next.
+    /// Where the result starts, and the distance between its rows, in values.
     pub target: (Shared, usize),
-    /// Whether the result is added to what is there.
+    /// Whether the product is added to the values already in the result.
     pub accumulate: bool,
 }
 
-/// Vectors side by side in a tile.
+/// Number of vectors in a row of a tile.
 const WIDE: usize = 2;
 
 /// Heights of tiles with 32 registers, and with 16.
 const HEIGHTS: [&[usize]; 2] = [&[1, 2, 3, 4, 6, 7, 8, 9, 12, 14], &[1, 2, 3, 4, 6]];
 
-/// What a tile of this height takes per pixel: multiplications, or the reading that feeds them, both in
-/// halves of a cycle or about so; and a little for being a tile.
+/// The cost of a tile of this height per pixel, in about half cycles: multiplications or loads, whichever
+/// take longer, and 1 for the tile.
 fn cost_of(height: usize, vectors: usize) -> usize {
     2 * (height * vectors).max(height + vectors + 2) + 1
 }
 
-/// Rows up to which the best heights are looked for; more begin with the largest.
+/// The most rows for which the best heights are searched; more rows begin with the largest height.
 const SEARCHED: usize = 64;
 
-/// What all heights take together per pixel, and the heights.
+/// The cost of all tiles per pixel, and their heights.
 fn heights(rows: usize, vectors: usize, of: &[usize]) -> (usize, Vec<usize>) {
     let largest = of[of.len() - 1];
     let before = rows.saturating_sub(SEARCHED).div_ceil(largest);
@@ -65,7 +65,7 @@ fn heights(rows: usize, vectors: usize, of: &[usize]) -> (usize, Vec<usize>) {
     (before * cost_of(largest, vectors) + best[rows].0, chosen)
 }
 
-/// What one pixel takes; by this the two rows' places are chosen.
+/// The cost of one pixel; it decides which of the two rows comes first.
 pub(super) fn cost(set: InstructionSet, (rows, columns): (usize, usize)) -> usize {
     let lanes = set.lanes();
     let of = HEIGHTS[usize::from(lanes < 16)];
@@ -75,12 +75,11 @@ pub(super) fn cost(set: InstructionSet, (rows, columns): (usize, usize)) -> usiz
 }
 
 impl Outer<'_> {
-    /// Computes and stores, or adds, the result's `columns`, which start at a multiple of
-    /// [`panel_columns`].
+    /// Computes and stores, or adds, the result's `columns`, which start at a multiple of [`panel_columns`].
     ///
     /// # Safety
-    /// The pointers must be valid for reads of `M` and `N` values, the target for reads and writes of
-    /// the result, and no other thread may write to either meanwhile.
+    /// The pointers must be valid for reads of `M` and `N` values, the target for reads and writes of the
+    /// result, and no other thread may write to either during the call.
     pub unsafe fn compute(&self, set: InstructionSet, columns: Range<usize>) {
         assert!(columns.end <= self.size.1 && self.size.1 <= self.target.1);
         set.run(Kernel {
@@ -90,7 +89,7 @@ impl Outer<'_> {
     }
 }
 
-/// Columns that a tile has at most: parts of a result start at multiples of it.
+/// The most columns of a tile: parts of a result start at multiples of it.
 pub(super) fn panel_columns(set: InstructionSet) -> usize {
     WIDE * set.lanes()
 }
@@ -128,20 +127,20 @@ impl WithSimd for Kernel<'_> {
     }
 }
 
-/// Pixels from the one whose rows are multiplied to the one whose rows are fetched into cache.
+/// How many pixels before its use a row is fetched into cache.
 const AHEAD: usize = 6;
 
 /// A part of the result that is computed in registers.
 struct Tile<'a> {
     outer: &'a Outer<'a>,
     row: usize,
-    /// Its first column, and how many it has.
+    /// Its first column, and its number of columns.
     first: usize,
     used: usize,
 }
 
-/// The kernel for tiles of so many rows and vectors, the last one perhaps in part. It is called
-/// through its address: inlined side by side, the compiler would merge the kernels and keep their
+/// The kernel for tiles of this many rows and vectors; the last vector may be partial. It is called through
+/// its address: if the kernels were inlined next to each other, the compiler would merge them and keep their
 /// sums in memory.
 #[inline(always)]
 fn tile_of<S: Simd>(rows: usize, vectors: usize, part: bool) -> fn(S, Tile<'_>) {
@@ -194,11 +193,11 @@ impl Tile<'_> {
         } = *self.outer;
         let rest = self.used - (V - 1) * lanes;
         let mut sums = [[simd.splat_f32s(0.0); V]; M];
-        // SAFETY: the caller of `Outer::compute` vouches for rows of `M` and `N` values at each pixel
-        // and for the target; tiles lie inside: `row + M ≤ M` of the whole, `first + used ≤ N`.
+        // SAFETY: the caller of `Outer::compute` guarantees rows of `M` and `N` values at each pixel and a
+        // valid target; tiles are inside it: `row + M ≤ M` of the whole, `first + used ≤ N`.
         unsafe {
             for (index, &(a, b)) in pixels.iter().enumerate() {
-                // Rows lie far apart, so the machine does not foresee them.
+                // Rows are far apart, so the processor does not prefetch them.
                 let (next_a, next_b) = pixels[(index + AHEAD).min(pixels.len() - 1)];
                 prefetch(next_a.wrapping_add(self.row));
                 for v in 0..V {
@@ -279,7 +278,7 @@ mod tests {
                         target: (Shared::new(&mut found), pitch),
                         accumulate,
                     };
-                    // SAFETY: the pixels have rows of this size, and the target is ours.
+                    // SAFETY: the pixels have rows of this size, and only this test uses the target.
                     unsafe { outer.compute(set, 0..size.1) };
                 }
                 for m in 0..size.0 {

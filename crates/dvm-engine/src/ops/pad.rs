@@ -11,12 +11,12 @@ use super::{
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
-/// Feature maps `[N, C, H, W]` with pixels of one value around them.
+/// Feature maps `[N, C, H, W]` with a border of constant pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pad {
-    /// How many.
+    /// The width of the border.
     pub amount: Amount,
-    /// Their value.
+    /// The value of its pixels.
     pub value: f32,
 }
 
@@ -70,7 +70,7 @@ impl Op for Pad {
         };
         let (n, c, h, w) = feature_map(x)?;
         if self.amount == Amount::ToMultiple(0) {
-            return Err("no side is a multiple of 0".into());
+            return Err("cannot pad sides to a multiple of 0".into());
         }
         let border = self.border(h, w);
         let longer = |side: usize, before: usize, after: usize| {
@@ -78,7 +78,7 @@ impl Op for Pad {
             (padded <= LONGEST_SIDE).then_some(padded)
         };
         let sides = longer(h, border.top, border.bottom).zip(longer(w, border.left, border.right));
-        let (h, w) = sides.ok_or_else(|| format!("cannot put {border:?} around {x:?}"))?;
+        let (h, w) = sides.ok_or_else(|| format!("cannot pad {x:?} by {border:?}"))?;
         Ok(vec![n, c, h, w])
     }
 
@@ -127,7 +127,7 @@ impl Op for Pad {
     }
 }
 
-/// The upper left part of feature maps `[N, C, H, W]`, as high and wide as the second input.
+/// The upper left part of feature maps `[N, C, H, W]`, with the height and width of the second input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CropLike;
 
@@ -164,7 +164,9 @@ impl Op for CropLike {
             [[n, c, h, w], [_, _, lower, narrower]] if lower <= h && narrower <= w => {
                 Ok(vec![*n, *c, *lower, *narrower])
             }
-            _ => Err(format!("cuts the first of two maps, not {inputs:?}")),
+            _ => Err(format!(
+                "expects two feature maps, the second not larger than the first, not {inputs:?}"
+            )),
         }
     }
 

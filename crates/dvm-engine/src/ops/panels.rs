@@ -1,11 +1,11 @@
-//! The product that convolutions are made of: rows of activations, wherever they lie, times
-//! weights packed into panels.
+//! The product for convolutions: rows of activations, read from where they are stored, times weights packed
+//! into panels.
 //!
-//! The idea is that of Goto and van de Geijn (ACM TOMS 34, 2008): a small tile of the result stays
-//! in registers while the depth runs by. The rows are reached through pointers, so that what a
-//! convolution sees under its windows is multiplied as stored: no panel of activations is
-//! gathered, nothing is copied. Where the depth is long, it is taken in stretches, whose sums wait in the
-//! result. Every value of the result is one sum in the order of the depth, whichever rows stand beside it.
+//! The method is that of Goto and van de Geijn (ACM TOMS 34, 2008): a small tile of the result stays in
+//! registers during the loop over the depth. The rows are read through pointers, so the pixels of a
+//! convolution's windows are multiplied as stored, without a copy. A long depth is processed in stretches;
+//! sums between stretches are stored in the result. Every value of the result is one sum in the order of the
+//! depth and does not depend on the other rows.
 
 mod tile;
 
@@ -23,19 +23,18 @@ use crate::runtime::instruction_set::vectorised;
 /// Rows of the highest tile.
 pub(super) const TILE: usize = 14;
 
-/// One of `blocks` nearly equal parts of so many rows, each but the last of whole tiles.
+/// One of `blocks` nearly equal parts of `rows` rows; each but the last consists of whole tiles.
 pub(super) fn whole_tiles(block: usize, blocks: usize, rows: usize) -> Range<usize> {
     let tiles = rows.div_ceil(TILE);
     let end = |block: usize| (block * tiles / blocks * TILE).min(rows);
     end(block)..end(block + 1)
 }
 
-/// Vectors side by side in a panel.
+/// Number of vectors in a row of a panel.
 const WIDE: usize = 2;
 
-/// One or several weight matrices `[depth, columns]` packed into panels of [`WIDE`] vectors' columns
-/// (the last one perhaps of one vector): `[panels][matrices][depth][columns of the panel]`, filled
-/// up with zeros.
+/// One or several weight matrices `[depth, columns]` packed into panels with the columns of [`WIDE`] vectors
+/// (the last one may have one vector): `[panels][matrices][depth][columns of the panel]`, padded with zeros.
 pub(super) struct Panels {
     set: InstructionSet,
     matrices: usize,
@@ -51,13 +50,13 @@ struct Panel {
     first: usize,
     /// Vectors in a row.
     vectors: usize,
-    /// Columns that are not filling.
+    /// Columns without padding.
     used: usize,
 }
 
 impl Panels {
-    /// Packs matrices. `fill(k, first, rows)` writes the weights of row `k` from column `first` on
-    /// into `rows`, `[matrices][columns of the panel]`.
+    /// Packs matrices. `fill(k, first, rows)` writes the weights of row `k` from column `first` on into
+    /// `rows`, `[matrices][columns of the panel]`.
     pub fn pack(
         set: InstructionSet,
         (matrices, depth, columns): (usize, usize, usize),
@@ -96,7 +95,7 @@ impl Panels {
                         || {
                             for (matrix, row) in rows.chunks_exact(panel.used).enumerate() {
                                 let target = &mut values[(matrix * depth + k) * width..];
-                                // Whole vectors, so that no call is needed for so few values.
+                                // Whole vectors, because a call would cost more than such a short copy.
                                 let (row, rest) = row.as_chunks::<16>();
                                 let (whole, beyond) = target.as_chunks_mut::<16>();
                                 for (target, row) in whole.iter_mut().zip(row) {
@@ -120,7 +119,7 @@ impl Panels {
         self.set
     }
 
-    /// Products that one value of the result is the sum of.
+    /// The number of products in one sum of the result.
     pub fn depth(&self) -> usize {
         self.depth
     }
@@ -153,7 +152,7 @@ impl Panels {
     }
 }
 
-/// What is done to a sum before it is stored: `activation(sum + bias + residual)`.
+/// The last operations on a sum before it is stored: `activation(sum + bias + residual)`.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Finish<'a> {
     /// One per column.
@@ -173,7 +172,7 @@ pub(super) struct Residual<'a> {
 }
 
 impl<'a> Residual<'a> {
-    /// Values that are added to those of `output`, each to its own.
+    /// Values that are added to those of `output`, position by position.
     pub fn new(values: &'a [f32], output: &[f32]) -> Self {
         assert_eq!(
             values.len(),
@@ -186,14 +185,14 @@ impl<'a> Residual<'a> {
         }
     }
 
-    /// The address of what belongs to this value of the output.
+    /// The address of the residual for this value of the output.
     #[inline(always)]
     fn address(&self, value: *const f32) -> *const f32 {
         let first = (value.addr() - self.output) / size_of::<f32>();
         self.values.as_ptr().wrapping_add(first)
     }
 
-    /// What belongs to this part of the output.
+    /// The residual for this part of the output.
     #[inline(always)]
     pub fn of(&self, part: &[f32]) -> &'a [f32] {
         let first = (part.as_ptr().addr() - self.output) / size_of::<f32>();
@@ -205,17 +204,17 @@ impl<'a> Residual<'a> {
 pub(super) struct Product<'a> {
     /// The weights.
     pub weights: &'a Panels,
-    /// Which of their matrices.
+    /// The index of the matrix.
     pub matrix: usize,
     /// The panels that are multiplied.
     pub panels: Range<usize>,
     /// Where the runs of each row start: `[rows][runs]`.
     pub sources: &'a [*const f32],
-    /// Values of one run; the runs of a row together have the depth of the weights.
+    /// The length of one run; the runs of a row together are as long as the depth.
     pub run: usize,
-    /// Where the result of each row starts: there column 0 is stored.
+    /// Where the result of each row starts (column 0).
     pub targets: &'a [*mut f32],
-    /// What is done before a sum is stored.
+    /// The last operations before a sum is stored.
     pub finish: Finish<'a>,
 }
 
@@ -223,12 +222,12 @@ impl Product<'_> {
     /// Computes and stores the product.
     ///
     /// # Safety
-    /// Every pointer of `sources` must be valid for reads of `run` values, every one of `targets`
-    /// for writes of the columns of `panels` (counted from column 0), and no other thread may access
-    /// these meanwhile.
+    /// Every pointer of `sources` must be valid for reads of `run` values, every one of `targets` for writes
+    /// of the columns of `panels` (counted from column 0), and no other thread may access these during the
+    /// call.
     ///
     /// # Panics
-    /// If numbers of rows, runs or columns do not fit together.
+    /// If the numbers of rows, runs or columns do not fit together.
     pub unsafe fn compute(&self) {
         let rows = self.targets.len();
         if rows == 0 {
@@ -287,7 +286,7 @@ impl WithSimd for Kernel<'_> {
             };
             let panels = self.product.panels.clone();
             if depth.len() * panels.len() * WIDE * S::F32_LANES <= FEW {
-                // Rows are written from end to end, one tile after the other.
+                // Each tile writes its rows from end to end before the next tile.
                 (0..tiles).for_each(|tile| panels.clone().for_each(|index| compute(tile, index)));
             } else {
                 panels.for_each(|index| (0..tiles).for_each(|tile| compute(tile, index)));
@@ -296,21 +295,21 @@ impl WithSimd for Kernel<'_> {
     }
 }
 
-/// Weights that stay in a core's cache while tile after tile passes by.
+/// The most weights that stay in a core's cache while all tiles use them.
 const FEW: usize = 1 << 15;
 
-/// Bytes from row to row of which a multiple puts the rows of a tile into so few places of a core's first
-/// cache that they drive each other out (its ways are 4 KiB each on every machine of today).
+/// Rows whose distance in bytes is a multiple of this are mapped to so few sets of a core's first-level cache
+/// that they evict each other (each way has 4 KiB on current machines).
 const CROWDED: usize = 2048;
 
-/// The number of values from one row of `values` to the next that lets many rows stay in cache together:
-/// `values`, or a cache line more.
+/// The distance between rows of `values` values that lets many rows stay in cache together: `values`, or one
+/// cache line more.
 pub(super) fn roomy(values: usize) -> usize {
     let crowded = values > 0 && (values * size_of::<f32>()).is_multiple_of(CROWDED);
     values + if crowded { 16 } else { 0 }
 }
 
-/// Copies of rows that would be crowded, [`roomy`] values apart; `None` if they lie well.
+/// Copies of rows that would be crowded, [`roomy`] values apart; `None` if no copy is needed.
 pub(super) fn with_room(rows: &[f32], values: usize) -> Option<Buffer> {
     let apart = roomy(values);
     if apart == values {
@@ -325,8 +324,8 @@ pub(super) fn with_room(rows: &[f32], values: usize) -> Option<Buffer> {
     Some(copies)
 }
 
-/// Products that are summed before the next panel's turn: as many as the rows of a task leave room for in
-/// a core's cache.
+/// Products that are summed before the next panel is used: as many as fit in a core's cache beside the rows
+/// of a task.
 const DEEP: usize = 512;
 
 /// A stretch of the depth.
@@ -334,11 +333,11 @@ const DEEP: usize = 512;
 struct Depth {
     /// Its runs.
     runs: Range<usize>,
-    /// What it takes of each of them.
+    /// The part of each run.
     within: Range<usize>,
     /// Rows of weights before it.
     first: usize,
-    /// Whether sums of what comes before it are continued, and whether they are finished here.
+    /// Whether earlier sums are continued, and whether the sums are finished here.
     continues: bool,
     finishes: bool,
 }
@@ -350,7 +349,8 @@ impl Depth {
 }
 
 impl Kernel<'_> {
-    /// The depth in stretches of about [`DEEP`] products, in order: of whole runs or of a part of one.
+    /// Splits the depth into stretches of about [`DEEP`] products, in order: of whole runs or of a part of
+    /// one.
     fn blocks(&self) -> impl Iterator<Item = Depth> + use<> {
         let (runs, run) = (self.runs, self.product.run);
         // Whole runs, if several fit; else parts of each.
@@ -375,8 +375,8 @@ impl Kernel<'_> {
         })
     }
 
-    /// The weights that will be wanted after those of this stretch of this panel: the next panel's, or
-    /// those of the next matrix.
+    /// The weights that are needed after those of this stretch of this panel: of the next panel or the next
+    /// matrix.
     fn ahead(&self, panel: usize, depth: &Depth) -> Ahead {
         let weights = self.product.weights;
         let next = panel + 1 < self.product.panels.end;
@@ -402,7 +402,7 @@ impl Kernel<'_> {
 }
 
 impl Finish<'_> {
-    /// Finishes one row's sums, of which the first belongs to column `first`.
+    /// Finishes the sums of one row; the first one is in column `first`.
     #[inline(always)]
     pub fn row<S: Simd>(&self, simd: S, first: usize, sums: &mut [f32]) {
         if self.bias.is_none() && self.residual.is_none() && self.activation.is_none() {
@@ -448,7 +448,7 @@ impl Finish<'_> {
 /// `at` must be valid for reads of a vector's values.
 #[inline(always)]
 pub(super) unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
-    // SAFETY: the caller's; a vector of f32 is any bits, and the read asks for no alignment.
+    // SAFETY: guaranteed by the caller; any bits are a valid vector of f32, and the read needs no alignment.
     unsafe { at.cast::<S::f32s>().read_unaligned() }
 }
 
@@ -458,15 +458,15 @@ pub(super) unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
 /// `at` must be valid for writes of a vector's values.
 #[inline(always)]
 pub(super) unsafe fn store<S: Simd>(at: *mut f32, vector: S::f32s) {
-    // SAFETY: the caller's; the write asks for no alignment.
+    // SAFETY: guaranteed by the caller; the write needs no alignment.
     unsafe { at.cast::<S::f32s>().write_unaligned(vector) }
 }
 
-/// Asks for what lies at an address, which may be any.
+/// Fetches the cache line of an address, which may be invalid.
 #[inline(always)]
 pub(super) fn prefetch(at: *const f32) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing that the program sees and faults on no address.
+    // SAFETY: a prefetch has no visible effect and never faults.
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
     }
@@ -474,12 +474,12 @@ pub(super) fn prefetch(at: *const f32) {
     let _ = at;
 }
 
-/// Whether [`activate`] does it; others are applied to what was stored ([`Activation::finish`]).
+/// Whether [`activate`] applies it; other activations are applied to stored values ([`Activation::finish`]).
 pub(super) fn is_in_registers(activation: Activation) -> bool {
     matches!(activation, Activation::Relu | Activation::Relu6)
 }
 
-/// Rectifies a vector; NaN stays NaN.
+/// Applies ReLU or ReLU6 to a vector; NaN stays NaN.
 #[inline(always)]
 pub(super) fn activate<S: Simd>(
     simd: S,

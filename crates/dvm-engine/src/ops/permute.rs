@@ -53,7 +53,10 @@ impl Op for Permute {
             [x] if sorted.iter().copied().eq(0..x.len()) => {
                 Ok(self.axes.iter().map(|&axis| x[axis]).collect())
             }
-            _ => Err(format!("orders axes as {:?}, not {inputs:?}", self.axes)),
+            _ => Err(format!(
+                "cannot permute the axes {:?} of {inputs:?}",
+                self.axes
+            )),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Pooling: the largest or the mean value under a window, sliding, adaptive or global.
+//! Pooling: the maximum or the mean in a window, sliding, adaptive or global.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::runtime::instruction_set::vectorised;
 /// The reduction over a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
-    /// The largest value. Padding never wins.
+    /// The maximum. Padding never wins.
     Max,
     /// The mean.
     Mean {
@@ -30,13 +30,13 @@ pub enum Reduction {
 /// The windows of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Windows {
-    /// A window that slides.
+    /// A sliding window.
     Sliding {
         /// Rows and columns of the window.
         kernel: (usize, usize),
-        /// Rows and columns from window to window.
+        /// The stride.
         stride: (usize, usize),
-        /// Pixels around the input.
+        /// The padding.
         padding: Border,
         /// Whether a last window that crosses the edge is kept.
         ceil: bool,
@@ -59,7 +59,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The largest value under a square window.
+    /// The maximum in a square window.
     pub fn max(kernel: usize, stride: usize, padding: usize, ceil: bool) -> Self {
         Self {
             reduction: Reduction::Max,
@@ -72,7 +72,7 @@ impl Pool {
         }
     }
 
-    /// The mean under a square window, padding counted as zeros.
+    /// The mean in a square window, with padding counted as zeros.
     pub fn mean(kernel: usize, stride: usize, padding: usize) -> Self {
         Self {
             reduction: Reduction::Mean {
@@ -82,7 +82,7 @@ impl Pool {
         }
     }
 
-    /// Means that bring every feature map to `side × side`.
+    /// Means that reduce every feature map to `side × side`.
     pub fn mean_to(side: usize) -> Self {
         Self {
             windows: Windows::Adaptive {
@@ -165,7 +165,7 @@ fn sliding(
     // A window that is completely in the padding would have no value.
     if before >= kernel || after >= kernel {
         return Err(format!(
-            "its padding {before}, {after} is not smaller than its window {kernel}"
+            "its padding of {before} and {after} must be less than its window of {kernel}"
         ));
     }
     let padded = length.saturating_add(before).saturating_add(after);
@@ -193,7 +193,7 @@ fn sliding(
 }
 
 impl Pool {
-    /// The windows through which one position of the output reads a map of shape `source`.
+    /// The windows in which one position of the output reads a map of shape `source`.
     fn windows_read(&self, source: &[usize], shape: &[usize]) -> Reads {
         match self.windows {
             Windows::Sliding {
@@ -281,7 +281,7 @@ impl Op for Pool {
         let (rows, columns) = self.axes(h, w).expect("checked");
         let input = call.inputs[0].data();
         let mut output = Buffer::unspecified(call.output_shape.iter().product());
-        // One row of windows is a task; if there is only one window, a part of its channels is.
+        // A task is one row of windows, or a part of the channels if there is only one window.
         let task = if columns.len() * rows.len() == 1 {
             CHANNELS
         } else {
@@ -332,7 +332,7 @@ impl Op for Pool {
                 bands.map(move |(index, gradient)| (map, index * band, gradient))
             })
             .for_each(|(map, first, gradient)| {
-                // Here and not before, so that the zeros are still in cache when the rest is added.
+                // Zeroed here, so that the values are still in cache for the sums below.
                 gradient.fill(0.0);
                 let input = match self.reduction {
                     Reduction::Max => &call.inputs[0].data()[map * h * w * c..][..h * w * c],
@@ -345,8 +345,8 @@ impl Op for Pool {
                 vectorised(
                     #[inline(always)]
                     || {
-                        // A window across the edge of the band is processed for both bands, and each
-                        // keeps its own rows.
+                        // A window across the edge of the band is processed for both bands; each band keeps
+                        // its own rows.
                         let over =
                             |row: &Span| row.inside.start < own.end && row.inside.end > own.start;
                         let all = rows.iter().zip(grad_output.chunks_exact(windows));
@@ -395,7 +395,7 @@ impl Op for Pool {
                     let full = kernel.0 * kernel.1;
                     columns.iter().all(|column| divisor(row, column) == full)
                 });
-                // Without its border a mean is always divided by the number of pixels in the window.
+                // Without the border, a mean is always divided by the number of pixels in the window.
                 if !alike {
                     return Reach::Everything;
                 }
@@ -425,7 +425,7 @@ impl Op for Pool {
 }
 
 impl Pool {
-    /// The value of one window, for the channels from `first` on, of `c`.
+    /// The value of one window, for the channels from `first` on, of `c` in total.
     #[inline(always)]
     fn window(
         &self,
@@ -459,14 +459,14 @@ impl Pool {
 /// Channels that are processed together, in registers.
 const BLOCK: usize = 16;
 
-/// Channels of one task, where a map has only one window.
+/// Channels of one task, if a map has only one window.
 const CHANNELS: usize = 4 * BLOCK;
 
 /// A map, its columns and channels, and the rows and columns of a window.
 type Window<'a> = (&'a [f32], (usize, usize), &'a Span, &'a Span);
 
 impl Pool {
-    /// The largest value, or the sum, under a window, for the `L` channels from `first` on.
+    /// The maximum, or the sum, in a window, for the `L` channels from `first` on.
     #[inline(always)]
     fn channels<const L: usize>(
         &self,
@@ -476,7 +476,7 @@ impl Pool {
     ) {
         let is_max = self.reduction == Reduction::Max;
         let mut found = [if is_max { f32::NEG_INFINITY } else { 0.0 }; L];
-        // Separate from the values, so that steps of the two do not wait for each other.
+        // Separate from the values, so that the two computations do not wait for each other.
         let mut is_lost = [0u32; L];
         for y in row.inside.clone() {
             for x in column.inside.clone() {
@@ -501,11 +501,11 @@ impl Pool {
     }
 }
 
-/// Bands of rows that a map's gradient is computed in.
+/// Number of bands of rows in which a map's gradient is computed.
 const BANDS: usize = 8;
 
-/// Adds a window's gradient, times `share`, to every pixel under it in the rows `own`, of which
-/// `gradient` holds the pixels.
+/// Adds a window's gradient, times `share`, to every pixel of the window in the rows `own`; `gradient` holds
+/// these rows.
 #[inline(always)]
 fn spread(
     grad: &[f32],
@@ -526,8 +526,7 @@ fn spread(
     }
 }
 
-/// Finds the pixel of the largest value under a window, channel by channel (the first one, where
-/// several tie).
+/// Finds the pixel of the maximum in a window, for each channel (the first one if several are equal).
 #[inline(always)]
 fn find_largest(
     input: &[f32],
@@ -551,8 +550,7 @@ fn find_largest(
     }
 }
 
-/// Adds a window's gradient to the pixels found, those of them in the rows `own`, of which `gradient`
-/// holds the pixels.
+/// Adds a window's gradient to the pixels found in the rows `own`; `gradient` holds these rows.
 #[inline(always)]
 fn to_largest(
     grad: &[f32],

@@ -6,9 +6,9 @@ use super::strided::{broadcast, summed_to};
 use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
-/// x where it is positive, slope · x elsewhere (arXiv 1502.01852). The slopes are a parameter whose sides
-/// are 1 or those of the value, from the last axis on: `[1]` for one slope, `[C, 1, 1]` for one per channel
-/// of feature maps, `[C, H, W]` for one per value of a picture.
+/// x where it is positive, slope · x elsewhere (arXiv 1502.01852). The slopes are a parameter whose sides,
+/// aligned at the last axis, are 1 or those of the value: `[1]` for one slope, `[C, 1, 1]` for one per
+/// channel of feature maps, `[C, H, W]` for one per value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PRelu;
 
@@ -40,7 +40,7 @@ impl Op for PRelu {
             ));
         };
         let fits = broadcast(x, slopes).is_ok_and(|shape| shape == *x);
-        // Slopes are the same for every picture.
+        // Slopes are the same for the whole batch.
         let for_all = slopes.len() < x.len() || slopes.first() == Some(&1);
         if fits && for_all {
             Ok(x.to_vec())

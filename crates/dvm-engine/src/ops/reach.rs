@@ -14,43 +14,43 @@ pub enum Reach {
     Pointwise,
     /// The pixels in a window that slides over the map.
     Sliding {
-        /// The window from row to row.
+        /// The window along the rows.
         rows: Axis,
-        /// The window from column to column.
+        /// The window along the columns.
         columns: Axis,
         /// The value of pixels outside of the map.
         border: f32,
-        /// The same op without padding, for an input that includes its border. It has the same
-        /// parameters, packed or not.
+        /// The same op without padding, for an input that already has its border. It has the same parameters,
+        /// packed or not.
         unpadded: Arc<dyn Op>,
     },
-    /// The pixel at the same position of a map that is continued beyond its edges.
+    /// The pixel at the same position of a map with a border of its own pixels.
     Continued {
-        /// Number of pixels around the map.
+        /// Width of the border.
         border: Border,
-        /// Which pixels of the map they repeat.
+        /// Which pixels of the map the border repeats.
         by: Continuation,
-        /// The same op without padding, for an input that includes its border.
+        /// The same op without padding, for an input that already has its border.
         unpadded: Arc<dyn Op>,
     },
     /// The whole map.
     Everything,
 }
 
-/// A window that slides along one axis: output `i` is computed from the input positions `i · stride −
-/// before .. i · stride − before + kernel`, some of which may be outside of the map.
+/// A window that slides along one axis: output `i` is computed from the input positions `i · stride − before
+/// .. i · stride − before + kernel`, some of which may be outside of the map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Axis {
-    /// Positions from the first that the window reads to the last, both counted.
+    /// Positions from the first that the window reads to the last, inclusive.
     pub kernel: usize,
-    /// Positions from window to window.
+    /// The stride.
     pub stride: usize,
     /// Positions of the first window that are before the map.
     pub before: usize,
 }
 
 impl Axis {
-    /// The windows, of `outputs` windows, that read any of these input positions.
+    /// The windows, of `outputs` in total, that read any of these input positions.
     pub fn reached(self, inputs: &Range<usize>, outputs: usize) -> Range<usize> {
         if inputs.is_empty() {
             return 0..0;
@@ -68,7 +68,7 @@ impl Axis {
         (output * self.stride) as isize - self.before as isize
     }
 
-    /// Input positions, from first to last, that this many consecutive windows read.
+    /// Number of input positions, from first to last, that this many consecutive windows read.
     pub fn span(self, outputs: usize) -> usize {
         outputs.saturating_sub(1) * self.stride + self.kernel
     }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_windows_that_read_a_pixel_are_found() {
-        // Kernel, stride, padding; changed inputs; outputs there are; outputs reached.
+        // Kernel, stride, padding; changed inputs; number of outputs; outputs reached.
         let table = [
             (axis(1, 1, 0), 3..5, 9, 3..5),
             (axis(3, 1, 1), 3..5, 9, 2..6),

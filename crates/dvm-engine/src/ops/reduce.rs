@@ -15,18 +15,18 @@ pub struct Reduce {
     pub how: How,
     /// The axes, from 0, each once.
     pub axes: Vec<usize>,
-    /// Whether the axes stay, with a side of 1.
+    /// Whether the axes remain with a side of 1.
     pub keeps: bool,
 }
 
-/// How several values become one.
+/// The function that reduces several values to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Their sum, taken in f64.
+    /// The sum, computed in f64.
     Sum,
-    /// Their mean, taken in f64.
+    /// The mean, computed in f64.
     Mean,
-    /// The largest; its gradient is shared among equals.
+    /// The maximum; its gradient is shared among equal values.
     Max,
 }
 
@@ -41,7 +41,7 @@ impl Reduce {
         self.axes.iter().map(|&axis| shape[axis]).product()
     }
 
-    /// The largest values, `kept`.
+    /// The maxima, in the shape `kept`.
     fn largest(&self, x: &Tensor, kept: &[usize]) -> Tensor {
         let mut values = vec![f32::NEG_INFINITY; kept.iter().product()];
         let steps = broadcast_steps(kept, x.shape());
@@ -100,7 +100,10 @@ impl Op for Reduce {
                 let stays = |(axis, &side)| (!self.axes.contains(&axis)).then_some(side);
                 Ok(x.iter().enumerate().filter_map(stays).collect())
             }
-            _ => Err(format!("expects the axes {:?}, not {inputs:?}", self.axes)),
+            _ => Err(format!(
+                "expects one input with the axes {:?}, not {inputs:?}",
+                self.axes
+            )),
         }
     }
 

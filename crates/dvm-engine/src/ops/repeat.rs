@@ -1,12 +1,12 @@
-//! The same values for every picture.
+//! The same values for every input of a batch.
 
 use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::strided::{spread, summed_to};
 use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
-/// Its only parameter `[1, …]`, repeated for each picture of its input `[N, …]`, of which only the shape
-/// is used: a class token.
+/// Its only parameter `[1, …]`, repeated N times: a class token. Of its input `[N, …]` only the shape is
+/// used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeat;
 
@@ -39,7 +39,7 @@ impl Op for Repeat {
         match (inputs, parameters) {
             ([[n, ..]], [[1, rest @ ..]]) => Ok([&[*n], rest].concat()),
             _ => Err(format!(
-                "repeats [1, …] for each of [N, …], not {parameters:?} for {inputs:?}"
+                "expects a parameter [1, …] and an input [N, …], not {parameters:?} and {inputs:?}"
             )),
         }
     }

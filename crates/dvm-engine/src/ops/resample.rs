@@ -1,4 +1,4 @@
-//! Feature maps of another size, made of the pixels of the input map: resizing, and borders that mirror
+//! Feature maps of another size, computed from the pixels of the input map: resizing, and borders that mirror
 //! or repeat pixels.
 
 use std::ops::Range;
@@ -15,7 +15,7 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
 /// Feature maps `[N, C, H, W]` to `[N, C, H', W']`: every pixel is a weighted sum of pixels of the same
-/// channel, and its weights are those of its row times those of its column.
+/// channel. A weight is the product of one for the row and one for the column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Resample {
     /// A border of the map's own pixels.
@@ -27,53 +27,53 @@ pub enum Resample {
     },
     /// Another number of rows and columns, as ONNX's `Resize` defines it.
     Scaled {
-        /// From rows to rows.
+        /// The change of the number of rows.
         rows: Sampling,
-        /// From columns to columns.
+        /// The change of the number of columns.
         columns: Sampling,
         /// The interpolation.
         interpolation: Interpolation,
         /// The position of a pixel in the input map.
         coordinates: Coordinates,
     },
-    /// The mirrored map.
+    /// A mirrored map.
     Flipped {
-        /// Whether the first row becomes the last.
+        /// Whether the order of rows is reversed.
         rows: bool,
-        /// Whether the first column becomes the last.
+        /// Whether the order of columns is reversed.
         columns: bool,
     },
 }
 
-/// The pixels beyond the edge of a map, as PyTorch's `pad` names them.
+/// The source of pixels beyond the edge of a map, named as in PyTorch's `pad`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Continuation {
-    /// The pixels within from the edge on, backwards, without the edge itself (`reflect`).
+    /// The pixels inside the edge in reverse order, without the edge itself (`reflect`).
     Mirrored,
     /// The pixel at the edge (`replicate`; ONNX's `edge`).
     Repeated,
 }
 
-/// The number of output pixels along an axis.
+/// The new size along an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// That number.
+    /// The number of output pixels.
     pub output: usize,
-    /// A factor; not always the quotient of the sides, which are whole numbers.
+    /// The factor; not always the quotient of the sides, which are integers.
     pub factor: f32,
 }
 
 /// The interpolation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Interpolation {
-    /// The nearest one.
+    /// The nearest pixel.
     Nearest(Rounding),
-    /// The two nearest along each axis.
+    /// The two nearest pixels along each axis.
     Linear,
-    /// The four nearest along each axis, with Keys' kernel of this parameter (−0.75 in PyTorch).
+    /// The four nearest pixels along each axis, with Keys' kernel of this parameter (−0.75 in PyTorch).
     Cubic(f32),
-    /// All pixels in a kernel, which is widened when the map is reduced, so that every pixel counts (as
-    /// in Pillow).
+    /// All pixels in a kernel, which is widened when the map is reduced, so that every pixel counts (as in
+    /// Pillow).
     Antialiased {
         /// The kernel.
         kernel: Kernel,
@@ -118,7 +118,7 @@ impl Kernel {
         }
     }
 
-    /// The pixels of a row of `side` that the place is made of, `factor` pixels for each before.
+    /// The input pixels and their weights for a position on an axis of `side` pixels; `factor` is the scale.
     fn taps(self, beyond: Beyond, place: f32, side: usize, factor: f32) -> Vec<(usize, f32)> {
         let narrow = factor.min(1.0);
         let reach = self.radius() / narrow;
@@ -159,13 +159,13 @@ impl Kernel {
 /// The choice between two neighbouring pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounding {
-    /// Always the one before.
+    /// Always the pixel before.
     Floor,
-    /// Always the one after.
+    /// Always the pixel after.
     Ceil,
-    /// The nearer one; the one before if both are equally near.
+    /// The nearer pixel; the one before if both are equally near.
     PreferFloor,
-    /// The nearer one; the one after if both are equally near.
+    /// The nearer pixel; the one after if both are equally near.
     PreferCeil,
 }
 
@@ -185,11 +185,11 @@ pub enum Coordinates {
 /// The smallest factor.
 const LEAST_FACTOR: f32 = 1.0 / LONGEST_SIDE as f32;
 
-/// For every output pixel along an axis, the input pixels that it is made of, with their weights.
+/// For every output pixel along an axis, its input pixels and their weights.
 type Taps = Vec<Vec<(usize, f32)>>;
 
 impl Continuation {
-    /// The pixel, of `side` along an axis, at this position, which may be beyond the edge.
+    /// The map pixel, of `side` along an axis, that is shown at this position, which may be beyond the edge.
     pub(crate) fn pixel(self, at: isize, side: usize) -> usize {
         let last = side as isize - 1;
         let within = match self {
@@ -201,8 +201,8 @@ impl Continuation {
         within as usize
     }
 
-    /// The smallest range of positions, counted from the start of the border, that contains all copies
-    /// of these pixels: of `side` along an axis with `before` and `after` around them.
+    /// The smallest range of positions that contains all copies of these pixels, on an axis of `side` pixels
+    /// with a border of `before` and `after` pixels. Positions are counted from the start of the border.
     pub(crate) fn reached(
         self,
         pixels: &Range<usize>,
@@ -212,8 +212,8 @@ impl Continuation {
         if pixels.is_empty() {
             return 0..0;
         }
-        // The largest distance beyond an edge of a copy of these pixels; the first and the last pixel
-        // have this distance from that edge.
+        // The largest distance from an edge at which the border has a copy of these pixels; `first` and
+        // `last` are their distances from that edge.
         let beyond = |first: usize, last: usize, most: usize| match self {
             Self::Repeated if first == 0 => most,
             Self::Mirrored if first <= most => last.min(most),
@@ -231,14 +231,14 @@ impl Continuation {
         start..end
     }
 
-    /// The pixels along an axis of `side` pixels with `before` and `after` around it.
+    /// The taps of an axis of `side` pixels with a border of `before` and `after` pixels.
     fn taps(self, side: usize, before: usize, after: usize) -> Taps {
         let all = 0..before + side + after;
         all.map(|at| vec![(self.pixel(at as isize - before as isize, side), 1.0)])
             .collect()
     }
 
-    /// The longest border around `side` pixels.
+    /// The widest border that `side` pixels can have.
     fn longest(self, side: usize) -> usize {
         match self {
             Self::Mirrored => side - 1,
@@ -262,7 +262,7 @@ impl Coordinates {
 }
 
 impl Interpolation {
-    /// The pixels of a row of `side` that the place is made of, `factor` pixels for each before.
+    /// The input pixels and their weights for a position on an axis of `side` pixels; `factor` is the scale.
     fn taps(self, place: f32, side: usize, factor: f32) -> Vec<(usize, f32)> {
         let last = side - 1;
         let within = |at: f32| (at.max(0.0) as usize).min(last);
@@ -370,7 +370,7 @@ impl Op for Resample {
                 let rows = longer(h, border.top, border.bottom);
                 rows.zip(longer(w, border.left, border.right))
                     .ok_or_else(|| {
-                        format!("cannot continue {x:?} by {border:?} ({by:?})").to_lowercase()
+                        format!("cannot extend {x:?} by {border:?} ({by:?})").to_lowercase()
                     })?
             }
             Self::Scaled { rows, columns, .. } => {
@@ -380,7 +380,7 @@ impl Op for Resample {
                     let is_factor = scale.factor.is_normal() && scale.factor > LEAST_FACTOR;
                     if !is_size || !is_factor {
                         return Err(format!(
-                            "cannot make {} pixels, {} for each, of {x:?}",
+                            "cannot resize to {} pixels by a factor of {}: the input is {x:?}",
                             scale.output, scale.factor
                         ));
                     }
@@ -428,7 +428,7 @@ impl Op for Resample {
     }
 }
 
-/// For every input pixel, the output pixels that are made of it.
+/// For every input pixel, the output pixels that read it.
 fn turned(taps: &Taps, side: usize) -> Taps {
     let mut turned = vec![Vec::new(); side];
     for (made, taps) in taps.iter().enumerate() {

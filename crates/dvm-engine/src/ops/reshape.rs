@@ -4,11 +4,11 @@ use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
-/// The values in row-major order with other sides, as PyTorch's `reshape`. One side may be left open, so
+/// The values in row-major order in another shape, as PyTorch's `reshape`. One side may be unspecified, so
 /// that any batch size fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reshape {
-    /// The sides; at most one is open.
+    /// The sides; at most one is `None`.
     pub sides: Vec<Option<usize>>,
 }
 
@@ -54,7 +54,7 @@ impl Op for Reshape {
             let sides = self.sides.iter();
             let sides = sides.map(|s| s.map_or("?".to_owned(), |s| s.to_string()));
             let sides: Vec<String> = sides.collect();
-            return Err(format!("cannot make [{}] of {x:?}", sides.join(", ")));
+            return Err(format!("cannot reshape {x:?} to [{}]", sides.join(", ")));
         }
         let rest = values / known.max(1);
         Ok(self.sides.iter().map(|side| side.unwrap_or(rest)).collect())
@@ -78,7 +78,7 @@ impl Op for Reshape {
     }
 }
 
-/// The same values in row-major order; only those of rank 4 are stored in another order and must move.
+/// The same values in row-major order; only those of rank 4 are stored in another order and must be moved.
 pub(super) fn reshaped(x: &Tensor, shape: &[usize]) -> Tensor {
     match (x.shape().len(), shape.len()) {
         (4, 4) if x.shape() == shape => x.clone(),

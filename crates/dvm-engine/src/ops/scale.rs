@@ -63,7 +63,7 @@ impl Op for Scale {
                 Ok(vec![*n, *c, *h, *w])
             }
             _ => Err(format!(
-                "scales [N, C, H, W] by [C, 1, 1], not {inputs:?} by {parameters:?}"
+                "expects [N, C, H, W] and factors [C, 1, 1], not {inputs:?} and {parameters:?}"
             )),
         }
     }

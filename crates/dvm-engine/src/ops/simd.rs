@@ -1,37 +1,37 @@
-//! What kernels with vector instructions share.
+//! Shared parts of kernels with vector instructions.
 
 use std::any::TypeId;
 
 use pulp::{Scalar256b, Simd};
 
-/// `a · b + c`, in one rounding where the instructions have it.
+/// `a · b + c`, rounded once if the instruction set has a fused multiply-add.
 #[inline(always)]
 pub(super) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
     if TypeId::of::<S>() == TypeId::of::<Scalar256b>() {
-        // In one rounding it would be a call of a function for every value.
+        // A fused multiply-add would be a function call for every value.
         simd.add_f32s(simd.mul_f32s(a, b), c)
     } else {
         simd.mul_add_e_f32s(a, b, c)
     }
 }
 
-/// A place that several threads write to, each its own part.
+/// A buffer that several threads write to, each to a separate part.
 #[derive(Clone, Copy)]
 pub(super) struct Shared(*mut f32);
 
-// SAFETY: a `Shared` is only an address. Whoever writes through it must see to it that no two
-// threads touch the same value; each use says why that is so.
+// SAFETY: a `Shared` is only an address. Code that writes through it must ensure that no two threads access
+// the same value; each use states why that holds.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    /// The place of these values, which must not be read or written otherwise while it is used.
+    /// The buffer of these values, which must not be accessed otherwise while it is used.
     pub fn new(values: &mut [f32]) -> Self {
         Self(values.as_mut_ptr())
     }
 
-    /// The place of the values from `index` on.
+    /// The part from `index` on.
     pub fn from(self, index: usize) -> Self {
         Self(self.at(index))
     }

@@ -6,14 +6,14 @@ use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, 
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
-/// The positions `start`, `start + step`, … of one axis, `count` of them or all that there are.
+/// The positions `start`, `start + step`, … of one axis: `count` of them, or all to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// Which axis, from 0.
+    /// The axis, from 0.
     pub axis: usize,
     /// The first position.
     pub start: usize,
-    /// From one position to the next, from 1.
+    /// The distance between positions, at least 1.
     pub step: usize,
     /// Number of positions; `None` for all to the end.
     pub count: Option<usize>,
@@ -107,7 +107,14 @@ impl Op for Slice {
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
-        let refuse = || format!("expects {self:?} of one input, not of {inputs:?}");
+        let refuse = || {
+            let Self {
+                axis, start, step, ..
+            } = self;
+            format!(
+                "cannot slice axis {axis} of {inputs:?} from position {start} in steps of {step}"
+            )
+        };
         let [x] = inputs else { return Err(refuse()) };
         let side = *x.get(self.axis).ok_or_else(refuse)?;
         let there = side.saturating_sub(self.start).div_ceil(self.step.max(1));

@@ -17,8 +17,8 @@ pub struct Softmax {
     pub axis: usize,
 }
 
-/// The probabilities of one row of logits: the largest is subtracted first, so nothing overflows,
-/// and the sum is taken in f64.
+/// The probabilities of one row of logits. The maximum is subtracted first, so that nothing overflows; the
+/// sum is computed in f64.
 pub fn probabilities(logits: &[f32]) -> Vec<f32> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exponentials: Vec<f64> = logits
@@ -54,7 +54,7 @@ impl Op for Softmax {
         match inputs {
             [x] if x.get(self.axis).is_some_and(|&side| side > 0) => Ok(x.to_vec()),
             _ => Err(format!(
-                "expects axis {} of one input, not {inputs:?}",
+                "expects one input with an axis {}, not {inputs:?}",
                 self.axis
             )),
         }
@@ -116,7 +116,7 @@ impl Softmax {
         rows.collect()
     }
 
-    /// The backward pass.
+    /// The inverse of [`Softmax::rows`].
     fn tensor_of(&self, shape: &[usize], rows: Vec<f32>) -> Tensor {
         let (side, inner) = self.sides(shape);
         if inner == 1 {
@@ -134,7 +134,7 @@ impl Softmax {
         Tensor::from_nchw(shape, &values)
     }
 
-    /// Values along the axis, and values within it.
+    /// Number of values along the axis, and number of values in one step of it.
     fn sides(&self, shape: &[usize]) -> (usize, usize) {
         (shape[self.axis], shape[self.axis + 1..].iter().product())
     }

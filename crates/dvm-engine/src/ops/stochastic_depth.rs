@@ -49,7 +49,7 @@ impl Op for StochasticDepth {
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         if !(0.0..1.0).contains(&self.p) {
             let p = self.p;
-            return Err(format!("its probability is {p}, which is not in [0, 1)"));
+            return Err(format!("its probability must be in [0, 1), but is {p}"));
         }
         match inputs {
             [x] if !x.is_empty() => Ok(x.to_vec()),

@@ -14,7 +14,7 @@ fn stored_axes(rank: usize) -> Vec<usize> {
     }
 }
 
-/// The distance in memory of neighbours along each axis.
+/// The distance in memory between neighbours along each axis.
 pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![0; shape.len()];
     let mut step = 1;
@@ -25,8 +25,8 @@ pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// The steps of a tensor of shape `from` in a broadcast to `to`: axes are aligned at the last, and a
-/// side of 1 is repeated.
+/// The steps of a tensor of shape `from` in a broadcast to `to`: axes are aligned at the last one, and a side
+/// of 1 is repeated.
 pub(super) fn broadcast_steps(from: &[usize], to: &[usize]) -> Vec<usize> {
     let missing = to.len() - from.len();
     let own = strides(from);
@@ -54,13 +54,13 @@ pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> 
             (1, b) => Ok(b),
             (a, 1) => Ok(a),
             _ => Err(format!(
-                "expects shapes that go together, not {a:?} and {b:?}"
+                "expects shapes that can be broadcast, not {a:?} and {b:?}"
             )),
         })
         .collect()
 }
 
-/// A path through a tensor's stored values, row by row of a result: an index of the result is read at
+/// The positions in a tensor's stored values that the rows of a result read: index `i` of the result reads
 /// `base + Σ index · step`.
 pub(super) struct Path<'a> {
     shape: &'a [usize],
@@ -68,7 +68,7 @@ pub(super) struct Path<'a> {
 }
 
 impl<'a> Path<'a> {
-    /// Through a result of this shape.
+    /// For a result of this shape.
     pub fn new(shape: &'a [usize]) -> Self {
         Self {
             shape,
@@ -81,7 +81,7 @@ impl<'a> Path<'a> {
         self.order.last().map_or(1, |&axis| self.shape[axis])
     }
 
-    /// The step from value to value of a row.
+    /// The step between values of a row.
     pub fn row_step(&self, steps: &[usize]) -> usize {
         self.order.last().map_or(0, |&axis| steps[axis])
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::Tensor;
 
-/// Feature maps `[N, C, H, W]` as `[N, H · W, C]`, row by row: each pixel a token.
+/// Feature maps `[N, C, H, W]` as `[N, H · W, C]`, row by row: each pixel becomes a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tokens;
 
@@ -51,7 +51,7 @@ impl Op for Tokens {
     }
 
     fn forward(&self, call: &ForwardCall) -> ForwardResult {
-        // Maps are stored like this already.
+        // Feature maps are already stored in this order.
         call.inputs[0].clone().under(call.output_shape).into()
     }
 

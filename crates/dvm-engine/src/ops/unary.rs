@@ -7,7 +7,7 @@ use super::{
 };
 use crate::Tensor;
 
-/// A function applied to every value alone.
+/// A function of single values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Unary {
     /// −x
@@ -26,9 +26,9 @@ pub enum Unary {
     Erf,
     /// min(max(x, low), high)
     Clip {
-        /// The least value.
+        /// The lower bound.
         low: f32,
-        /// The greatest value.
+        /// The upper bound.
         high: f32,
     },
 }

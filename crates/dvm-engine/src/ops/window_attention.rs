@@ -12,12 +12,11 @@ use super::{
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
-/// Attention among the pixels of each window of a feature map (Swin, arXiv 2103.14030): queries, keys
-/// and values, concatenated in the channels, `[N, 3 · C, H, W]`, become `[N, C, H, W]`. Both sides are
-/// multiples of the window. The parameter `[(2 · window − 1)², heads]` is added to the scores by the
-/// offset of two pixels. Windows begin `shift` pixels further down and to the right; those at the end
-/// also take the pixels before the first window, but pixels that are no neighbours do not attend to each
-/// other.
+/// Attention among the pixels of each window of a feature map (Swin, arXiv 2103.14030): queries, keys and
+/// values, concatenated along the channels, `[N, 3 · C, H, W]`, become `[N, C, H, W]`. Both sides are
+/// multiples of the window. The parameter `[(2 · window − 1)², heads]` is added to the scores by the offset
+/// of two pixels. Windows are shifted down and to the right by `shift` pixels; the last windows wrap around
+/// to the pixels before the first one, but pixels that are not neighbours do not attend to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowAttention {
     /// Number of heads; divides C.
@@ -36,7 +35,7 @@ const LARGEST: usize = 64;
 pub struct Window {
     /// Its pixels, row by row of the window: each is `row · W + column` of the map.
     pub pixels: Vec<usize>,
-    /// For each pixel its region; pixels of different regions do not attend to each other.
+    /// The region of each pixel; pixels of different regions do not attend to each other.
     pub regions: Vec<usize>,
     /// Whether there are several regions.
     is_mixed: bool,
@@ -50,8 +49,8 @@ impl WindowAttention {
     pub fn windows(&self, h: usize, w: usize) -> Vec<Window> {
         let m = self.window;
         let shift = |length: usize| if length <= m { 0 } else { self.shift };
-        // Where a position of the shifted map lies in the map, and which of three stretches it is in:
-        // before the last window, in its first part, or wrapped around.
+        // The position in the map of a position of the shifted map, and its region: before the last window,
+        // in its first part, or wrapped around.
         let place = |at: usize, length: usize| {
             let shift = shift(length);
             let region = if shift == 0 || at < length - m {
@@ -85,8 +84,8 @@ impl WindowAttention {
         windows
     }
 
-    /// The row of the table for two pixels of a window, the one that looks and the one that is read:
-    /// their positions in [`Window::pixels`].
+    /// The row of the table for two pixels of a window, the query and the key, given by their positions in
+    /// [`Window::pixels`].
     pub fn table_row(&self, from: usize, to: usize) -> usize {
         let m = self.window;
         let down = from / m + m - 1 - to / m;
@@ -94,7 +93,7 @@ impl WindowAttention {
         down * (2 * m - 1) + right
     }
 
-    /// What is added to the scores of each head, `[heads, pixels, pixels]` for pixels of a window.
+    /// The bias of each head's scores, `[heads, pixels, pixels]` for pixels of a window.
     fn bias(&self, table: &Tensor) -> Vec<f32> {
         let pixels = self.window * self.window;
         let mut bias = Vec::with_capacity(self.heads * pixels * pixels);
@@ -120,8 +119,7 @@ impl Window {
         rows
     }
 
-    /// Adds to the scores of the pixel `from` what its head's bias says, and holds it back from
-    /// looking at pixels that are no neighbours.
+    /// Adds the head's bias to the scores of the query pixel `from`, and masks pixels of other regions.
     #[inline(always)]
     fn change(&self, bias: &[f32], from: usize, scores: &mut [f32]) {
         let own = &bias[from * scores.len()..];
@@ -217,8 +215,8 @@ impl Op for WindowAttention {
                     let pixels = window.pixels[queries].iter();
                     for (pixel, values) in pixels.zip(attended.chunks_exact(width)) {
                         let first = (picture * h * w + pixel) * channels + index * width;
-                        // SAFETY: a pixel lies in one window, so this head's channels of it are this
-                        // task's alone; they lie inside.
+                        // SAFETY: a pixel is in one window, so only this task writes this head's channels of
+                        // it; they are inside the buffer.
                         unsafe { std::slice::from_raw_parts_mut(target.at(first), width) }
                             .copy_from_slice(values);
                     }
@@ -277,8 +275,8 @@ impl Op for WindowAttention {
                         for (pixel, values) in pixels.zip(values.chunks_exact(width)) {
                             let pixel = (picture * h * w + pixel) * 3 * channels;
                             let first = pixel + which * channels + index * width;
-                            // SAFETY: a pixel lies in one window, so these channels of it are this
-                            // task's alone; they lie inside.
+                            // SAFETY: a pixel is in one window, so only this task writes these channels of
+                            // it; they are inside the buffer.
                             unsafe { std::slice::from_raw_parts_mut(target.at(first), width) }
                                 .copy_from_slice(values);
                         }

@@ -1,4 +1,4 @@
-//! Activation functions by a kernel's own vector instructions.
+//! Activation functions in a kernel's vector instructions.
 
 use pulp::{Simd, WithSimd};
 
@@ -7,8 +7,8 @@ use super::super::panels::{activate, load, store};
 use super::Activation;
 
 impl Activation {
-    /// The same by a kernel's own instructions, applied to values that it has just stored. A value has
-    /// the same bits at any position.
+    /// The function in a kernel's vector instructions, applied to values that the kernel has just stored. The
+    /// result is bit-identical at any position.
     #[inline(always)]
     pub(in crate::ops) fn finish<S: Simd>(self, simd: S, values: &mut [f32]) {
         match self {
@@ -60,11 +60,12 @@ impl Activation {
         }
     }
 
-    /// [`Activation::finish`] of rows of `used` values each. It is called, not inlined: kernels of all
-    /// heights share it.
+    /// [`Activation::finish`] for rows of `used` values each. It is called, not inlined, so that kernels of
+    /// all heights share it.
     ///
     /// # Safety
-    /// Every address must be valid for reads and writes of `used` values, which no other thread touches.
+    /// Every address must be valid for reads and writes of `used` values, and no other thread may access
+    /// them.
     #[inline(never)]
     pub(in crate::ops) unsafe fn finish_rows<S: Simd>(
         self,
@@ -89,7 +90,7 @@ impl Activation {
     }
 }
 
-/// An activation of values, into others.
+/// An activation of values, written to another slice.
 pub(super) struct Values<'a> {
     pub activation: Activation,
     pub input: &'a [f32],
@@ -101,7 +102,7 @@ impl WithSimd for Values<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // A few at a time, so that copied values are in cache when they are changed.
+        // In small parts, so that copied values are still in cache when they are changed.
         const CLOSE: usize = 1024;
         let chunks = self.input.chunks(CLOSE);
         for (output, input) in self.output.chunks_mut(CLOSE).zip(chunks) {

@@ -1,8 +1,8 @@
-//! Passes over feature maps as stored, pixel by pixel, with a number per channel.
+//! Passes over feature maps as stored, pixel by pixel, with one number per channel.
 //!
-//! Numbers per channel are repeated over a stretch of several pixels, so that loops are long enough for
-//! vectors, even with few channels. Sums are taken over blocks whose size depends only on the channels,
-//! a few dozen values in f32 at a time, and added in order in f64.
+//! The numbers are repeated over a stretch of several pixels, so that loops are long enough for vectors even
+//! with few channels. Sums are taken over blocks whose size depends only on the channels: a few dozen values
+//! in f32 at a time, added in order in f64.
 
 use rayon::prelude::*;
 
@@ -11,13 +11,13 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::vectorised;
 
-/// Values of one block: they fit in a core's first-level cache while they are read twice.
+/// Values of one block: it stays in a core's first-level cache while it is read twice.
 const BLOCK: usize = 1 << 13;
 
 /// Values of one task: a few blocks.
 const TASK: usize = 1 << 15;
 
-/// Pixels side by side that a loop takes at a time.
+/// Pixels that a loop processes at a time.
 fn pixels_per_stretch(channels: usize) -> usize {
     (512 / channels).max(1)
 }
@@ -37,7 +37,7 @@ pub(super) struct Moments {
     pub variance: Vec<f64>,
 }
 
-/// Of one block: sum, shift, and sum of squared distances from the shift.
+/// The sums of one block: the sum, a shift, and the sum of squared distances from the shift.
 struct BlockMoments {
     count: usize,
     sums: Vec<f64>,
@@ -45,7 +45,7 @@ struct BlockMoments {
     squares: Vec<f64>,
 }
 
-/// The sums of a stretch, by channel.
+/// The sums of a stretch, added by channel.
 fn folded(sums: &[f32], channels: usize) -> Vec<f64> {
     let mut folded = vec![0.0; channels];
     for sums in sums.chunks_exact(channels) {
@@ -61,8 +61,8 @@ fn block_of(channels: usize) -> usize {
     BLOCK.div_ceil(channels * pixels_per_stretch(channels)) * pixels_per_stretch(channels)
 }
 
-/// Mean and variance per channel. Each block's squares are summed around about the block's own mean,
-/// so that nothing is lost where the mean is large.
+/// Mean and variance per channel. Each block's squares are summed around approximately the block's mean, so
+/// that no precision is lost where the mean is large.
 pub(super) fn moments(x: &Tensor) -> Moments {
     let channels = x.shape()[1];
     let count = (x.len() / channels) as f64;
@@ -162,7 +162,7 @@ pub(super) fn apply(
             vectorised(
                 #[inline(always)]
                 || {
-                    // Short loops one after the other, each on what is still in cache.
+                    // Short loops in sequence, each on values that are still in cache.
                     for (index, output) in output.chunks_mut(stretch).enumerate() {
                         let part = index * stretch..index * stretch + output.len();
                         let affine = factors.iter().zip(&shifts);
@@ -192,10 +192,10 @@ fn task_of(channels: usize) -> usize {
     TASK.div_ceil(stretch) * stretch
 }
 
-/// The output of an activation, strictly inside whose bounds a gradient passes.
+/// The output of an activation whose gradient passes only strictly inside its bounds.
 pub(super) type Clamped<'a> = Option<(Activation, &'a Tensor)>;
 
-/// The open interval of outputs that let a gradient through.
+/// The open interval of outputs whose gradient passes.
 fn bounds(activation: Activation) -> (f32, f32) {
     match activation {
         Activation::Relu6 => (0.0, 6.0),
@@ -203,7 +203,7 @@ fn bounds(activation: Activation) -> (f32, f32) {
     }
 }
 
-/// Passes values whose outputs are inside the bounds, and zeroes the rest.
+/// Keeps gradients whose outputs are inside the bounds, and zeroes the rest.
 #[inline(always)]
 fn let_through(gradient: &mut [f32], output: &[f32], (low, high): (f32, f32)) {
     for (g, &y) in gradient.iter_mut().zip(output) {
@@ -271,22 +271,23 @@ pub(super) fn sums_back(
     total
 }
 
-/// The gradient of the input from that of the output: `g · factor`, and for the batch's own statistics
-/// `+ x · slope + shift`.
+/// The gradient of the input, given that of the output: `g · factor`, and for batch statistics `+ x · slope +
+/// shift`.
 pub(super) struct Slopes<'a> {
     pub factors: Vec<f32>,
     pub through_statistics: Option<(&'a Tensor, Affine)>,
 }
 
-/// The gradients of the input and, if needed, of the residual, which is the gradient that passes the
-/// activation.
+/// The gradients of the input and, if needed, of the residual. The latter is the gradient with respect to the
+/// activation's input.
 pub(super) fn apply_back(
     mut gradient: Tensor,
     clamped: Clamped,
     slopes: &Slopes,
     wants_residual: bool,
 ) -> (Tensor, Option<Tensor>) {
-    // The gradient of the output becomes that of the residual, if it is needed, else that of the input.
+    // The buffer of the output's gradient is reused for the residual's, if that is needed, else for the
+    // input's.
     let mut apart = wants_residual.then(|| Buffer::unspecified(gradient.len()));
     let task = task_of(slopes.factors.len());
     let back = Back {

@@ -9,7 +9,7 @@ use super::{Linear, computed};
 use crate::Tensor;
 
 /// [`Linear`] that also adds a residual (a second input of the output's shape) and applies an activation:
-/// `activation(x · Wᵀ + b + residual)`. Fusion makes it; it can only be walked forward.
+/// `activation(x · Wᵀ + b + residual)`. Fusion makes it; it has no backward pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FusedLinear {
     /// Whether a second input is added before the activation.
@@ -47,7 +47,10 @@ impl Op for FusedLinear {
         check_inputs(inputs, self.residual)?;
         let output = Linear.output_shape(&inputs[..1], parameters)?;
         if self.residual && inputs[1] != output {
-            return Err(format!("adds {:?} to its output {output:?}", inputs[1]));
+            return Err(format!(
+                "cannot add {:?} to its output {output:?}",
+                inputs[1]
+            ));
         }
         Ok(output)
     }
@@ -65,7 +68,7 @@ impl Op for FusedLinear {
     }
 
     fn backward(&self, _: &BackwardCall, _: Tensor) -> Result<Gradients, String> {
-        Err("was fused for inference; walk the graph backwards as it was before fusion".into())
+        Err("is fused for inference and has no backward pass; use the graph before fusion".into())
     }
 
     fn reach(&self, input: usize, inputs: &[&[usize]], parameters: &[&[usize]]) -> Reach {

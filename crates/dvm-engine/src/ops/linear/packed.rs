@@ -19,7 +19,7 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Empty; all forms are made for these instructions.
+    /// No packed forms yet; they are made for these instructions.
     pub fn new(set: InstructionSet) -> Self {
         Self {
             set,
@@ -39,7 +39,7 @@ impl Packed {
         })
     }
 
-    /// `[O, I]`, as they are.
+    /// `[O, I]`, as stored.
     pub fn backward(&self, weight: &Tensor) -> &Panels {
         get_or_make(&self.backward, || {
             let (o, i) = (weight.shape()[0], weight.shape()[1]);
@@ -53,11 +53,11 @@ impl Packed {
 /// Rows that one task multiplies with its panels.
 const PACKED_ROWS: usize = TILE * 8;
 
-/// Tasks that even few rows are split into.
+/// The number of tasks that a small number of rows is split into.
 const TASKS: usize = 8;
 
-/// `rows · weights` with packed weights, and its finish. Every value is one sum in the order of the
-/// depth, for any number of rows.
+/// `rows · weights` with packed weights and a finish. Every value is one sum in the order of the depth, for
+/// any number of rows.
 pub(super) fn product(rows: &[f32], weights: &Panels, finish: Finish, output: &mut [f32]) {
     let (depth, columns) = (weights.depth(), weights.columns());
     let count = rows.len() / depth;
@@ -88,8 +88,8 @@ pub(super) fn product(rows: &[f32], weights: &Panels, finish: Finish, output: &m
             targets: &targets,
             finish,
         };
-        // SAFETY: every source is a whole row of the depth, every target one of all columns; the columns
-        // of these panels of these rows are written by this task only.
+        // SAFETY: every source is a row as long as the depth, every target a row of all columns; only this
+        // task writes the columns of these panels of these rows.
         unsafe { product.compute() };
     });
 }

@@ -4,7 +4,7 @@ use crate::seeded;
 /// Largest difference from the sum in f64, relative to the largest value. Measured: 6e-7.
 const TOLERANCE: f64 = 2e-6;
 
-/// Inputs of a layer: less than a vector, whole vectors and a rest, up to three stretches.
+/// Inputs of a layer: fewer than a vector, whole vectors and a remainder, up to three stretches.
 const INPUTS: [usize; 8] = [1, 7, 16, 33, 100, 1024, 4097, 9000];
 
 struct Layer {
@@ -26,7 +26,7 @@ impl Layer {
         }
     }
 
-    /// The output of rows from `first` on.
+    /// The output for the rows from `first` on.
     fn output(&self, set: InstructionSet, first: usize, count: usize) -> Vec<f32> {
         let (_, o, i) = self.size;
         let mut output = vec![f32::NAN; count * o];
@@ -102,7 +102,7 @@ fn the_same_bits_come_from_one_and_two_threads() {
 
 #[test]
 fn packed_weights_give_the_sum_of_products_for_many_rows() {
-    // Deep ones are summed in stretches; rows of 512 and of 1024 values would be crowded.
+    // Deep products are summed in stretches; rows of 512 and of 1024 values would be crowded.
     let sizes = [
         (1, 1, 1),
         (5, 7, 16),

@@ -1,11 +1,11 @@
 use super::*;
 use crate::seeded;
 
-/// Largest difference from the sum in f64 of 40 products, relative to the largest value. Measured: 4e-7. Of
+/// Largest difference from the sum in f64 of 40 products, relative to the largest value. Measured: 4e-7. For
 /// more products it may grow as a random walk does.
 const TOLERANCE: f64 = 1e-6;
 
-/// A product with one activation row per row of the result, and everything around it drawn.
+/// A product with one activation row per row of the result; everything else is random.
 struct Case {
     rows: usize,
     columns: usize,
@@ -16,10 +16,10 @@ struct Case {
     activation: Option<Activation>,
 }
 
-/// Values between two runs and between two rows of the result: nothing may read or write there.
+/// Values between two runs and between two rows of the result: they must not be read or written.
 const GAP: usize = 3;
 
-/// Which of the three packed matrices is meant.
+/// The index of the matrix among the three packed ones.
 const MATRIX: usize = 1;
 
 impl Case {
@@ -69,7 +69,7 @@ impl Case {
         })
     }
 
-    /// The activations' runs in backward order, NaN between them; where each lies.
+    /// The activations' runs in reverse order with NaN between them, and the position of each.
     fn activations(&self) -> (Vec<f32>, Vec<usize>) {
         let count = self.rows * self.runs;
         let mut values = self.values("activations", count * (self.run + GAP));
@@ -139,7 +139,7 @@ impl Case {
 }
 
 impl Case {
-    /// Asserts that the product is right, and nothing beside it written.
+    /// Asserts that the product is correct and nothing else is written.
     fn check(&self, set: InstructionSet) {
         let (rows, columns) = (self.rows, self.columns);
         let weights = self.pack(set);
@@ -171,8 +171,8 @@ impl Case {
     }
 }
 
-/// Every number of rows and columns, so tiles of all heights with panels of one and two vectors,
-/// whole and partial; each in two calls, of the panels before and from one in the middle on.
+/// Every number of rows and columns, so that tiles of all heights and panels of one and two vectors, whole
+/// and partial, are tested; each in two calls, for the first panels and for the others.
 #[test]
 fn a_product_of_any_size_is_the_finished_sum_and_touches_nothing_else() {
     for set in InstructionSet::available() {
@@ -184,7 +184,7 @@ fn a_product_of_any_size_is_the_finished_sum_and_touches_nothing_else() {
     }
 }
 
-/// So long that the depth is taken in stretches: of several runs, and of parts of one.
+/// A depth that is processed in stretches: of several runs, and of parts of one.
 #[test]
 fn a_deep_product_is_the_finished_sum() {
     for set in InstructionSet::available() {
@@ -237,7 +237,7 @@ fn a_row_has_the_same_bits_beside_any_other_rows() {
                     targets: &targets,
                     finish: Finish::default(),
                 };
-                // SAFETY: as in `Case::compute`; the rows of `found` are its own.
+                // SAFETY: as in `Case::compute`; each row of `found` is used once.
                 unsafe { product.compute() };
                 for (row, found) in found.chunks_exact(columns).enumerate() {
                     let expected = &expected[all.start(row)..][..columns];

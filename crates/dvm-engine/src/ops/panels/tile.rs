@@ -1,4 +1,4 @@
-//! The micro-kernel: a tile of the result that stays in registers while the depth runs by.
+//! The micro-kernel: a tile of the result that stays in registers during the loop over the depth.
 
 #![allow(
     clippy::needless_range_loop,
@@ -14,8 +14,8 @@ use super::super::activation::Activation;
 use super::super::simd::multiply_add;
 use super::{Depth, Panel, Product, WIDE, activate, is_in_registers, load, prefetch, store};
 
-/// The kernel for tiles of so many rows and vectors. It is called through its address: inlined side
-/// by side, the compiler would merge the kernels and keep their sums in memory.
+/// The kernel for tiles of this many rows and vectors. It is called through its address: if the kernels were
+/// inlined next to each other, the compiler would merge them and keep their sums in memory.
 #[inline(always)]
 pub(super) fn tile_of<S: Simd>(rows: usize, vectors: usize) -> fn(S, Tile<'_>) {
     macro_rules! table {
@@ -60,7 +60,7 @@ pub(super) struct Tile<'a> {
     pub panel: Panel,
     /// The weights of the panel in this stretch, `[depth][columns of the panel]`.
     pub values: &'a [f32],
-    /// What is fetched into cache meanwhile.
+    /// The weights to fetch into cache meanwhile.
     pub ahead: Ahead,
 }
 
@@ -79,12 +79,12 @@ impl Tile<'_> {
         let mut sums = [[simd.splat_f32s(0.0); V]; M];
         let targets = &targets[rows.clone()];
         let fills = panel.used == V * lanes && targets.len() == M;
-        // SAFETY: `Product::compute` asserts that there are `runs` sources per row and targets for
-        // all rows, and its caller that they may be read and written. A tile that has fewer than
-        // `M` rows reads its last row again, and stores its own rows only. `values` holds as many rows
-        // of `V` vectors as the stretch is long. Sums that are continued were stored before.
+        // SAFETY: `Product::compute` asserts that there are `runs` sources per row and targets for all rows,
+        // and its caller guarantees that they are valid. A tile with fewer than `M` rows reads its last row
+        // again, and stores only its own rows. `values` has one row of `V` vectors per product of the
+        // stretch. Sums that are continued were stored before.
         unsafe {
-            // By the time that the sums are there, so is the place that they go to.
+            // Fetches the targets, so that they are in cache when the sums are ready.
             for target in targets {
                 let target = target.wrapping_add(panel.first);
                 for v in 0..V {
@@ -142,7 +142,7 @@ impl Tile<'_> {
                     weights = weights.add(V * lanes);
                 }
             }
-            // Loops as short as these are unrolled, and the sums stay in registers.
+            // Such short loops are unrolled, and the sums stay in registers.
             if fills && !depth.finishes {
                 for m in 0..M {
                     let target = targets.get_unchecked(m).add(panel.first);
@@ -204,7 +204,7 @@ impl Tile<'_> {
                 }
                 return;
             }
-            // What lies beyond the tile's rows or the matrix's columns is discarded.
+            // Values outside the tile's rows or the matrix's columns are discarded.
             let mut waste = [[const { MaybeUninit::<f32>::uninit() }; WIDE * MOST_LANES]; M];
             for m in 0..M {
                 let waste: *mut f32 = waste[m].as_mut_ptr().cast();
@@ -224,10 +224,10 @@ impl Tile<'_> {
     }
 }
 
-/// Values in the longest vector that there is.
+/// Values in the longest vector of any instruction set.
 const MOST_LANES: usize = 16;
 
-/// Weights on their way into cache.
+/// Weights to be fetched into cache.
 #[derive(Clone, Copy)]
 pub(super) struct Ahead {
     pub at: *const f32,
@@ -236,7 +236,7 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// The last tiles that a panel is multiplied by share the fetching of the next one.
+    /// The last tiles of a panel share the fetching of the next panel.
     const SHARES: usize = 4;
 
     pub fn of_tile(self, tile: usize, tiles: usize, len: usize) -> Self {
