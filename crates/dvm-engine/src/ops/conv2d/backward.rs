@@ -12,9 +12,9 @@ use super::{Border, Conv2d, InstructionSet, feature_map};
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
-/// One of the `stride × stride` interleaved sub-lattices of the input. Within it every pixel
-/// meets the same taps of the kernel, so its gradient is a stride-1 convolution of the output's
-/// gradient with those taps: nothing is scattered, and no product with an inserted zero is made.
+/// One of the `stride × stride` interleaved sub-lattices of the input. All its pixels are reached by the same
+/// taps of the kernel, so its gradient is a stride-1 convolution of the output's gradient with those taps,
+/// without scattered writes and without products with inserted zeros.
 pub(super) struct Phase {
     /// Row and column of the phase's first pixel.
     origin: (usize, usize),
@@ -27,8 +27,8 @@ pub(super) struct Phase {
 impl Phase {
     /// The phases of a convolution whose input has this border.
     fn all(set: InstructionSet, conv: &Conv2d, border: Border, weight: &Tensor) -> Vec<Self> {
-        // The taps that fall on phase `origin` along one axis, as (offset, tap), ascending by
-        // offset so that neighbours are read as one run.
+        // The taps that reach phase `origin` along one axis, as (offset, tap), in ascending order of offsets
+        // so that neighbours are read as one run.
         let along =
             |origin: usize, kernel: usize, padding: usize, dilation: usize, stride: usize| {
                 let mut taps: Vec<(isize, usize)> = (0..kernel)
@@ -76,8 +76,8 @@ impl Phase {
     }
 }
 
-/// Up to this many channels, as in the first layer, a product with one column per channel would leave
-/// most of each vector register empty.
+/// Up to this many channels, as in the first layer, a product with one column per channel would leave most of
+/// each vector register empty.
 const FEW_CHANNELS: usize = 8;
 
 /// The gradient with respect to the input.
@@ -112,7 +112,7 @@ pub(super) fn input_gradient(conv: &Conv2d, call: &BackwardCall, grad_output: &T
     let phases = filters.phases((border.top, border.left), || {
         Phase::all(filters.set(), conv, border, weight)
     });
-    // A phase that no tap falls on is all zeros.
+    // A phase that no tap reaches is all zeros.
     let mut gradient = if phases.iter().all(|phase| !phase.offsets.is_empty()) {
         Buffer::unspecified(call.inputs[0].len())
     } else {
@@ -143,8 +143,8 @@ pub(super) fn input_gradient(conv: &Conv2d, call: &BackwardCall, grad_output: &T
 /// Rows of the input that one task of [`input_gradient_of_few_channels`] computes.
 const FEW_CHANNELS_BAND: usize = 28;
 
-/// The same for an input of few channels: one product (columns: taps × channels) computes what each
-/// window adds to each pixel in it, and each pixel sums its parts.
+/// The same for an input of few channels: one product (columns: taps × channels) computes the contribution of
+/// each window to each of its pixels, and each pixel sums its contributions.
 fn input_gradient_of_few_channels(
     conv: &Conv2d,
     call: &BackwardCall,

@@ -16,11 +16,10 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::InstructionSet;
 
-/// Pairs of a tap and the position in the source that it reads, for each position of the target
-/// along one axis.
+/// For each position of the target along one axis, pairs of a tap and the source position that it reads.
 pub(super) type Taps = Vec<Vec<(usize, usize)>>;
 
-/// For each output position, the taps that fall inside an input of `length` pixels.
+/// For each output position, the taps that are inside an input of `length` pixels.
 pub(super) fn inside(
     outputs: usize,
     length: usize,
@@ -39,7 +38,7 @@ pub(super) fn inside(
         .collect()
 }
 
-/// For each input position, the outputs whose windows hold it: [`inside`] seen from the other end.
+/// For each input position, the taps and outputs whose windows contain it: the inverse of [`inside`].
 pub(super) fn windows_over(
     outputs: usize,
     length: usize,
@@ -76,12 +75,12 @@ struct Depthwise<'a> {
     /// `[kh·kw, C]`
     weights: &'a [f32],
     kernel: (usize, usize),
-    /// Columns from window to window, and columns before the map that count as zeros.
+    /// The stride along columns, and the columns before the map that count as zeros.
     slide: (usize, usize),
     /// The taps of every row and of every column.
     rows: &'a Taps,
     columns: &'a Taps,
-    /// At least as many as there are channels.
+    /// Zeros, at least as many as there are channels.
     zeros: &'a [f32],
     /// Whether neighbouring taps read neighbouring pixels, in this order.
     is_dense: bool,
@@ -138,17 +137,17 @@ impl WithSimd for DepthwiseRow<'_> {
             (true, 7, 2) => self.inner::<S, 7, 2, 19>(simd, source),
             _ => 0,
         };
-        // The channels that fill no vector, and other kernels.
+        // The channels that do not fill a vector, and other kernels.
         self.outer(simd, source, done);
     }
 }
 
-/// Pixels whose sums are kept in registers at a time: 7 divides the sides of most feature maps.
+/// Pixels whose sums are in registers at a time: 7 divides the sides of most feature maps.
 const PIXELS: usize = 7;
 
 impl DepthwiseRow<'_> {
-    /// All pixels of the row, for the channels that fill whole vectors, finished; returns how many
-    /// channels these are. `REACH` is the number of columns that [`PIXELS`] windows see.
+    /// Computes and finishes all pixels of the row for the channels that fill whole vectors; returns the
+    /// number of these channels. `REACH` is the number of columns that [`PIXELS`] windows read.
     #[inline(always)]
     fn inner<S: Simd, const K: usize, const STRIDE: usize, const REACH: usize>(
         &mut self,
@@ -171,14 +170,14 @@ impl DepthwiseRow<'_> {
         if whole == 0 || rows.len() > K {
             return 0;
         }
-        // What is not done in registers is done to the pixels once they are stored.
+        // With a residual, the finish is applied to pixels once they are stored.
         let at_once = finish.residual.is_none();
         assert_eq!(REACH, (PIXELS - 1) * STRIDE + K);
         assert!(zeros.len() >= c && weights.len() == self.depthwise.kernel.0 * K * c);
         let zero = simd.splat_f32s(0.0);
         for start in (0..results.1).step_by(PIXELS) {
             let pixels = PIXELS.min(results.1 - start);
-            // What each row of the kernel sees; beyond the map, zeros.
+            // The pixels under each row of the kernel; zeros outside of the map.
             let mut seen = [[zeros.as_ptr(); REACH]; K];
             for (seen, &(_, y)) in seen.iter_mut().zip(rows) {
                 for (i, seen) in seen.iter_mut().enumerate() {
@@ -193,9 +192,8 @@ impl DepthwiseRow<'_> {
             for first in (0..whole).step_by(lanes) {
                 let mut sums = [zero; PIXELS];
                 for (seen, &(ky, _)) in seen.iter().zip(rows) {
-                    // SAFETY: each pointer is that of the channels of a pixel, or of as many zeros,
-                    // `weights` has `K` taps for each row of the kernel, and
-                    // `first + lanes ≤ c`.
+                    // SAFETY: each pointer is the start of a pixel's channels, or of as many zeros; `weights`
+                    // has `K` taps for each row of the kernel, and `first + lanes ≤ c`.
                     unsafe {
                         let taps = weights.as_ptr().add(ky * K * c + first);
                         let mut factors = [zero; K];
@@ -246,7 +244,7 @@ impl DepthwiseRow<'_> {
         whole
     }
 
-    /// All pixels of the row, for the channels from `first` on.
+    /// Computes all pixels of the row, for the channels from `first` on.
     #[inline(always)]
     fn outer<S: Simd>(&mut self, simd: S, source: &[f32], first: usize) {
         let Depthwise {
@@ -280,7 +278,7 @@ impl DepthwiseRow<'_> {
                     }
                 }
                 if used == lanes {
-                    // SAFETY: `used` values of the pixel lie from `channel` on.
+                    // SAFETY: the pixel has at least `used` values from `channel` on.
                     unsafe { store::<S>(pixel[channel..].as_mut_ptr(), sum) };
                 } else {
                     simd.partial_store_f32s(&mut pixel[channel..], sum);
@@ -291,7 +289,7 @@ impl DepthwiseRow<'_> {
     }
 }
 
-/// The convolution with everything that was fused into it.
+/// The convolution with all fused ops.
 pub(super) fn forward(conv: &Conv2d, call: &ForwardCall, finish: Finish, output: &mut [f32]) {
     let (n, c, h, w) = feature_map(call.inputs[0].shape()).expect("checked");
     let (_, _, oh, ow) = feature_map(call.output_shape).expect("checked");

@@ -14,26 +14,26 @@ pub(super) struct Lattice<'a> {
     pub maps: (usize, usize, usize, usize),
     /// Rows and columns of the lattice in each map.
     pub windows: (usize, usize),
-    /// Rows and columns of input pixels from one window to the next.
+    /// The stride: rows and columns of input pixels between windows.
     pub step: (usize, usize),
     /// Offset of each tap from its window's origin.
     pub taps: &'a [(isize, isize)],
     /// Rows, columns and channels of one map of the results.
     pub results: (usize, usize, usize),
-    /// Where the results of a map start, and rows and columns from one to the next.
+    /// The position of the first result in a map, and the rows and columns between results.
     pub places: ((usize, usize), (usize, usize)),
 }
 
-/// Windows that one task multiplies with all its panels, so that each panel is read from cache once for
-/// all of them.
+/// Windows that one task multiplies with all its panels, so that each panel is read from cache once for all
+/// of them.
 const TASK: usize = TILE * 8;
 
 /// Number of tasks for a small layer, so that cores do not wait long for the last one.
 const TASKS: usize = 12;
 
 impl Lattice<'_> {
-    /// The result of every window for every filter; group after group, `filters` has one matrix
-    /// `[taps · channels of the group, filters of the group]`.
+    /// The result of every window for every filter. `filters` has one matrix `[taps · channels of the group,
+    /// filters of the group]` per group.
     pub fn convolve(&self, filters: &[Panels], finish: Finish, output: &mut [f32]) {
         if self.is_shallow() {
             self.padded(|padded| padded.convolve_runs(filters, finish, output));
@@ -42,13 +42,13 @@ impl Lattice<'_> {
         }
     }
 
-    /// Whether single taps would be too short runs for the kernel.
+    /// Whether the runs of single taps would be too short for the kernel.
     pub(super) fn is_shallow(&self) -> bool {
         self.maps.3 < 16 && self.taps.len() > 1
     }
 
-    /// Calls `then` with the same lattice over maps that hold all that the windows read, so that
-    /// taps side by side are one run.
+    /// Calls `then` with the same lattice over padded maps that contain all pixels of the windows, so that
+    /// adjacent taps are one run.
     pub(super) fn padded<R>(&self, then: impl FnOnce(&Lattice) -> R) -> R {
         let (n, h, w, c) = self.maps;
         let reach =
@@ -92,14 +92,14 @@ impl Lattice<'_> {
         })
     }
 
-    /// The taps where a run of values starts, and how many taps it takes: all runs are equally
-    /// long.
+    /// The taps at which runs of values start, and the number of taps in a run: all runs have the same
+    /// length.
     pub(super) fn runs(&self, channels: usize) -> (Vec<(isize, isize)>, usize) {
         let follows = |i: usize| {
             let ((y, x), (before, left)) = (self.taps[i], self.taps[i - 1]);
             y == before && x == left + 1
         };
-        // Runs over the edge of a map would read the next row.
+        // Runs across the edge of a map would read the next row.
         let inside = |&(y, x): &(isize, isize)| {
             let end = |windows: usize, step: usize| (windows.saturating_sub(1) * step) as isize;
             y >= 0
@@ -141,7 +141,7 @@ impl Lattice<'_> {
             "the results have their places"
         );
         let group = c / filters.len();
-        // Pixels with room between them are no run.
+        // Pixels with gaps between them are not one run.
         let (runs, taps) = match copies {
             Some(_) => (self.taps.to_vec(), 1),
             None => self.runs(group),
@@ -149,8 +149,8 @@ impl Lattice<'_> {
         assert_eq!(filters[0].depth(), self.taps.len() * group);
         let zeros = vec![0.0; if taps == 1 { group } else { 0 }];
         let output = Shared::new(output);
-        // The work is split by windows, and where these are few, by filters, so that each filter
-        // is read once; and again by windows, where there are few filters, too.
+        // The work is split by windows. If these are few, it is split by filters, so that each filter is read
+        // once; if filters are few, too, it is split again by windows.
         let panels = filters[0].count();
         let blocks = windows.div_ceil(TASK);
         let parts = TASKS.div_ceil(blocks).min(panels);
@@ -164,7 +164,7 @@ impl Lattice<'_> {
                     sources.clear();
                     sources.resize(block.len() * runs.len(), zeros.as_ptr());
                     targets.clear();
-                    // The windows of a block are taken row by row.
+                    // The windows of a block are processed row by row.
                     let mut first = block.start;
                     while first < block.end {
                         let x = first % self.windows.1;
@@ -206,11 +206,11 @@ impl Lattice<'_> {
                         targets,
                         finish: Finish { bias, ..finish },
                     };
-                    // SAFETY: every source is the start of a run inside one row of a map (where
-                    // runs are longer than a tap, `runs` saw to it that all windows lie inside the
-                    // maps), or of as many zeros. Every target is the pixel of one window, whose
-                    // columns of this group and these panels no other task writes; the assertions
-                    // above bound them. A residual has the shape of the output.
+                    // SAFETY: every source is the start of a run inside one row of a map (if runs are longer
+                    // than a tap, `runs` ensures that all windows are inside the maps), or of as many zeros.
+                    // Every target is the pixel of one window; no other task writes its columns of this group
+                    // and these panels; the assertions above bound them. A residual has the shape of the
+                    // output.
                     unsafe { product.compute() };
                 }
             },

@@ -20,17 +20,17 @@ pub(super) struct Filters {
     by_tap: OnceLock<Vec<f32>>,
 }
 
-/// The phases for a border of so many rows above and columns to the left.
+/// The phases for a border with this many rows above and columns to the left.
 type Phases = ((usize, usize), Arc<Vec<Phase>>);
 
-/// Number of groups of this many filters that are computed as one: as many as fill a vector.
+/// Number of groups of `filters` filters each that are computed as one: as many as fill a vector.
 fn together(groups: usize, filters: usize, lanes: usize) -> usize {
     let fits = |&joined: &usize| joined * filters <= lanes && groups.is_multiple_of(joined);
     (1..=lanes.min(groups)).filter(fits).max().unwrap_or(1)
 }
 
 impl Filters {
-    /// Empty; all forms are made for these instructions.
+    /// No forms yet; they are made for these instructions.
     pub fn new(set: InstructionSet) -> Self {
         Self {
             set,
@@ -47,8 +47,8 @@ impl Filters {
         self.set
     }
 
-    /// For each group `[kh·kw·I, O / groups]`; small groups side by side as one, with zeros where an
-    /// output does not read an input: a vector is then full, and runs of inputs are longer.
+    /// `[kh·kw·I, O / groups]` for each group. Small groups are combined into one, with zeros where an output
+    /// does not read an input: this fills a vector, and runs of inputs are longer.
     pub fn direct(&self, conv: &Conv2d, weight: &Tensor) -> &Vec<Panels> {
         get_or_make(&self.direct, || {
             let filters = weight.shape()[0] / conv.groups;
@@ -61,7 +61,7 @@ impl Filters {
                 let by_product = transposed(weight, joined * filters, depth);
                 let size = (1, joined * depth, joined * filters);
                 Panels::pack(self.set, size, |k, first, row| {
-                    // Taps, within them groups, within these channels.
+                    // The order is taps, then groups, then channels.
                     let (tap, k) = (k / (joined * channels), k % (joined * channels));
                     let (group, channel) = (k / channels, k % channels);
                     let line = (tap * channels + channel) * joined * filters;
@@ -78,7 +78,7 @@ impl Filters {
         })
     }
 
-    /// For Winograd.
+    /// The transformed filters for Winograd.
     pub fn transformed(&self, weight: &Tensor) -> &Panels {
         get_or_make(&self.transformed, || {
             let &[filters, channels, ..] = weight.shape() else {
@@ -92,8 +92,7 @@ impl Filters {
         })
     }
 
-    /// For Winograd in the backward pass: each filter rotated by 180°, outputs in the place of
-    /// inputs.
+    /// The filters for Winograd in the backward pass: each rotated by 180°, with outputs and inputs swapped.
     pub fn turned(&self, weight: &Tensor) -> &Panels {
         get_or_make(&self.turned, || {
             let &[filters, channels, ..] = weight.shape() else {
@@ -106,8 +105,8 @@ impl Filters {
         })
     }
 
-    /// For the backward pass through any stride, where the input has so many rows above and columns to
-    /// the left of it: these depend on its size, if the padding does.
+    /// The filters for the backward pass with any stride, for an input with this many rows above and columns
+    /// to the left. These depend on the input size if the padding does.
     pub fn phases(
         &self,
         border: (usize, usize),

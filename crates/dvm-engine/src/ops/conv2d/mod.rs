@@ -25,21 +25,20 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::InstructionSet;
 
-/// A convolution (cross-correlation, as every framework means it) of feature maps
-/// `[N, C, H, W]` with weights `[O, C / groups, kh, kw]` and, if there is a second parameter, a
-/// bias `[O]`.
+/// A convolution (cross-correlation, as in every framework) of feature maps `[N, C, H, W]` with weights `[O,
+/// C / groups, kh, kw]` and, if there is a second parameter, a bias `[O]`.
 ///
-/// After fusion it may also add a residual (a second input of the output's shape) and apply an
-/// activation: `activation(conv(x) + bias + residual)`.
+/// After fusion it may also add a residual (a second input of the output's shape) and apply an activation:
+/// `activation(conv(x) + bias + residual)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv2d {
     /// Rows and columns of the kernel.
     pub kernel: (usize, usize),
-    /// Rows and columns from one output value's window to the next.
+    /// The stride along rows and columns.
     pub stride: (usize, usize),
     /// Zeros around the input.
     pub padding: Padding,
-    /// Rows and columns from one tap of the kernel to the next.
+    /// The dilation along rows and columns.
     pub dilation: (usize, usize),
     /// Number of groups; input and output channels are split evenly among them.
     pub groups: usize,
@@ -82,20 +81,20 @@ impl Border {
 /// How a convolution pads its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
-    /// Always the same.
+    /// A constant border.
     Fixed(Border),
-    /// TensorFlow's `SAME`: as much as makes the output `ceil(input / stride)`, the odd pixel
-    /// below and to the right.
+    /// TensorFlow's `SAME`: padding for an output of `ceil(input / stride)`; an odd pixel is below and to the
+    /// right.
     Same,
 }
 
-/// Pixels of a map's side at most, and of what a window reaches over.
+/// The most pixels of a map's side, and of a window's extent.
 pub(crate) const LONGEST_SIDE: usize = 1 << 20;
 
 /// Output length of a window that slides along one axis.
 ///
 /// # Errors
-/// If the window is longer than the padded input, or no window can slide like this.
+/// If the window is longer than the padded input, or its numbers are out of range.
 pub(crate) fn slide(
     length: usize,
     before: usize,
@@ -160,7 +159,7 @@ impl Conv2d {
         Self { groups, ..self }
     }
 
-    /// One filter per channel: the case with a kernel of its own.
+    /// Whether there is one filter per channel, which has a separate kernel.
     fn is_depthwise(&self, channels: usize, outputs: usize) -> bool {
         self.groups == channels && outputs == channels && channels > 1
     }
@@ -200,12 +199,12 @@ impl Conv2d {
         taps
     }
 
-    /// Whether Winograd's algorithm computes it.
+    /// Whether Winograd's algorithm can compute it.
     fn is_three_by_three(&self) -> bool {
         (self.kernel, self.stride, self.dilation, self.groups) == ((3, 3), (1, 1), (1, 1), 1)
     }
 
-    /// What is fused into the convolution that writes `output`.
+    /// The operations fused into the convolution that writes `output`.
     fn finish<'a>(&self, call: &ForwardCall<'a>, output: &[f32]) -> Finish<'a> {
         Finish {
             bias: call.parameters.get(1).map(|bias| bias.data()),
@@ -217,7 +216,7 @@ impl Conv2d {
     }
 }
 
-/// The forms of the weights that the graph keeps.
+/// The packed weights that the graph keeps.
 fn filters(prepared: Option<&Prepared>) -> &Filters {
     prepared
         .and_then(|prepared| prepared.downcast_ref())
@@ -263,17 +262,17 @@ impl Op for Conv2d {
         };
         if (kh, kw) != self.kernel {
             return Err(format!(
-                "its kernel is {:?}, its weight {:?}",
+                "its kernel is {:?}, but its weight has the shape {:?}",
                 self.kernel, parameters[0]
             ));
         }
         if i.checked_mul(self.groups) != Some(c) || !o.is_multiple_of(self.groups) {
             return Err(format!(
-                "weight {:?} in {} group(s) does not take the {c} channels of the input {:?}",
+                "a weight of shape {:?} in {} group(s) does not fit the {c} channels of the input {:?}",
                 parameters[0], self.groups, inputs[0],
             ));
         }
-        // Before the padding is worked out by them.
+        // Checked before they are used to compute the padding.
         for (side, kernel, dilation, stride) in [
             (h, kh, self.dilation.0, self.stride.0),
             (w, kw, self.dilation.1, self.stride.1),
@@ -286,7 +285,10 @@ impl Op for Conv2d {
         let ow = slide(w, p.left, p.right, kw, self.dilation.1, self.stride.1)?;
         let output = vec![n, o, oh, ow];
         if self.residual && inputs[1] != output {
-            return Err(format!("adds {:?} to its output {output:?}", inputs[1]));
+            return Err(format!(
+                "cannot add {:?} to its output {output:?}",
+                inputs[1]
+            ));
         }
         Ok(output)
     }
@@ -344,7 +346,8 @@ impl Op for Conv2d {
     fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         if self.residual || self.activation.is_some() {
             return Err(
-                "was fused for inference; walk the graph backwards as it was before fusion".into(),
+                "is fused for inference and has no backward pass; use the graph before fusion"
+                    .into(),
             );
         }
         let mut gradients = Gradients {

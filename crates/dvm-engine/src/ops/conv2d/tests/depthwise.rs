@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Kernel and dilation. The square ones without dilation have a kernel of their own for the inside of a row.
+/// Kernel and dilation. The square ones without dilation have a separate kernel for the inside of a row.
 const KERNELS: [((usize, usize), (usize, usize)); 10] = [
     ((3, 3), (1, 1)),
     ((5, 5), (1, 1)),
@@ -16,7 +16,7 @@ const KERNELS: [((usize, usize), (usize, usize)); 10] = [
     ((3, 3), (1, 2)),
 ];
 
-/// Channel counts around whole vectors of 4, 8 and 16 values, and all others to 40 by and by.
+/// Channel counts around whole vectors of 4, 8 and 16 values, and over the rounds all others up to 40.
 pub fn layers() -> Vec<Layer> {
     let mut layers = Vec::new();
     for (kernel, dilation) in KERNELS {
@@ -46,7 +46,7 @@ pub fn layers() -> Vec<Layer> {
                     outputs: channels,
                     bias: draw.flag(),
                 };
-                // What the window reaches over must be there.
+                // The window must fit the padded input.
                 if let Padding::Fixed(border) = &mut layer.conv.padding {
                     let reach = |kernel, dilation| dilation * (kernel - 1) + 1;
                     let missing = |reach: usize, length: usize| reach.saturating_sub(length);

@@ -70,7 +70,7 @@ pub fn any(draw: &mut Draw, channels: &[(usize, usize, usize)]) -> Layer {
     }
 }
 
-/// In `Fast` arithmetic some 3×3 layers go by Winograd; here that is not wanted.
+/// In `Fast` arithmetic some 3×3 layers use Winograd; these are skipped here.
 fn check(layer: &Layer) {
     let mut modes = vec![Arithmetic::Exact];
     if !layer.conv.is_three_by_three() {
@@ -111,7 +111,7 @@ fn a_convolution_that_is_split_among_tasks_is_the_sum_over_its_window() {
         (around(Conv2d::square(3), 1), [1, 16, 29, 31], 20),
         (around(Conv2d::square(3).stride(2), 1), [1, 24, 7, 7], 200),
         (around(Conv2d::square(7).stride(2), 3), [2, 3, 37, 41], 16),
-        // Deep ones are summed in stretches; pixels of 512 and of 1024 channels are crowded.
+        // Deep layers are summed in stretches; pixels of 512 and of 1024 channels are crowded.
         (Conv2d::square(1), [1, 1700, 3, 5], 33),
         (Conv2d::square(1), [1, 1024, 5, 5], 40),
         (Conv2d::square(1).stride(2), [2, 512, 5, 5], 17),

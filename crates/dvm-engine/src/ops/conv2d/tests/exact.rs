@@ -1,9 +1,8 @@
-//! `Arithmetic::Exact`: a value has the same bits in whatever batch or part of a picture it is
-//! computed.
+//! `Arithmetic::Exact`: a value is bit-identical in every batch and every part of a picture.
 
 use super::*;
 
-/// `(convolution, channels, outputs)` of all kinds of direct kernels.
+/// `(convolution, channels, outputs)` for all kinds of direct kernels.
 fn layers() -> Vec<Layer> {
     let conv = |kernel, stride, groups| {
         let conv = Conv2d::square(kernel).stride(stride).groups(groups);
@@ -47,8 +46,8 @@ fn layers() -> Vec<Layer> {
     layers
 }
 
-/// Rows `top..` and columns `left..` of the maps `[N, C, H, W]`, `size` of them, with zeros where there
-/// are none.
+/// The part of the maps `[N, C, H, W]` from row `top` and column `left` on, with `size` rows and columns and
+/// zeros outside of the maps.
 fn crop(maps: &Tensor, (top, left): (isize, isize), size: (usize, usize)) -> Tensor {
     let &[n, c, h, w] = maps.shape() else {
         panic!("maps have four axes");
@@ -70,7 +69,7 @@ fn crop(maps: &Tensor, (top, left): (isize, isize), size: (usize, usize)) -> Ten
 }
 
 #[test]
-fn a_part_of_the_picture_with_its_halo_gives_the_bits_of_the_whole() {
+fn a_part_of_the_picture_with_its_halo_is_bit_identical_to_the_whole() {
     for layer in layers() {
         let Conv2d {
             kernel,
@@ -83,7 +82,7 @@ fn a_part_of_the_picture_with_its_halo_gives_the_bits_of_the_whole() {
         for set in InstructionSet::available() {
             let prepared = prepared(set);
             let whole = layer.output_of(&x, &prepared, Arithmetic::Exact);
-            // First row and column of the output, and how many: inside, at the corners, a line, all.
+            // First row and column of the output, and their number: inside, at the corners, a line, all.
             for ((y, x0), (rows, columns)) in [
                 ((3, 4), (5, 7)),
                 ((0, 0), (4, 3)),
@@ -119,7 +118,7 @@ fn a_part_of_the_picture_with_its_halo_gives_the_bits_of_the_whole() {
 }
 
 #[test]
-fn a_picture_alone_gives_the_bits_that_it_has_in_a_batch() {
+fn a_picture_alone_is_bit_identical_to_the_same_picture_in_a_batch() {
     for layer in layers() {
         let x = layer.input();
         let [n, c, h, w] = layer.maps;
@@ -140,9 +139,9 @@ fn a_picture_alone_gives_the_bits_that_it_has_in_a_batch() {
     }
 }
 
-/// In both kinds of arithmetic, forwards and backwards.
+/// In both kinds of arithmetic, forward and backward.
 #[test]
-fn the_same_bits_come_from_one_and_two_threads() {
+fn one_and_two_threads_give_identical_bits() {
     for layer in layers() {
         for arithmetic in [Arithmetic::Fast, Arithmetic::Exact] {
             let [one, two] = [1, 2].map(|threads| {

@@ -3,7 +3,7 @@
 use super::super::winograd;
 use super::*;
 
-/// By Winograd's algorithm; measured: 4.4e-6.
+/// For Winograd's algorithm; measured: 4.4e-6.
 const TOLERANCE: f64 = 1e-5;
 
 fn check(layer: &Layer, prepared: &Prepared, arithmetic: Arithmetic, tolerance: f64, set: &str) {
@@ -88,7 +88,7 @@ fn three_by_three_filters_rotated_by_180_degrees_give_the_gradient() {
             };
             assert!(
                 winograd::is_cheaper(2, size, (outputs, inputs)),
-                "{layer:?} does not go this way"
+                "{layer:?} does not use Winograd's algorithm"
             );
             for set in InstructionSet::available() {
                 check(
@@ -103,7 +103,7 @@ fn three_by_three_filters_rotated_by_180_degrees_give_the_gradient() {
     }
 }
 
-/// A border wider than the filter's reach leaves Winograd's tiles: the phases take over.
+/// A border wider than the filter does not fit Winograd's tiles; phases are used instead.
 #[test]
 fn a_border_of_three_pixels_has_the_same_gradient() {
     let layer = Layer {
@@ -116,7 +116,7 @@ fn a_border_of_three_pixels_has_the_same_gradient() {
     check(&layer, &prepared(set), Arithmetic::Fast, DIRECT, set.name());
 }
 
-/// What `Same` pads depends on the size, and the phases on what is padded.
+/// The padding of `Same` depends on the input size, and the phases on the padding.
 #[test]
 fn the_same_filters_serve_inputs_of_several_sizes() {
     for (kernel, stride) in [(3, 2), (5, 2), (5, 3), (3, 3)] {

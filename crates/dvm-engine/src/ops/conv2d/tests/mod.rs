@@ -1,4 +1,4 @@
-//! Every kernel with every set of instructions that this machine has, against plain sums in f64.
+//! Every kernel with every instruction set of this machine, against plain sums in f64.
 
 mod depthwise;
 mod direct;
@@ -11,12 +11,12 @@ use super::*;
 use crate::ops::Mode;
 use crate::seeded;
 
-/// Largest difference of a direct sum from the one in f64, relative to the largest. Measured: 9e-7, of
-/// up to 1960 products.
+/// Largest difference of a direct sum from the one in f64, relative to the largest. Measured: 9e-7, for up to
+/// 1960 products.
 const DIRECT: f64 = 2e-6;
 
-/// A convolution whose input follows from its description, and whose weights from their shape alone:
-/// layers that differ in padding or in the size of the input have the same.
+/// A convolution whose input is seeded by its description, and whose weights are seeded by their shape alone:
+/// layers that differ only in padding or input size have the same weights.
 #[derive(Clone, Debug)]
 struct Layer {
     conv: Conv2d,
@@ -39,7 +39,7 @@ impl Layer {
         self.seeded("residual", &self.output_shape())
     }
 
-    /// The weight and perhaps a bias.
+    /// The weight and, for some layers, a bias.
     fn parameters(&self) -> Vec<Tensor> {
         let (kh, kw) = self.conv.kernel;
         let shape = [self.outputs, self.maps[1] / self.conv.groups, kh, kw];
@@ -62,7 +62,7 @@ impl Layer {
         shape.try_into().expect("maps have four axes")
     }
 
-    /// What the op computes of this input with what is `prepared`.
+    /// The op's output for this input and `prepared`.
     fn output_of(&self, x: &Tensor, prepared: &Prepared, arithmetic: Arithmetic) -> Tensor {
         let residual = self.conv.residual.then(|| self.residual());
         let inputs: Vec<&Tensor> = [x].into_iter().chain(&residual).collect();
@@ -87,16 +87,16 @@ impl Layer {
         self.seeded("gradient of the output", &self.output_shape())
     }
 
-    /// The gradient of the input as the op computes it.
+    /// The gradient of the input, computed by the op.
     fn input_gradient(&self, prepared: &Prepared, arithmetic: Arithmetic) -> Tensor {
         let mut gradients = self.gradients(prepared, arithmetic, (true, false));
-        gradients.inputs.remove(0).expect("was asked for")
+        gradients.inputs.remove(0).expect("was requested")
     }
 
-    /// The gradient of the weight as the op computes it.
+    /// The gradient of the weight, computed by the op.
     fn weight_gradient(&self, prepared: &Prepared, arithmetic: Arithmetic) -> Tensor {
         let mut gradients = self.gradients(prepared, arithmetic, (false, true));
-        gradients.parameters.remove(0).expect("was asked for")
+        gradients.parameters.remove(0).expect("was requested")
     }
 
     fn gradients(
@@ -184,7 +184,7 @@ impl Layer {
         (0..n * oh * ow).map(move |pixel| (pixel / (oh * ow), pixel / ow % oh, pixel % ow))
     }
 
-    /// In f64, every `step`-th pixel of the output with everything that is fused.
+    /// Every `step`-th pixel of the output in f64, with all fused ops.
     fn expected(&self, step: usize) -> Expected {
         let (x, parameters, residual) = (self.input(), self.parameters(), self.residual());
         let weight = parameters[0].data();
@@ -240,10 +240,10 @@ impl Layer {
     }
 }
 
-/// What should come out, in f64.
+/// The expected values, in f64.
 struct Expected {
     values: Vec<f64>,
-    /// The largest sum before the activation, which would hide what the error is relative to.
+    /// The largest sum before the activation: the error is relative to it.
     largest: f64,
 }
 
@@ -264,12 +264,12 @@ fn seeded_tensor(name: &str, shape: &[usize]) -> Tensor {
     Tensor::from_stored(shape, seeded::uniform(name, len, -1.0, 1.0))
 }
 
-/// What the op would keep if these were the best instructions.
+/// The op's packed weights if these were the best instructions.
 fn prepared(set: InstructionSet) -> Prepared {
     Box::new(Filters::new(set))
 }
 
-/// The functions that are fused, in f64.
+/// The fused activations, in f64.
 fn activated(activation: Option<Activation>, x: f64) -> f64 {
     match activation {
         None => x,
@@ -286,7 +286,7 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
     tensor.data().iter().map(|v| v.to_bits()).collect()
 }
 
-/// Numbers that follow from a name.
+/// Random numbers seeded by a name.
 struct Draw(Vec<f32>);
 
 impl Draw {
@@ -294,9 +294,9 @@ impl Draw {
         Self(seeded::unit(&format!("{test}, round {round}"), 40))
     }
 
-    /// A whole number from `low` to `high`, both possible.
+    /// A whole number from `low` to `high`, inclusive.
     fn number(&mut self, low: usize, high: usize) -> usize {
-        let unit = self.0.pop().expect("so many were not to be drawn");
+        let unit = self.0.pop().expect("too many numbers were drawn");
         low + (f64::from(unit) * (high - low + 1) as f64) as usize
     }
 
@@ -308,7 +308,7 @@ impl Draw {
         self.number(0, 1) == 1
     }
 
-    /// The same convolution with something fused into it, or nothing.
+    /// The same convolution with random fused ops, or none.
     fn fused(&mut self, conv: Conv2d) -> Conv2d {
         let activations = [
             None,

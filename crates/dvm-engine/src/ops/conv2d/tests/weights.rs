@@ -5,7 +5,7 @@ use rayon::ThreadPoolBuilder;
 use super::super::winograd;
 use super::*;
 
-/// By Winograd's algorithm.
+/// For Winograd's algorithm.
 const TOLERANCE: f64 = 2e-5;
 
 fn check(layer: &Layer, arithmetic: Arithmetic, tolerance: f64) {
@@ -73,7 +73,7 @@ fn depthwise_weight_gradients_are_the_adjoint() {
     }
 }
 
-/// Layers of both kinds: whose sums are small enough for every task to have its own, and others.
+/// Layers whose sums are small enough for every task to have a separate copy, and others.
 fn three_by_three() -> Vec<Layer> {
     let mut layers = Vec::new();
     for (size, inputs, outputs) in [
@@ -105,14 +105,14 @@ fn three_by_three_weight_gradients_are_exact_at_the_points() {
         let [n, o, rows, columns] = layer.output_shape();
         assert!(
             winograd::weight_gradient_is_cheaper(n, (rows, columns), (layer.maps[1], o)),
-            "{layer:?} does not go this way"
+            "{layer:?} does not use Winograd's algorithm"
         );
         check(&layer, Arithmetic::Fast, TOLERANCE);
     }
 }
 
 #[test]
-fn the_number_of_threads_does_not_change_a_bit() {
+fn results_do_not_depend_on_the_number_of_threads() {
     let direct = Layer {
         conv: Conv2d::square(1),
         maps: [3, 24, 40, 40],
@@ -129,7 +129,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
         let with_threads = |threads: usize| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build();
             let set = InstructionSet::in_use();
-            pool.expect("threads can be had")
+            pool.expect("threads are available")
                 .install(|| bits(&layer.weight_gradient(&prepared(set), Arithmetic::Fast)))
         };
         assert_eq!(with_threads(1), with_threads(5), "{layer:?}");

@@ -1,10 +1,10 @@
-//! Winograd's algorithm, called itself: the rule that chooses it would pass over small maps.
+//! Winograd's algorithm, called directly: the rule that chooses it would skip small maps.
 
 use super::super::winograd;
 use super::*;
 
-/// What is promised is 1e-4 of the largest value (DESIGN.md, Numerics). Measured: 4.3e-6; 1.9e-5 for
-/// 2048 channels with the portable instructions, which round products before they add them.
+/// The limit is 1e-4 of the largest value (DESIGN.md, Numerics). Measured: 4.3e-6; 1.9e-5 for 2048 channels
+/// with the portable instructions, which round products before they add them.
 const TOLERANCE: f64 = 3e-5;
 
 fn layer(maps: [usize; 4], outputs: usize, border: Border) -> Layer {
@@ -16,7 +16,7 @@ fn layer(maps: [usize; 4], outputs: usize, border: Border) -> Layer {
     }
 }
 
-/// The layer by Winograd's algorithm, whatever it costs.
+/// The output by Winograd's algorithm, even if it is not cheaper.
 fn convolve(layer: &Layer, set: InstructionSet) -> Vec<f32> {
     let (input, parameters, residual) = (layer.input(), layer.parameters(), layer.residual());
     let [n, c, h, w] = layer.maps;
@@ -43,7 +43,7 @@ fn convolve(layer: &Layer, set: InstructionSet) -> Vec<f32> {
     output
 }
 
-/// Compares every `step`-th pixel, and sees to it that the others were computed, too.
+/// Compares every `step`-th pixel, and checks that the others were computed, too.
 fn check(layer: &Layer, step: usize) {
     let expected = layer.expected(step);
     for set in InstructionSet::available() {
@@ -60,8 +60,8 @@ fn check(layer: &Layer, step: usize) {
     }
 }
 
-/// Sides of 1 to 13 are cut into tiles of 2, 3 and 4, so all nine kinds of tiles come up, alone and
-/// side by side.
+/// Sides of 1 to 13 are split into tiles of 2, 3 and 4, so all nine kinds of tiles occur, alone and next to
+/// each other.
 #[test]
 fn maps_of_every_size_have_the_direct_values() {
     for rows in 1..=13 {
@@ -100,8 +100,8 @@ fn a_padding_of_zero_one_or_two_has_the_direct_values() {
     }
 }
 
-/// With few filters every block of tiles goes through all of them alone: here in five blocks, one of
-/// which reaches over two maps.
+/// With few filters each task processes a block of tiles with all filters: here in five blocks, one of which
+/// spans two maps.
 #[test]
 fn blocks_of_tiles_under_few_filters_have_the_direct_values() {
     let layer = layer([2, 24, 27, 30], 40, Border::all(1));
@@ -119,7 +119,7 @@ fn tiles_under_many_filters_have_the_direct_values() {
     }
 }
 
-/// So many that not even one transformed tile fits what a core keeps close.
+/// So many channels that not even one transformed tile fits in the values that a core keeps in cache.
 #[test]
 fn a_layer_from_very_many_channels_to_few_filters_has_the_direct_values() {
     let layer = layer([1, 2048, 16, 16], 8, Border::all(1));
@@ -128,7 +128,7 @@ fn a_layer_from_very_many_channels_to_few_filters_has_the_direct_values() {
 }
 
 #[test]
-fn the_same_bits_come_from_one_and_two_threads() {
+fn one_and_two_threads_give_identical_bits() {
     for (maps, outputs) in [([2, 24, 27, 30], 40), ([3, 40, 18, 19], 1024)] {
         let layer = layer(maps, outputs, Border::all(1));
         let [one, two] = [1, 2].map(|threads| {
@@ -140,8 +140,7 @@ fn the_same_bits_come_from_one_and_two_threads() {
     }
 }
 
-/// The layers of `references/ops.py` that are there for its sake must go this way, forwards and
-/// backwards, and not the direct one.
+/// The layers of `references/ops.py` that test Winograd's algorithm must use it, forward and backward.
 #[test]
 fn winograd_is_cheaper_for_layers_of_the_references() {
     for (maps, size, inputs, outputs) in [(1, (14, 14), 32, 32), (2, (13, 17), 32, 48)] {

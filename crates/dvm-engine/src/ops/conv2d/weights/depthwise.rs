@@ -1,5 +1,5 @@
-//! Depthwise convolution: what each tap sees of a row of pixels, times the gradient there, channel by
-//! channel.
+//! Depthwise convolution: for each tap, the sum over a row of pixels of the input times the gradient, channel
+//! by channel.
 
 #![allow(
     clippy::needless_range_loop,
@@ -20,8 +20,8 @@ use crate::runtime::instruction_set::InstructionSet;
 /// Partial sums: enough tasks for any number of cores.
 const PARTIAL: usize = 32;
 
-/// The gradient with respect to the weights, `[C, 1, kh, kw]`. Rows of the output are summed in a
-/// fixed number of partial sums, which are added in order.
+/// The gradient with respect to the weights, `[C, 1, kh, kw]`. Rows of the output are summed in a fixed
+/// number of partial sums, which are added in order.
 pub(in super::super) fn weight_gradient(
     conv: &Conv2d,
     call: &BackwardCall,
@@ -77,14 +77,14 @@ struct Weights<'a> {
     /// The taps of every row and of every column of the output.
     rows: &'a Taps,
     columns: &'a Taps,
-    /// Columns from window to window.
+    /// The stride along columns.
     step: usize,
     /// Whether neighbouring taps read neighbouring pixels.
     is_dense: bool,
 }
 
 impl Weights<'_> {
-    /// Adds what one row of the output, counted through all maps, hands to the weights `[kh·kw, C]`.
+    /// Adds the contribution of one row of the output, counted through all maps, to the weights `[kh·kw, C]`.
     fn add_row(&self, set: InstructionSet, row: usize, sums: &mut [f32]) {
         let (h, w, c) = self.map;
         let (map, y) = (row / self.results.0, row % self.results.0);
@@ -101,7 +101,7 @@ impl Weights<'_> {
         }
     }
 
-    /// The columns of the output whose windows lie completely inside the input.
+    /// The columns of the output whose windows are completely inside the input.
     fn whole_columns(&self) -> std::ops::Range<usize> {
         let whole = |taps: &Vec<(usize, usize)>| taps.len() == self.kernel.1;
         let first = self.columns.iter().position(whole).unwrap_or(0);
@@ -113,7 +113,7 @@ impl Weights<'_> {
     }
 }
 
-/// A row of the output and one row of the input under its windows.
+/// A row of the output and one row of the input in its windows.
 struct Row<'a> {
     weights: &'a Weights<'a>,
     /// `[columns, C]`
@@ -143,11 +143,11 @@ impl WithSimd for Row<'_> {
     }
 }
 
-/// Pixels that are summed side by side, so that sums need not wait for each other.
+/// Pixels that are summed separately, so that sums do not wait for each other.
 const PIXELS: usize = 2;
 
 impl Row<'_> {
-    /// All windows that lie inside the row.
+    /// All windows that are inside the row.
     #[inline(always)]
     fn inner<S: Simd, const K: usize>(&mut self, simd: S, columns: std::ops::Range<usize>) -> bool {
         let c = self.weights.map.2;
@@ -161,8 +161,8 @@ impl Row<'_> {
         let gradient = &self.gradient[columns.start * c..columns.end * c];
         for channel in (0..c).step_by(lanes) {
             let used = lanes.min(c - channel);
-            // SAFETY: `used` channels of a pixel lie from `channel` on, and all pixels that windows
-            // see are inside `source`, as the slice's bounds say.
+            // SAFETY: a pixel has at least `used` channels from `channel` on, and all pixels of the windows
+            // are inside `source`, which the slice's bounds ensure.
             let read = |at: *const f32| unsafe {
                 if used == lanes {
                     load::<S>(at.add(channel))
@@ -208,7 +208,7 @@ impl Row<'_> {
         true
     }
 
-    /// One window, wherever it lies.
+    /// One window at any position.
     #[inline(always)]
     fn outer<S: Simd>(&mut self, simd: S, x: usize) {
         let c = self.weights.map.2;
@@ -226,7 +226,7 @@ impl Row<'_> {
     }
 }
 
-/// A vector, or as much of one as the slice has.
+/// A vector, or a part of one if the slice is shorter.
 #[inline(always)]
 fn read_part<S: Simd>(simd: S, slice: &[f32]) -> S::f32s {
     if slice.len() == S::F32_LANES {
@@ -237,7 +237,7 @@ fn read_part<S: Simd>(simd: S, slice: &[f32]) -> S::f32s {
     }
 }
 
-/// Writes a vector, or as much of it as the slice has room for.
+/// Writes a vector, or a part of it if the slice is shorter.
 #[inline(always)]
 fn write_part<S: Simd>(simd: S, slice: &mut [f32], values: S::f32s) {
     if slice.len() == S::F32_LANES {

@@ -1,4 +1,4 @@
-//! Tap by tap: what the tap sees of every pixel, times the gradient there, summed over all pixels.
+//! Tap by tap: the input pixel of each window times the gradient, summed over all windows.
 
 use std::ops::Range;
 
@@ -10,21 +10,21 @@ use super::super::direct::Lattice;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::InstructionSet;
 
-/// Windows that are multiplied at a time, so that what they see stays in cache while all tiles of the
-/// result read it.
+/// Windows that are multiplied at a time, so that their pixels stay in cache while all tiles of the result
+/// read them.
 const STRETCH: usize = 128;
 
-/// Windows of one partial sum, at least.
+/// The fewest windows of one partial sum.
 const SHORTEST: usize = 1024;
 
-/// Partial sums at most: enough tasks for any number of cores without a second way to split.
+/// The most partial sums: enough tasks for any number of cores without a second way to split.
 const PARTIAL: usize = 16;
 
-/// Values of all partial sums together, at most.
+/// The most values of all partial sums together.
 const VALUES: usize = 1 << 21;
 
-/// The gradient `[O, taps, I]` of the weights, summed over the windows of a lattice; `gradient` is
-/// that of the results, as they are stored.
+/// The gradient `[O, taps, I]` of the weights, summed over the windows of a lattice; `gradient` is that of
+/// the results, as stored.
 pub(super) fn weight_gradient(
     set: InstructionSet,
     lattice: &Lattice,
@@ -65,15 +65,14 @@ struct Weights<'a> {
     /// Channels of the input and of the output in a group.
     channels: usize,
     outputs: usize,
-    /// Where a run of values starts, and how many it has.
+    /// Where each run of values starts, and the number of values in a run.
     runs: &'a [(isize, isize)],
     seen: usize,
-    /// Whether a row of the sums belongs to an output and a column to an input, or the other way
-    /// round.
+    /// Whether a row of the sums belongs to an output and a column to an input, or the reverse.
     by_output: bool,
 }
 
-/// A part of the result: of one group and run, these columns.
+/// A part of the result: these columns of one group and run.
 struct Part {
     group: usize,
     run: usize,
@@ -98,7 +97,7 @@ impl Weights<'_> {
         let values = self.groups * self.runs.len() * of_run;
         let partial = (VALUES / values.max(1)).min(windows / SHORTEST);
         let partial = partial.clamp(1, PARTIAL);
-        // Where there are few partial sums, each is computed in parts.
+        // If there are few partial sums, each is computed in parts.
         let panel = outer::panel_columns(self.set);
         let panels = size.1.div_ceil(panel);
         let wanted = PARTIAL.div_ceil(partial * self.groups * self.runs.len());
@@ -114,7 +113,7 @@ impl Weights<'_> {
                 }));
             }
         }
-        // Of parts that read the same, one task does as many as there are tasks enough.
+        // One task computes several parts that read the same values, as long as there are enough tasks.
         let together = (partial * parts.len())
             .div_ceil(4 * PARTIAL)
             .min(parts.len());
@@ -143,8 +142,8 @@ impl Weights<'_> {
                             target: (place.from(of * of_run), size.1),
                             accumulate: start > windows.start,
                         };
-                        // SAFETY: `look` found rows of both arrays; the columns of this part of this
-                        // partial sum are written by this task only.
+                        // SAFETY: `look` returned valid rows of both arrays; only this task writes the
+                        // columns of this part of this partial sum.
                         unsafe { outer.compute(self.set, part.columns.clone()) };
                     }
                     start = stretch.end;
@@ -156,7 +155,8 @@ impl Weights<'_> {
         self.joined(&sums, partial, values)
     }
 
-    /// What one run sees of these windows, where it is inside the maps, beside the gradient there.
+    /// Collects pairs of rows: the input values that the run reads in each of these windows, where it is
+    /// inside the maps, and the gradient of the window.
     fn look(&self, part: &Part, windows: Range<usize>, pixels: &mut Vec<(*const f32, *const f32)>) {
         let (_, h, w, c) = self.lattice.maps;
         let (rows, columns) = self.lattice.windows;
@@ -191,7 +191,7 @@ impl Weights<'_> {
         }
     }
 
-    /// The partial sums together, in order, as weights are stored.
+    /// The total of the partial sums, added in order, in the layout of the weights.
     fn joined(&self, sums: &[f32], partial: usize, values: usize) -> Buffer {
         let mut joined = Buffer::unspecified(values);
         let (seen, outputs) = (self.seen, self.outputs);

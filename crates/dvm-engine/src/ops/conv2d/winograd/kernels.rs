@@ -1,4 +1,4 @@
-//! The kernels that take a tile's input to the points, and its products back to the output.
+//! The kernels that transform a tile's input to the points, and its products to the output.
 
 #![allow(
     clippy::needless_range_loop,
@@ -16,13 +16,13 @@ use super::transform::{self, LARGEST, NEEDED_BY, POINTS};
 use super::{Place, Winograd};
 use crate::runtime::instruction_set::InstructionSet;
 
-/// Something done to one tile of `Y` × `X` outputs.
+/// An operation on one tile of `Y` × `X` outputs.
 pub(super) trait ByTile: Copy {
     fn tile<S: Simd, const Y: usize, const X: usize>(self, simd: S, tile: Tile, place: usize);
 }
 
-/// Runs `work` on tiles; `first` is the one at place 0. The kernels are called through their
-/// addresses: inlined side by side, the compiler would merge them.
+/// Runs `work` on tiles; `first` is the one at place 0. The kernels are called through their addresses: if
+/// they were inlined next to each other, the compiler would merge them.
 pub(super) struct Each<W> {
     pub work: W,
     pub tiles: Range<usize>,
@@ -76,8 +76,8 @@ pub(super) struct Pixels<'a> {
 }
 
 impl Pixels<'_> {
-    /// Where the channels of the first pixels of a tile are, so many rows and columns; beyond the
-    /// maps, zeros.
+    /// The addresses of the channels of a tile's pixels, for this many rows and columns; zeros outside of the
+    /// maps.
     #[inline(always)]
     fn of_tile(
         &self,
@@ -108,7 +108,7 @@ impl Pixels<'_> {
 #[derive(Clone, Copy)]
 pub(super) struct Enter<'a> {
     pub maps: Pixels<'a>,
-    /// At least as many as there are channels.
+    /// Zeros, at least as many as there are channels.
     pub zeros: &'a [f32],
     pub to: Place,
 }
@@ -130,7 +130,7 @@ impl ByTile for Enter<'_> {
 }
 
 impl Enter<'_> {
-    /// One vector of channels, of which `used` are there (all of them, if `FULL`).
+    /// One vector of channels, of which `used` exist (all of them if `FULL`).
     #[inline(always)]
     fn vector<S: Simd, const Y: usize, const X: usize, const FULL: bool>(
         &self,
@@ -145,8 +145,8 @@ impl Enter<'_> {
         for i in 0..Y + 2 {
             let mut line = [zero; POINTS];
             for j in 0..X + 2 {
-                // SAFETY: each pointer is that of a pixel's channels, or of as many zeros; `used`
-                // of them lie from `channel` on.
+                // SAFETY: each pointer is the start of a pixel's channels, or of as many zeros; at least
+                // `used` of them follow from `channel` on.
                 line[j] = unsafe { read::<S, FULL>(simd, pixels[i][j].add(channel), used) };
             }
             lines[i] = transform::input::<S, X>(simd, line);
@@ -164,8 +164,8 @@ impl Enter<'_> {
                 if Y < NEEDED_BY[y] {
                     continue;
                 }
-                // SAFETY: the room holds the channels of this tile at this pair of points, and
-                // no other task writes to this tile.
+                // SAFETY: the room contains the channels of this tile at this pair of points, and no other
+                // task writes to this tile.
                 unsafe {
                     let at = self.to.at(y * POINTS + x, place).add(channel);
                     write::<S, FULL>(simd, at, used, column[y]);
@@ -179,7 +179,7 @@ impl Enter<'_> {
 #[derive(Clone, Copy)]
 pub(super) struct EnterGradient<'a> {
     pub maps: Pixels<'a>,
-    /// At least as many as there are channels.
+    /// Zeros, at least as many as there are channels.
     pub zeros: &'a [f32],
     pub to: Place,
 }
@@ -201,7 +201,7 @@ impl ByTile for EnterGradient<'_> {
 }
 
 impl EnterGradient<'_> {
-    /// One vector of channels, of which `used` are there (all of them, if `FULL`).
+    /// One vector of channels, of which `used` exist (all of them if `FULL`).
     #[inline(always)]
     fn vector<S: Simd, const Y: usize, const X: usize, const FULL: bool>(
         &self,
@@ -216,8 +216,8 @@ impl EnterGradient<'_> {
         for i in 0..Y {
             let mut line = [zero; LARGEST];
             for j in 0..X {
-                // SAFETY: each pointer is that of a pixel's channels, or of as many zeros; `used`
-                // of them lie from `channel` on.
+                // SAFETY: each pointer is the start of a pixel's channels, or of as many zeros; at least
+                // `used` of them follow from `channel` on.
                 line[j] = unsafe { read::<S, FULL>(simd, pixels[i][j].add(channel), used) };
             }
             lines[i] = transform::output_back::<S, X>(simd, line);
@@ -235,8 +235,8 @@ impl EnterGradient<'_> {
                 if Y < NEEDED_BY[y] {
                     continue;
                 }
-                // SAFETY: the room holds the channels of this tile at this pair of points, and
-                // no other task writes to this tile.
+                // SAFETY: the room contains the channels of this tile at this pair of points, and no other
+                // task writes to this tile.
                 unsafe {
                     let at = self.to.at(y * POINTS + x, place).add(channel);
                     write::<S, FULL>(simd, at, used, column[y]);
@@ -252,7 +252,7 @@ impl EnterGradient<'_> {
 /// The address must be valid for reading them.
 #[inline(always)]
 unsafe fn read<S: Simd, const FULL: bool>(simd: S, at: *const f32, used: usize) -> S::f32s {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if FULL {
             load::<S>(at)
@@ -268,7 +268,7 @@ unsafe fn read<S: Simd, const FULL: bool>(simd: S, at: *const f32, used: usize) 
 /// The address must be valid for writing them.
 #[inline(always)]
 unsafe fn write<S: Simd, const FULL: bool>(simd: S, at: *mut f32, used: usize, values: S::f32s) {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if FULL {
             store::<S>(at, values);
@@ -304,7 +304,7 @@ impl ByTile for Leave<'_> {
             for i in 0..Y {
                 for j in 0..X {
                     if let Some(at) = self.pixel(tile, i, j) {
-                        // SAFETY: as in `vector`; this task just wrote there.
+                        // SAFETY: as in `vector`; this task has just written these values.
                         unsafe { activation.finish_rows(simd, &[at], (0, filters)) };
                     }
                 }
@@ -314,7 +314,7 @@ impl ByTile for Leave<'_> {
 }
 
 impl Leave<'_> {
-    /// Where a pixel of the tile is stored, if it is inside the output.
+    /// The address of a pixel of the tile, if it is inside the output.
     #[inline(always)]
     fn pixel(&self, tile: Tile, i: usize, j: usize) -> Option<*mut f32> {
         let (rows, columns) = self.winograd.results;
@@ -362,7 +362,7 @@ impl Leave<'_> {
             }
         }
         let finish = &self.winograd.finish;
-        // SAFETY: the slice has the values of a vector, if `FULL`.
+        // SAFETY: the slice has the values of a vector if `FULL`.
         let read = |slice: &[f32]| unsafe {
             if FULL {
                 load::<S>(slice.as_ptr())
@@ -380,7 +380,7 @@ impl Leave<'_> {
                 let Some(at) = self.pixel(tile, i, j) else {
                     continue;
                 };
-                // SAFETY: the pixel lies inside the output, and belongs to this tile alone.
+                // SAFETY: the pixel is inside the output and belongs only to this tile.
                 let target = unsafe { std::slice::from_raw_parts_mut(at.add(filter), used) };
                 let mut sum = simd.add_f32s(line[j], bias);
                 if let Some(residual) = finish.residual {

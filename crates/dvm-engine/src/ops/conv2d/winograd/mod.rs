@@ -1,10 +1,10 @@
-//! 3×3 convolution of stride 1 with fewer multiplications: Winograd's minimal filtering by Lavin and
-//! Gray (arXiv 1509.09308).
+//! 3×3 convolution of stride 1 with fewer multiplications: Winograd's minimal filtering by Lavin and Gray
+//! (arXiv 1509.09308).
 //!
-//! The output is cut into tiles of up to 4×4 pixels. Each tile's input is transformed to 6×6 values
-//! (one per pair of points), multiplied there by the transformed filters, and transformed back: 36
-//! products instead of 144 per channel and filter. Sides that are no multiple of 4 end in tiles of 3
-//! or 2, which need fewer points, so no product is spent on pixels that are not needed.
+//! The output is split into tiles of up to 4×4 pixels. Each tile's input is transformed to 6×6 values (one
+//! per pair of points), multiplied there by the transformed filters, and transformed back: 36 products
+//! instead of 144 per channel and filter. Sides that are not a multiple of 4 end in tiles of 3 or 2, which
+//! need fewer points, so no product is spent on unneeded pixels.
 
 mod kernels;
 mod tiles;
@@ -29,7 +29,7 @@ use crate::runtime::instruction_set::vectorised;
 const PAIRS: usize = POINTS * POINTS;
 
 /// Filters at the pairs of points, one matrix `[channels, filters]` each. `weights(channel, tap, first)`
-/// are the weights of a tap, counted row by row, from the filter `first` on.
+/// returns the weights of a tap, counted row by row, from the filter `first` on.
 pub(super) fn transformed<'w>(
     set: InstructionSet,
     (channels, filters): (usize, usize),
@@ -80,24 +80,24 @@ pub(super) struct Winograd<'a> {
     pub maps: (usize, usize, usize, usize),
     /// Rows above and columns to the left of the maps that count as zeros.
     pub border: (usize, usize),
-    /// What [`transformed`] made.
+    /// The result of [`transformed`].
     pub filters: &'a Panels,
     /// Rows and columns of an output map.
     pub results: (usize, usize),
-    /// What is done to the sums.
+    /// The last operations on the sums.
     pub finish: Finish<'a>,
 }
 
-/// Cost in multiply-adds, by the size of what is worked on: the direct and the transformed way.
-/// Rough figures for a core with AVX-512: a value read from memory counts as 30 multiply-adds, a
-/// transformed value as 8.
+/// Whether Winograd's algorithm costs fewer multiply-adds than the direct convolution for these sizes. Rough
+/// figures for a core with AVX-512: a value read from memory counts as 30 multiply-adds, a transformed value
+/// as 8.
 pub(super) fn is_cheaper(
     maps: usize,
     (rows, columns): (usize, usize),
     (channels, filters): (usize, usize),
 ) -> bool {
-    // Layers that widen from few channels, as SqueezeNet's, gain nothing: the transforms and the stores of
-    // sums that are soon finished take what the products save.
+    // Layers with many more filters than channels, as in SqueezeNet, gain nothing: the transforms and the
+    // stores of short sums take the time that the products save.
     if filters >= 4 * channels {
         return false;
     }
@@ -107,7 +107,7 @@ pub(super) fn is_cheaper(
     direct > (transformed + 30 * PAIRS) * weights + 8 * transformed * (channels + filters)
 }
 
-/// Points of all tiles along one side.
+/// Number of points of all tiles along one side.
 fn transformed_pixels(length: usize) -> usize {
     sides(length).iter().map(|(_, size)| size + 2).sum()
 }
@@ -115,7 +115,7 @@ fn transformed_pixels(length: usize) -> usize {
 /// Room for the transformed values of a block of tiles: `[pairs][tiles][channels]`.
 struct Room {
     values: Buffer,
-    /// Values from one pair to the next.
+    /// The distance between pairs, in values.
     pitch: usize,
     channels: usize,
 }
@@ -130,8 +130,8 @@ impl Room {
     }
 
     fn resize(&mut self, tiles: usize, channels: usize) {
-        // An odd number of cache lines: the 36 values of a tile must not all compete for the same
-        // few places of the cache.
+        // An odd number of cache lines: otherwise the 36 values of a tile would share a few sets of the
+        // cache.
         self.pitch = ((tiles * roomy(channels)).div_ceil(16) | 1) * 16;
         self.channels = channels;
         self.values.resize(PAIRS * self.pitch);
@@ -162,13 +162,13 @@ impl Place {
     }
 }
 
-/// Values of transformed tiles that a core keeps close.
+/// Values of transformed tiles that stay in a core's cache.
 const CLOSE: usize = 1 << 16;
 
-/// Values of transformed filters up to which every block of tiles goes through all of them alone.
+/// The most values of transformed filters for which each task processes a block of tiles with all filters.
 const LIGHT: usize = 1 << 20;
 
-/// Tasks that even a small layer is split into.
+/// The number of tasks for a small layer.
 const TASKS: usize = 8;
 
 impl Winograd<'_> {
@@ -216,8 +216,8 @@ impl Winograd<'_> {
                 },
             );
         } else {
-            // The filters are too many to be read again for every few tiles: all cores share a
-            // large block of tiles, and each takes some of the pairs of points.
+            // The filters are too many to be read again for every few tiles: all cores share a large block of
+            // tiles, and each processes some of the pairs of points.
             let most = (16 * room).max(64);
             let blocks = tiles.count().div_ceil(most);
             let (mut inputs, mut products) = (Room::new(), Room::new());
@@ -270,7 +270,7 @@ impl Winograd<'_> {
         }
     }
 
-    /// Does this to each tile of a range; `first` is the one at the start of the room.
+    /// Applies `work` to each tile of a range; `first` is the tile at the start of the room.
     fn each(&self, work: impl ByTile, tiles: &Tiles, range: Range<usize>, first: usize) {
         let each = Each {
             work,
@@ -280,7 +280,7 @@ impl Winograd<'_> {
         each.run(self.filters.set(), tiles);
     }
 
-    /// Multiplies the tiles' values at one pair of points by the filters'.
+    /// Multiplies the tiles' values at one pair of points by the filters' values.
     fn multiply(
         &self,
         pair: usize,
@@ -303,8 +303,8 @@ impl Winograd<'_> {
             targets,
             finish: Finish::default(),
         };
-        // SAFETY: both rooms hold a row for every pair and tile; the inputs were written before,
-        // and no other task writes to this pair's products.
+        // SAFETY: both rooms have a row for every pair and tile; the inputs were written before, and no other
+        // task writes to this pair's products.
         unsafe { product.compute() };
     }
 }

@@ -1,10 +1,10 @@
-//! How the output is cut into tiles.
+//! The split of the output into tiles.
 
 use std::ops::Range;
 
 use super::transform::{LARGEST, NEEDED_BY, POINTS};
 
-/// The tiles along one side: where each starts and how many outputs it has.
+/// The tiles along one side: the start and the number of outputs of each.
 pub(super) fn sides(length: usize) -> Vec<(usize, usize)> {
     let count = length.div_ceil(LARGEST);
     let mut missing = count * LARGEST - length;

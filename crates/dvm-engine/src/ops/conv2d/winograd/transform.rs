@@ -1,11 +1,10 @@
-//! The transforms of one line of a tile, along rows or columns alike.
+//! The transforms of one line of a tile, along rows or columns.
 //!
-//! A tile of 2, 3 or 4 outputs is the product of two polynomials evaluated at the points 0, 1, −1,
-//! 1/2, −2 and ∞ (Toom–Cook): 4 outputs need all six, 3 go without −2, and 2 without 1/2 and −2. The
-//! filter's values at these points are the same for any tile, so one set of transformed
-//! filters serves tiles of all sizes; the factors that depend on the tile are in the transform of
-//! its input. With 1/2 in the place of the usual 2 less is lost to rounding (Barabasz et al., arXiv
-//! 1803.10986).
+//! A tile of 2, 3 or 4 outputs is the product of two polynomials evaluated at the points 0, 1, −1, 1/2, −2
+//! and ∞ (Toom–Cook): 4 outputs need all six, 3 do not need −2, and 2 need neither 1/2 nor −2. The filter's
+//! values at these points are the same for any tile, so one set of transformed filters works for tiles of all
+//! sizes; the factors that depend on the tile are in the transform of its input. The point 1/2 instead of the
+//! usual 2 reduces rounding errors (Barabasz et al., arXiv 1803.10986).
 
 #![allow(
     clippy::needless_range_loop,
@@ -22,11 +21,11 @@ pub(super) const POINTS: usize = 6;
 /// Outputs along one side of the largest tile.
 pub(super) const LARGEST: usize = 4;
 
-/// The least number of outputs of a tile that needs the point.
+/// The smallest number of outputs of a tile that needs the point.
 pub(super) const NEEDED_BY: [usize; POINTS] = [2, 2, 2, 3, 4, 2];
 
-/// The filter's values at the points, `G g`, each with the factor that makes the transform of a tile
-/// of 4 simplest.
+/// The filter's values at the points, `G g`, each with the factor that makes the transform of a tile of 4
+/// simplest.
 #[inline(always)]
 pub(super) fn filter(g: [f64; 3]) -> [f64; POINTS] {
     let [a, b, c] = g;
@@ -40,11 +39,11 @@ pub(super) fn filter(g: [f64; 3]) -> [f64; POINTS] {
     ]
 }
 
-/// Filters that are transformed side by side.
+/// Number of filters that are transformed at a time.
 pub(super) const SEVERAL: usize = 16;
 
-/// [`filter`] along both axes of several filters, given tap by tap; `store` gets their values at each
-/// pair of points, in the order of the pairs' rows.
+/// [`filter`] along both axes of several filters, given tap by tap; `store` is called with their values at
+/// each pair of points, in row order.
 #[inline(always)]
 pub(super) fn filters(taps: &[[f32; SEVERAL]; 9], mut store: impl FnMut(usize, &[f32; SEVERAL])) {
     let mut lines = [[[0.0f64; SEVERAL]; 3]; POINTS];
@@ -98,8 +97,8 @@ impl<S: Simd> Vectors<S> {
     }
 }
 
-/// `Bᵀ d` for a tile of `M` outputs, which reads the first `M + 2` of `d`; points that it does not
-/// need are left as they come.
+/// `Bᵀ d` for a tile of `M` outputs, which reads the first `M + 2` of `d`; the values at unneeded points are
+/// unspecified.
 #[inline(always)]
 pub(super) fn input<S: Simd, const M: usize>(simd: S, d: [S::f32s; POINTS]) -> [S::f32s; POINTS] {
     let v = Vectors(simd);
@@ -141,7 +140,7 @@ pub(super) fn input<S: Simd, const M: usize>(simd: S, d: [S::f32s; POINTS]) -> [
     }
 }
 
-/// `Aᵀ m` for a tile of `M` outputs: the first `M` of what is returned.
+/// `Aᵀ m` for a tile of `M` outputs: the first `M` returned values.
 #[inline(always)]
 pub(super) fn output<S: Simd, const M: usize>(simd: S, m: [S::f32s; POINTS]) -> [S::f32s; LARGEST] {
     let v = Vectors(simd);
@@ -164,8 +163,8 @@ pub(super) fn output<S: Simd, const M: usize>(simd: S, m: [S::f32s; POINTS]) -> 
     }
 }
 
-/// `A g`, the transpose of [`output`]: reads the first `M` of `g`; points that a tile of `M` does not
-/// need are left as they come.
+/// `A g`, the transpose of [`output`]: reads the first `M` of `g`; the values at unneeded points are
+/// unspecified.
 #[inline(always)]
 pub(super) fn output_back<S: Simd, const M: usize>(
     simd: S,

@@ -1,9 +1,9 @@
-//! The gradient of 3×3 weights by the same transforms, read from their other end.
+//! The gradient of 3×3 weights by the transposed transforms.
 //!
-//! A tile's output is `Aᵀ [(G w) ⊙ (Bᵀ x)]`, so what a gradient `g` of it hands to the weights is
-//! `Gᵀ [(Bᵀ x) ⊙ (A g)]`: the input is transformed as on the way forward, the gradient by the transpose
-//! of what transforms products back, and the sum over all tiles is taken at the points, before the
-//! one transform to the weights. Tiles of all sizes sum up at the same points.
+//! A tile's output is `Aᵀ [(G w) ⊙ (Bᵀ x)]`, so the gradient `g` of the output contributes `Gᵀ [(Bᵀ x) ⊙ (A
+//! g)]` to the gradient of the weights: the input is transformed as in the forward pass, the gradient by the
+//! transpose of the output transform, and the sum over all tiles is computed at the points, before a single
+//! transform to the weights. Tiles of all sizes use the same points.
 
 use std::ops::Range;
 
@@ -20,8 +20,8 @@ use super::{CLOSE, PAIRS, Place, Room, transformed_pixels};
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::InstructionSet;
 
-/// Cost in multiply-adds of the direct way and of this one, as [`super::is_cheaper`] counts; the sums
-/// at the points are written once and read once.
+/// Whether this costs fewer multiply-adds than the direct gradient, counted as in [`super::is_cheaper`]; the
+/// sums at the points are written once and read once.
 pub(in super::super) fn weight_gradient_is_cheaper(
     maps: usize,
     (rows, columns): (usize, usize),
@@ -35,12 +35,12 @@ pub(in super::super) fn weight_gradient_is_cheaper(
             > (transformed + 2 * 30 * PAIRS) * weights + 16 * transformed * (channels + filters)
 }
 
-/// What the gradient is made of.
+/// The arguments of a weight gradient.
 pub(in super::super) struct WeightGradient<'a> {
     pub set: InstructionSet,
-    /// The maps that the convolution read.
+    /// The input of the convolution.
     pub input: &'a [f32],
-    /// Number, rows, columns and channels of these.
+    /// Number, rows, columns and channels of its maps.
     pub maps: (usize, usize, usize, usize),
     /// Rows above and columns to the left of the maps that count as zeros.
     pub border: (usize, usize),
@@ -50,20 +50,20 @@ pub(in super::super) struct WeightGradient<'a> {
     pub results: (usize, usize, usize),
 }
 
-/// Values of sums at the points up to which every task has its own.
+/// The most values of sums at the points for which every task has a separate copy.
 const LIGHT: usize = 1 << 18;
 
 /// Partial sums of light layers.
 const PARTIAL: usize = 8;
 
-/// Transformed values of a heavy layer that are held at a time: 64 MiB.
+/// Transformed values of a heavy layer in memory at a time: 64 MiB.
 const HELD: usize = 1 << 24;
 
 /// Tiles whose products are summed at a time, so that they stay in cache.
 const STRETCH: usize = 128;
 
 impl WeightGradient<'_> {
-    /// The gradient as weights are stored, `[O, 3, 3, I]`.
+    /// The gradient in the layout of the weights, `[O, 3, 3, I]`.
     pub fn compute(&self) -> Buffer {
         let (n, h, w, channels) = self.maps;
         let (rows, columns, filters) = self.results;
@@ -197,8 +197,8 @@ impl WeightGradient<'_> {
                 target: (sums.from(pair * size.0 * size.1), size.1),
                 accumulate,
             };
-            // SAFETY: both rooms hold a row for every pair and tile, written before; the sums of this
-            // pair are written by this task only.
+            // SAFETY: both rooms have a row for every pair and tile, written before; only this task writes
+            // the sums of this pair.
             unsafe { outer.compute(self.set, 0..size.1) };
             accumulate = true;
             rest = later;
@@ -208,7 +208,7 @@ impl WeightGradient<'_> {
         }
     }
 
-    /// The weights' gradient of partial sums `[partial][pairs][O][I]`, added in order.
+    /// The weights' gradient from partial sums `[partial][pairs][O][I]`, added in order.
     fn weights(&self, sums: &[f32], partial: usize) -> Buffer {
         let (filters, channels) = (self.results.2, self.maps.3);
         let mut weights = Buffer::unspecified(filters * 9 * channels);
