@@ -301,7 +301,11 @@ async fn invalid_requests_are_errors_with_a_reason() {
             400,
             "deletion",
         ),
-        (window(json!([0, 300]), "mean"), 400, "is empty or outside of"),
+        (
+            window(json!([0, 300]), "mean"),
+            400,
+            "is empty or outside of",
+        ),
         (window(json!([9, 9]), "mean"), 400, "is empty or outside of"),
         (window(json!([0, 9]), "./x.npy"), 400, "does not read"),
     ];

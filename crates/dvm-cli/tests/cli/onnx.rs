@@ -26,16 +26,11 @@ fn preprocessing_and_classes_are_assumed_with_warnings() {
     ]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(
-        run.stderr
-            .contains("does not describe its preprocessing"),
+        run.stderr.contains("does not describe its preprocessing"),
         "{}",
         run.stderr
     );
-    assert!(
-        run.stderr.contains("has no class names"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("has no class names"), "{}", run.stderr);
     let record = std::fs::read_to_string(out.join("coffee/explanation.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     assert_eq!(record["warnings"].as_array().unwrap().len(), 3);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use dvm_fetch::{Address, Checked, FetchOutcome, Fetcher};
 
-use dvm_testing::server::{Server, Step, whole};
 use crate::{Desk, HUB, named, sha256, weights};
+use dvm_testing::server::{Server, Step, whole};
 
 #[test]
 fn a_fetched_file_has_its_checksum_beside_it() {

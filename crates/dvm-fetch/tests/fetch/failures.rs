@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use dvm_fetch::{Address, Proxies};
 
-use dvm_testing::server::{Server, Step, reply, whole};
 use crate::{Desk, HUB, named, sha256, weights};
+use dvm_testing::server::{Server, Step, reply, whole};
 
 /// A server that answers with this status once, then with the file.
 fn once(status: &'static str, headers: &'static [(&str, &str)]) -> Server {

@@ -2,8 +2,8 @@
 
 use dvm_fetch::{Checked, FetchOutcome};
 
-use dvm_testing::server::{Server, redirect, reply, whole};
 use crate::{Desk, HUB, named, sha256, weights};
+use dvm_testing::server::{Server, redirect, reply, whole};
 
 #[test]
 fn a_redirect_to_another_host_is_followed() {

@@ -4,8 +4,8 @@ use std::fs;
 
 use dvm_fetch::{Checked, FetchOutcome};
 
-use dvm_testing::server::{Asked, Server, Step, rest, whole};
 use crate::{Desk, HUB, named, sha256, weights};
+use dvm_testing::server::{Asked, Server, Step, rest, whole};
 
 /// Where the first connection breaks.
 const HALF: usize = 150_000;

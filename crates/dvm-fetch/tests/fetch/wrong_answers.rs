@@ -1,7 +1,7 @@
 //! Servers that send a wrong file. It never gets the final name.
 
-use dvm_testing::server::{Server, reply, whole};
 use crate::{Desk, HUB, named, weights};
+use dvm_testing::server::{Server, reply, whole};
 
 /// Checks that the fetch fails with these words and leaves no file.
 fn fails_without_files(server: &Server, words: &str) {

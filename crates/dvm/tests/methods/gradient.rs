@@ -1,7 +1,6 @@
 //! Path, noise and DeepLIFT attributions against Captum, PAIR's saliency and a slow second
 //! implementation, as `references/gradient_methods.py` stored them.
 
-
 use dvm_attribution::{Settings, Subject, Target, registry};
 use dvm_engine::weights::Weights;
 use dvm_engine::{Arithmetic, Network};

@@ -77,7 +77,10 @@ fn a_window_outside_the_picture_is_an_error() {
     let error = coffee()
         .covered(200..300, 0..10, &Baseline::Mean)
         .unwrap_err();
-    assert!(error.to_string().contains("is empty or outside of"), "{error}");
+    assert!(
+        error.to_string().contains("is empty or outside of"),
+        "{error}"
+    );
     assert!(coffee().covered(5..5, 0..10, &Baseline::Mean).is_err());
 }
 
