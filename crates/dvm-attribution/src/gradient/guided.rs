@@ -26,14 +26,14 @@ const FRACTION: OptionSpec = OptionSpec {
     name: "fraction",
     takes: Takes::Text("X"),
     default: "0.25",
-    help: "part of all values that move in a step: those with the smallest gradients",
+    help: "share of all values that move in a step: those with the smallest gradients",
 };
 
 const DISTANCE: OptionSpec = OptionSpec {
     name: "distance",
     takes: Takes::Text("X"),
     default: "0.02",
-    help: "largest distance of a value from the straight path, in parts of the path: 0 is \
+    help: "largest distance of a value from the straight path, as a share of the path: 0 is \
            integrated gradients, 1 lets the values move in any order",
 };
 

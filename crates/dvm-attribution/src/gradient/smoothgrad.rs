@@ -35,7 +35,7 @@ const NOISE: OptionSpec = OptionSpec {
     name: "noise",
     takes: Takes::Text("X"),
     default: "0.15",
-    help: "standard deviation of the noise, in parts of the range of the picture's normalised values",
+    help: "standard deviation of the noise, as a share of the range of the picture's normalised values",
 };
 
 words! {

@@ -9,14 +9,14 @@ use super::{Candidate, Measurement, Metric};
 use crate::Error;
 use crate::registry::{Published, Reference};
 
-/// The part of the positive relevance that is on the object.
+/// The share of the positive relevance that is on the object.
 ///
 /// This is the energy-based pointing game of Score-CAM, and the relevance mass accuracy of CLEVR-XAI
 /// (arXiv 2003.07258), whose maps are positive.
 pub const ENERGY_INSIDE: MetricEntry = MetricEntry {
     name: "energy-inside",
     title: "energy inside",
-    summary: "the part of the positive relevance that is on the object, 0 to 1 (also called \
+    summary: "the share of the positive relevance that is on the object, 0 to 1 (also called \
               relevance mass accuracy)",
     reference: Reference {
         authors: "Wang, Wang, Du, Yang, Zhang, Ding, Mardziel, Hu",

@@ -27,7 +27,7 @@ const SIDE: OptionSpec = OptionSpec {
     name: "side",
     takes: Takes::Text("P"),
     default: "0.2",
-    help: "side of the square, as a part of the picture's shorter side",
+    help: "side of the square, as a share of the picture's shorter side",
 };
 
 const SHARE: OptionSpec = OptionSpec {

@@ -43,7 +43,7 @@ const NOISE: OptionSpec = OptionSpec {
     name: "noise",
     takes: Takes::Text("X"),
     default: "0.1",
-    help: "standard deviation of the noise of `samples`, in parts of the range of the picture's normalised values",
+    help: "standard deviation of the noise of `samples`, as a share of the range of the picture's normalised values",
 };
 
 words! {

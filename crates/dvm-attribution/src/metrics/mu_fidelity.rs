@@ -25,7 +25,7 @@ const SUBSET: OptionSpec = OptionSpec {
     name: "subset",
     takes: Takes::Text("P"),
     default: "0.2",
-    help: "part of the cells that is covered at a time",
+    help: "share of the cells that is covered at a time",
 };
 
 const SAMPLES: OptionSpec = OptionSpec {
@@ -39,12 +39,12 @@ const SCORE: OptionSpec = OptionSpec {
     ..options::SCORE
 };
 
-/// The correlation of the drop of the score with the map's sum over what is covered.
+/// The correlation of the drop of the score with the map's sum over the covered cells.
 pub const MU_FIDELITY: MetricEntry = MetricEntry {
     name: "mu-fidelity",
     title: "µFidelity",
-    summary: "correlation of the drop of the score with the map's sum over what is covered, when \
-              random parts of the picture are covered, −1 to 1",
+    summary: "random sets of cells are covered: correlation of the drop of the score with the sum of \
+              the map over the covered cells, −1 to 1",
     reference: Reference {
         authors: "Bhatt, Weller, Moura",
         year: 2020,

@@ -6,7 +6,7 @@ use crate::options;
 
 /// Seed of the random numbers.
 pub(crate) const SEED: OptionSpec = OptionSpec {
-    help: "seed of the random numbers; the same seed gives the same figure",
+    help: "seed of the random numbers; the same seed gives the same value",
     ..options::SEED
 };
 

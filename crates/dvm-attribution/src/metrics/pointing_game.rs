@@ -26,7 +26,7 @@ pub const POINTING_GAME: MetricEntry = MetricEntry {
     name: "pointing-game",
     title: "pointing game",
     summary: "1 if the highest point of the map is on the object or within the tolerance, \
-              otherwise 0; if several points are equally high, the part of them that is",
+              otherwise 0; if several points are equally high, the share of them for which it is",
     reference: Reference {
         authors: "Zhang, Lin, Brandt, Shen, Sclaroff",
         year: 2016,

@@ -13,7 +13,7 @@ use crate::registry::{Published, Reference};
 pub const RANK_ACCURACY: MetricEntry = MetricEntry {
     name: "rank-accuracy",
     title: "rank accuracy",
-    summary: "the part of the N most relevant pixels that is on the object, 0 to 1, where N is the \
+    summary: "the share of the N most relevant pixels that is on the object, 0 to 1, where N is the \
               number of the object's pixels",
     reference: Reference {
         authors: "Arras, Osman, Samek",

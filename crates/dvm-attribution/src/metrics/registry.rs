@@ -56,7 +56,7 @@ pub enum Question {
     Randomisation,
     /// Is the map on the object?
     Localisation,
-    /// Does the map show few places?
+    /// Is the relevance concentrated in few pixels?
     Simplicity,
 }
 
@@ -92,7 +92,7 @@ impl Question {
                 "Does the map depend on what the network learned, and on the class?"
             }
             Self::Localisation => "Is the map on the object?",
-            Self::Simplicity => "Does the map show few places?",
+            Self::Simplicity => "Is the relevance concentrated in few pixels?",
         }
     }
 }

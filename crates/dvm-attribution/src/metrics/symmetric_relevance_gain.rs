@@ -23,7 +23,7 @@ pub const SYMMETRIC_RELEVANCE_GAIN: MetricEntry = MetricEntry {
     question: Question::Faithfulness,
     better: Better::Higher,
     needs: Needs::Map,
-    cost: "two partial forward passes per step, none after deletion and insertion",
+    cost: "two partial forward passes per step; none if deletion and insertion are measured, too",
     options: Covering::OPTIONS,
     build: |settings| Ok(Box::new(SymmetricRelevanceGain(Covering::new(settings)?))),
 };

@@ -175,8 +175,8 @@ pub(super) fn determination(r2: Option<f64>) -> Option<Check> {
         name: "coefficient of determination",
         value,
         meaning:
-            "part of the variance of the scores that the values of the segments explain: near 1 \
-             the segments act independently, near 0 they act together and their values mean little"
+            "share of the variance of the scores that the values of the segments explain: near 1 \
+             segments contribute independently; near 0 they interact, and their values say little"
                 .into(),
     })
 }

@@ -47,7 +47,7 @@ const ESTIMATE: OptionSpec = OptionSpec {
     name: "estimate",
     takes: Takes::Text(Estimate::FORM),
     default: "shown",
-    help: "value of a pixel: shown (the mean score where it is shown, as by the authors: the sum \
+    help: "value of a pixel: shown (the mean score where it is shown, as in the authors' code: the sum \
            of scores times masks, divided by the number of masks and the probability) or contrast \
            (that minus the mean score where it is covered, which is 0 for an irrelevant pixel)",
 };

@@ -46,7 +46,7 @@ const DISCARD: OptionSpec = OptionSpec {
     name: "discard",
     takes: Takes::From(0.0, 1.0),
     default: "0",
-    help: "part of each block's attention that is set to 0, the smallest values first (vit-explain: 0.9)",
+    help: "share of each block's attention that is set to 0, the smallest values first (vit-explain: 0.9)",
 };
 
 words! {

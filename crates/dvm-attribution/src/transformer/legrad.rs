@@ -39,16 +39,16 @@ const SCORE_FROM: OptionSpec = OptionSpec {
     name: "score-from",
     takes: Takes::Text(From::FORM),
     default: "blocks",
-    help: "the score of a block's attention: blocks (computed by the network's end from the \
-           block's own tokens, as in the paper) or end (that of the network)",
+    help: "the score whose gradient a block's attention gets: blocks (the last layers of the network \
+           compute it from the block's own tokens, as in the paper) or end (the score of the network)",
 };
 
 const POOL: OptionSpec = OptionSpec {
     name: "pool",
     takes: Takes::Text(Pool::FORM),
     default: "mean",
-    help: "the tokens that the network's end gets of a block: mean (the mean of all, as in the \
-           authors' code) or read (only those that it reads of the last block, such as the class \
+    help: "the tokens of a block from which its score is computed: mean (the mean of all, as in the \
+           authors' code) or read (only those that the last layers read, such as the class \
            token); no effect with `score-from=end`",
 };
 

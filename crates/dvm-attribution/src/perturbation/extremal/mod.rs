@@ -25,7 +25,7 @@ const AREAS: OptionSpec = OptionSpec {
     name: "areas",
     takes: Takes::Text("A,…"),
     default: "0.1",
-    help: "part of the picture that is shown, greater than 0 and less than 1; the masks of several \
+    help: "share of the picture that is shown, greater than 0 and less than 1; the masks of several \
            areas are averaged",
 };
 
@@ -47,7 +47,7 @@ const MASK_SIGMA: OptionSpec = OptionSpec {
     name: "mask-sigma",
     takes: Takes::Text("N"),
     default: "21",
-    help: "width of the bump of a parameter, in pixels; larger values give smoother masks",
+    help: "width of the smooth spot that one parameter shows, in pixels; larger values give smoother masks",
 };
 
 /// The mask of a given area that keeps the score largest.
@@ -63,7 +63,7 @@ pub const EXTREMAL_PERTURBATION: MethodEntry = MethodEntry {
         published: Published::Arxiv("1910.08485"),
     },
     family: Family::Perturbation,
-    cost: "one pass forward and back per iteration and area: 800 if not said",
+    cost: "one pass forward and back per iteration and area; 800 iterations by default",
     networks: "all",
     options: &[AREAS, ITERATIONS, MASK_STEP, MASK_SIGMA, SCORE],
     presets: &[],

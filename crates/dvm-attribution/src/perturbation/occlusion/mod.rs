@@ -72,7 +72,7 @@ const SPACE: OptionSpec = OptionSpec {
     name: "space",
     takes: Takes::Text(Space::FORM),
     default: "input",
-    help: "where windows are laid: input (the crop that the network gets) or image (the original \
+    help: "where windows are placed: input (the crop that the network gets) or image (the original \
            picture before it is resized)",
 };
 

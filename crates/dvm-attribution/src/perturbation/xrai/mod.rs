@@ -26,12 +26,12 @@ const SEGMENTS: OptionSpec = OptionSpec {
     takes: Takes::Text("felzenszwalb|slic:N|grid:N|grid:ROWSxCOLUMNS|file:PATH"),
     default: "felzenszwalb",
     help: "the segments: felzenszwalb (overlapping segments of six scales, Felzenszwalb and \
-           Huttenlocher 2004), or those of one kind, as for other methods",
+           Huttenlocher 2004), or the same as for other methods",
 };
 
 const BASELINE: OptionSpec = OptionSpec {
     default: "black,white",
-    help: "start of the paths of the integrated gradients; those of several baselines are averaged",
+    help: "start of the paths of the integrated gradients; the gradients of several baselines are averaged",
     ..options::BASELINE
 };
 
@@ -46,8 +46,8 @@ const STEPS: OptionSpec = OptionSpec {
 pub const XRAI: MethodEntry = MethodEntry {
     name: "xrai",
     title: "XRAI",
-    summary: "ranks segments of several scales: the next one is always that whose new pixels have \
-              the largest mean integrated gradient",
+    summary: "ranks segments of several scales: the next segment is always the one whose new pixels \
+              have the largest mean integrated gradient",
     reference: Reference {
         authors: "Kapishnikov, Bolukbasi, Viégas, Terry",
         year: 2019,
