@@ -84,7 +84,8 @@ pub(crate) fn of_graph(
     };
     if let Some(output) = recognised {
         remarks.notes.push(format!(
-            "its output is read as {}, because its values for test pictures are; dvm adds no softmax or sigmoid",
+            "its output for test pictures has the properties of {0}, so it is read as {0}; dvm adds no softmax or \
+             sigmoid",
             output.meaning()
         ));
         return Ok(output);

@@ -89,8 +89,8 @@ fn against(
         && let Some(difference) = lookalikes::difference(stem, architecture)
     {
         warnings.push(format!(
-            "by its name, {file} is another network with the parameters of {0}: {difference}; if so, the results \
-             of {0} are wrong",
+            "the file name of {file} suggests another network with the same parameters as {0}: {difference}; if that \
+             is right, results with {0} are wrong",
             architecture.name
         ));
     }

@@ -58,7 +58,7 @@ pub struct Arguments {
 
 const NOTES: &str = "\
 GFLOP/s count two operations per multiply-add of direct computation (for occlusion, of a whole forward pass per \
-window), so that methods that compute less show higher numbers. Peak memory is that of the whole process, with the \
+window), so that algorithms that compute less show higher numbers. Peak memory is that of the whole process, with the \
 weights; it is known on Linux only.
 
 Examples:

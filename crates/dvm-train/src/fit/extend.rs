@@ -32,7 +32,7 @@ pub fn extend(folder: &RunFolder, config: &mut Config, epochs: u64) -> Result<()
         if ended == Some(epochs) {
             return Err(refuse(format!(
                 "the run stopped early after epoch {done}: no improvement for {} epochs. To continue, \
-                 give another number of epochs than {epochs}",
+                 give a number of epochs other than {epochs}",
                 config.patience
             )));
         }

@@ -259,7 +259,7 @@ impl Optimiser {
         }
         if let Some(name) = slots.keys().next() {
             return refuse(format!(
-                "{} does not know the tensor `{name}`; was it another optimiser or network?",
+                "{} does not know the tensor `{name}`; was the run made with another optimiser or network?",
                 self.entry.name
             ));
         }

@@ -100,7 +100,7 @@ pub trait Schedule: Send + Sync {
         Err(Error::State {
             owner: "schedule",
             detail:
-                "this schedule has no state, but the checkpoint has one; was it another schedule?"
+                "this schedule has no state, but the checkpoint has one; was the run made with another schedule?"
                     .into(),
         })
     }

@@ -18,7 +18,7 @@ use crate::view::warnings;
     get,
     path = "/api/explanations/{explanation}/{file}",
     params(
-        ("explanation" = String, Path, description = "The id in the answer of `/api/explain`"),
+        ("explanation" = String, Path, description = "The id in the response of `/api/explain`"),
         ("file" = String, Path, description = "The name of the file")
     ),
     responses(

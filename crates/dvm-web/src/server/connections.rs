@@ -75,7 +75,7 @@ pub async fn accept(
     tracing::info!("stopping after the running requests");
     close();
     if timeout(longest, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests were not answered, because their time was over");
+        tracing::warn!("some requests were not answered before the time limit");
     }
 }
 

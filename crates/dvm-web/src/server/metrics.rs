@@ -97,7 +97,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "http_request_duration",
-            "Time until the first byte of the answer",
+            "Time until the first byte of the response",
             Unit::Seconds,
             metrics.seconds.clone(),
         );
