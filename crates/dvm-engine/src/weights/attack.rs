@@ -1,6 +1,6 @@
-//! Functions that pickles name to take over the machine that unpickles them.
+//! Names of functions that let a pickle run programs when Python loads it.
 
-/// Whether a pickle that names this would run programs or code if Python unpickled it.
+/// Whether a pickle with this name would run programs or code if Python loaded it.
 pub(super) fn is_attack(class: &str) -> bool {
     const MODULES: [&str; 11] = [
         "os",

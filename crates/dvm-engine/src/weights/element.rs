@@ -1,4 +1,4 @@
-//! Element types and their way to f32.
+//! Element types and their conversion to f32.
 
 use half::{bf16, f16};
 
@@ -31,7 +31,7 @@ impl Element {
         }
     }
 
-    /// The values of little-endian `bytes`, rounded to the nearest f32 where they have none.
+    /// The values of little-endian `bytes`, rounded to the nearest f32 if they have no exact one.
     pub fn values(self, bytes: &[u8]) -> Vec<f32> {
         match self {
             Self::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
@@ -75,7 +75,7 @@ mod tests {
     fn doubles_and_integers_round_to_the_nearest() {
         let third = (1.0f64 / 3.0).to_le_bytes();
         assert_eq!(Element::F64.values(&third), [1.0f32 / 3.0]);
-        let odd = 16_777_219i64; // 2^24 + 3 lies between two f32: the even one is 2^24 + 4.
+        let odd = 16_777_219i64; // 2^24 + 3 is between two f32: the even one is 2^24 + 4.
         assert_eq!(Element::I64.values(&odd.to_le_bytes()), [16_777_220.0]);
         assert_eq!(Element::I8.values(&[0x80]), [-128.0]);
         assert_eq!(Element::U8.values(&[0x80]), [128.0]);

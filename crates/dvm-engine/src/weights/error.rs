@@ -4,7 +4,7 @@ use std::io;
 
 pub use super::format::ForeignFormat;
 
-/// Why a file of weights cannot be read. Every message names the file and says what to do.
+/// Why a file of weights cannot be read. Every message names the file and the next step.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
@@ -32,15 +32,15 @@ pub enum WeightsError {
     },
     /// The file is inconsistent.
     #[error(
-        "{file}: damaged {format} file: {reason}; it may have been cut short or altered: fetch \
-         or save it again"
+        "{file}: damaged {format} file: {reason}; the file may be incomplete or altered: fetch or save it \
+         again"
     )]
     Damaged {
         /// The file.
         file: String,
         /// Its format.
         format: &'static str,
-        /// Where the inconsistency is.
+        /// The inconsistency.
         reason: String,
     },
     /// A tensor whose elements have no f32 value.
@@ -51,13 +51,13 @@ pub enum WeightsError {
     Element {
         /// The file.
         file: String,
-        /// The tensor, as `tensor 'name'`, as far as the file tells it.
+        /// The tensor, as `tensor 'name'`, if the file names it.
         tensor: String,
-        /// The element type, as the file calls it.
+        /// The element type, with the file's name for it.
         element: String,
     },
     /// Python objects that cannot be read without running their code.
-    #[error("{file}: holds {object}, which cannot be read without running its code: {advice}")]
+    #[error("{file}: contains {object}, which cannot be read without running its code: {advice}")]
     Code {
         /// The file.
         file: String,
@@ -66,21 +66,21 @@ pub enum WeightsError {
         /// How to save the weights instead.
         advice: &'static str,
     },
-    /// A checkpoint without a dictionary of tensors: a lone tensor, a list, an object.
+    /// A checkpoint without a dictionary of tensors: a single tensor, a list, an object.
     #[error(
-        "{file}: holds an object of type {found} in place of a dictionary of weights: save the \
+        "{file}: contains an object of type {found} in place of a dictionary of weights: save the \
          weights with torch.save(model.state_dict(), ...)"
     )]
     NotADictionary {
         /// The file.
         file: String,
-        /// The type, as Python calls it.
+        /// The type, with Python's name for it.
         found: String,
     },
     /// A pickle that would run a program if Python loaded it. dvm does not run it.
     #[error(
-        "{file}: names the function {function}, which weights never do: this file attacks \
-         whoever loads it in Python; delete it"
+        "{file}: names the function {function}, which weights never do: the file attacks anyone who loads \
+         it in Python; delete it"
     )]
     Attack {
         /// The file.
@@ -90,17 +90,19 @@ pub enum WeightsError {
     },
     /// The file needs more memory or work than its length allows.
     #[error(
-        "{file}: refused: {claim}; if the file can be trusted, save its weights anew, alone and \
+        "{file}: refused: {claim}; if you trust the file, save its weights again, without other contents and \
          uncompressed"
     )]
     Excessive {
         /// The file.
         file: String,
-        /// What it needs, and the limit.
+        /// The need and the limit.
         claim: String,
     },
     /// A readable file without weights.
-    #[error("{file}: holds no tensor: save the weights with torch.save(model.state_dict(), ...)")]
+    #[error(
+        "{file}: contains no tensor: save the weights with torch.save(model.state_dict(), ...)"
+    )]
     NoTensors {
         /// The file.
         file: String,

@@ -28,13 +28,13 @@ pub enum ForeignFormat {
     Empty,
     /// A web page, usually saved in place of the download it links to.
     Html,
-    /// The stand-in that Git LFS leaves for a file it has not fetched.
+    /// A placeholder of Git LFS for a file that was not fetched.
     LfsPointer,
     /// Any other text, with its first line.
     Text(String),
-    /// A known binary format, by name, with what to do about it.
+    /// A known binary format: its name and advice.
     Known(&'static str, &'static str),
-    /// Anything else, with its first bytes in hexadecimal.
+    /// An unknown format, with its first bytes in hexadecimal.
     Unknown(String),
 }
 
@@ -167,7 +167,7 @@ fn holds_legacy_magic(head: &[u8]) -> bool {
     .any(|magic| start.windows(magic.len()).any(|bytes| bytes == *magic))
 }
 
-/// `head` as text, if it is: UTF-8 (cut anywhere) without control characters.
+/// `head` as text if it is UTF-8 (cut at any byte) without control characters.
 fn text(head: &[u8]) -> Option<&str> {
     let text = match str::from_utf8(head) {
         Ok(text) => text,

@@ -1,15 +1,15 @@
-//! Limits of what a file may claim, in proportion to its length.
+//! Limits on the memory and work that a file may need, in proportion to its length.
 //!
-//! Compressed entries, views that repeat one value and sparse tar entries can describe much more data
-//! than the file has. The limits keep the cost of a small file small.
+//! Compressed entries, views that repeat one value and sparse tar entries can describe much more data than
+//! the file has. The limits keep the cost of a small file small.
 
 use std::io;
 
-/// What is wrong with a file.
+/// A problem with a file.
 pub(super) enum Objection {
     /// Unreadable; the reason.
     Damaged(String),
-    /// More than the file's length allows; the claim.
+    /// More than the file's length allows; the text states the need and the limit.
     Excessive(String),
     /// Another kind of archive.
     Foreign(&'static str),
@@ -24,7 +24,7 @@ pub(super) enum Objection {
     },
     /// A tensor whose values are not in the file.
     Alone,
-    /// The operating system failed.
+    /// An error of the operating system.
     Io(io::Error),
 }
 
@@ -47,10 +47,10 @@ fn allowance(length: u64) -> u64 {
         .min(16 << 30)
 }
 
-/// More dimensions than networks have: gathering takes time for each.
+/// The most dimensions of a tensor, more than networks have: gathering values takes time for each.
 pub(super) const MOST_DIMENSIONS: usize = 16;
 
-/// Objects to tensors of more dimensions than that.
+/// Refuses tensors with more than [`MOST_DIMENSIONS`] dimensions.
 pub(super) fn rank(name: &str, shape: &[usize]) -> Result<(), Objection> {
     if shape.len() <= MOST_DIMENSIONS {
         return Ok(());
@@ -60,17 +60,17 @@ pub(super) fn rank(name: &str, shape: &[usize]) -> Result<(), Objection> {
 
 pub(super) fn too_many_dimensions(name: &str, count: usize) -> Objection {
     Objection::Excessive(format!(
-        "tensor '{name}' has {count} dimensions, the limit is {MOST_DIMENSIONS}"
+        "tensor '{name}' has {count} dimensions; the limit is {MOST_DIMENSIONS}"
     ))
 }
 
-/// Objects to `what` coming to more bytes than the file's length allows.
+/// Refuses `what` if it needs more bytes than the file's length allows.
 pub(super) fn claim(what: &str, bytes: u64, length: u64) -> Result<(), Objection> {
     let allowed = allowance(length);
     if bytes <= allowed {
         return Ok(());
     }
     Err(Objection::Excessive(format!(
-        "{what} would come to {bytes} bytes, but a file of {length} bytes may come to {allowed}"
+        "{what} needs {bytes} bytes; the limit for a file of {length} bytes is {allowed}"
     )))
 }

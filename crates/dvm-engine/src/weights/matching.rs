@@ -1,11 +1,11 @@
-//! Finds a network's parameters among a file's names.
+//! Compares a network's parameters with a file's names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::Array;
 
-/// How many names of a list [`Mismatch`] shows.
+/// The most names of a list that [`Mismatch`] shows.
 const SHOWN: usize = 10;
 
 /// The differences between a file's names and the names of a network.
@@ -15,9 +15,9 @@ const SHOWN: usize = 10;
 pub struct Mismatch {
     /// The file.
     pub file: String,
-    /// Number of names wanted, counters not counted.
+    /// Number of wanted names, without counters.
     pub wanted: usize,
-    /// Number of names in the file, counters not counted.
+    /// Number of names in the file, without counters.
     pub found: usize,
     /// Wanted names the file does not have, in the network's order.
     pub missing: Vec<String>,
@@ -74,7 +74,7 @@ pub(super) fn matched(
         .collect())
 }
 
-/// Whether this is no weight: a counter, or a table that follows from a layer's size (Swin's).
+/// Whether the name is not a weight: a counter, or a table that follows from a layer's size (Swin).
 pub(super) fn is_counter(name: &str) -> bool {
     let last = name.rsplit('.').next();
     matches!(
@@ -88,7 +88,7 @@ impl Mismatch {
         self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
     }
 
-    /// The number of classes the file was trained for, where nothing but that differs.
+    /// The number of classes that the file was trained for, if nothing else differs.
     pub fn classes(&self) -> Option<usize> {
         let (_, _, found) = self.misshapen.first().filter(|_| self.last_layer_only)?;
         found.first().copied()
@@ -121,10 +121,10 @@ impl fmt::Display for Mismatch {
         if self.missing.len() == wanted {
             write!(
                 f,
-                "{file}: weights of another architecture: none of the {wanted} names the network \
-                 wants is among the {} in the file. The network wants {}; the file has {}. Name the \
-                 model that these weights were trained for, or export that network as ONNX: \
-                 torch.onnx.export(model.eval(), torch.randn(1, 3, 224, 224), \"model.onnx\")",
+                "{file}: weights of another architecture: the file has {} tensors, but no name matches the \
+                 network's {wanted}. The network has {}; the file has {}. Name the model that these weights \
+                 were trained for, or export that network as ONNX: torch.onnx.export(model.eval(), \
+                 torch.randn(1, 3, 224, 224), \"model.onnx\")",
                 self.found,
                 sample(&self.missing),
                 sample(&self.unexpected),
@@ -134,11 +134,11 @@ impl fmt::Display for Mismatch {
         let fitting = wanted - self.missing.len() - self.misshapen.len();
         write!(f, "{file}: {fitting} of the network's {wanted} weights fit")?;
         let misshapen = |(name, wanted, found): &(String, Vec<usize>, Vec<usize>)| {
-            format!("{name} is {found:?}, wanted {wanted:?}")
+            format!("{name} has shape {found:?}, expected {wanted:?}")
         };
         let mut lists = [
             (
-                "of another shape",
+                "with another shape",
                 self.misshapen.iter().map(misshapen).collect(),
             ),
             ("missing", self.missing.clone()),

@@ -1,8 +1,8 @@
 //! Reads trained weights: `.safetensors`, and every format of `torch.save`.
 //!
-//! The format follows from the content, not from the name. Reading a `.pth` runs no code: its pickle
-//! becomes a table of objects, of which tensors, dictionaries and modules are understood. `inspection`
-//! limits memory and work in proportion to the file's length.
+//! The format follows from the content, not from the name. Reading a `.pth` runs no code: its pickle becomes
+//! a table of objects, of which tensors, dictionaries and modules are understood. `inspection` limits memory
+//! and work in proportion to the file's length.
 
 mod attack;
 mod element;
@@ -41,9 +41,8 @@ pub struct Array {
 
 /// Named arrays read from one file, sorted by name.
 ///
-/// Every element type is converted to f32: f64 and integers are rounded to the nearest f32,
-/// f16 and bf16 are exact, `false` and `true` become 0 and 1. Complex, quantised and 8-bit
-/// floating-point tensors are refused.
+/// Every element type is converted to f32: f64 and integers are rounded to the nearest f32, f16 and bf16 are
+/// exact, `false` and `true` become 0 and 1. Complex, quantised and 8-bit floating-point tensors are errors.
 #[derive(Clone, Debug)]
 pub struct Weights {
     file: String,
@@ -55,16 +54,16 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads a file of any known format: `.safetensors`, or a PyTorch checkpoint as a zip archive
-    /// (1.6 and later), a pickle stream (0.1.10 to 1.5) or a tar archive (before); or an index
-    /// (`model.safetensors.index.json`) of such files beside it.
+    /// Reads a file of any known format: `.safetensors`, a PyTorch checkpoint as a zip archive (1.6 and
+    /// later), a pickle stream (0.1.10 to 1.5) or a tar archive (before), or an index
+    /// (`model.safetensors.index.json`) of such files in its folder.
     ///
-    /// Dictionaries within dictionaries become dotted names (`state_dict.conv1.weight`), and a
-    /// module that was pickled whole becomes its state dict.
+    /// Nested dictionaries become dotted names (`state_dict.conv1.weight`), and a pickled module becomes its
+    /// state dict.
     ///
     /// # Errors
-    /// [`WeightsError`] names the file and says what to do. A file that claims more than its
-    /// length can justify is refused before memory is spent on it.
+    /// [`WeightsError`] names the file and the next step. A file that needs more memory than its length
+    /// allows is refused before the memory is allocated.
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
         let file = path.display().to_string();
         let failed = |source: io::Error| WeightsError::Io {
@@ -134,7 +133,7 @@ impl Weights {
         })
     }
 
-    /// What a file of another kind holds, read by code for that kind.
+    /// The contents of a file of another kind, read by other code.
     pub fn from_arrays(
         file: &str,
         sha256: String,
@@ -151,7 +150,7 @@ impl Weights {
         }
     }
 
-    /// The file's name as it was given.
+    /// The file's name, as the caller gave it.
     pub fn file(&self) -> &str {
         &self.file
     }
@@ -161,14 +160,14 @@ impl Weights {
         &self.sha256
     }
 
-    /// The `__metadata__` of a `.safetensors` file, or what [`to_torch`] was given; empty for other
+    /// The `__metadata__` of a `.safetensors` file, or the metadata that [`to_torch`] wrote; empty for other
     /// files.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
 
-    /// Short texts and whole numbers that a PyTorch checkpoint holds beside its tensors, by their dotted
-    /// names, such as `arch` or `args.model`; empty for other files.
+    /// Short texts and integers of a PyTorch checkpoint other than its tensors, by their dotted names, such
+    /// as `arch` or `args.model`; empty for other files.
     pub fn notes(&self) -> &BTreeMap<String, String> {
         &self.notes
     }
@@ -198,7 +197,7 @@ impl Weights {
         self.arrays.is_empty()
     }
 
-    /// The same with another name for each array that `rename` has one for.
+    /// The same arrays with new names, for those that `rename` returns a name for.
     #[must_use]
     pub fn renamed(mut self, rename: impl Fn(&str) -> Option<String>) -> Self {
         self.arrays = self
@@ -209,9 +208,9 @@ impl Weights {
         self
     }
 
-    /// The same with the shapes of a list of names and shapes, for arrays of exactly these names whose
-    /// shapes differ only in form: the first dimension is equal, and of the others one of the two has
-    /// only the product, as `[O, C, h, w]` and `[O, C·h·w]`, or `[C]` and `[C, 1, 1]`. Ports of one
+    /// The same arrays with the shapes of a list of names and shapes. A shape changes only if the names are
+    /// equal and the shapes differ only in form: the first dimension is equal, and one of the two has only
+    /// the product of the others, as `[O, C, h, w]` and `[O, C·h·w]`, or `[C]` and `[C, 1, 1]`. Ports of one
     /// network differ in this.
     #[must_use]
     pub fn shaped_like(mut self, wanted: &[(String, Vec<usize>)]) -> Self {
@@ -247,14 +246,14 @@ impl Weights {
         (beginning, rest)
     }
 
-    /// The arrays of a network, by the network's own names.
+    /// The arrays of a network, by the network's names.
     ///
-    /// `wanted` is the network's state dict in its order: names and shapes. Where the file has its names
-    /// behind a prefix, [`Weights::parts`] finds it and [`Weights::take`] takes it off.
+    /// `wanted` is the network's state dict in its order: names and shapes. If the file's names have a
+    /// prefix, [`Weights::parts`] finds it and [`Weights::take`] removes it.
     ///
-    /// Names that end in `num_batches_tracked` are counters of training, `relative_position_index` and
-    /// `attn_mask` follow from a layer's size, none are weights: they are neither missing nor unexpected,
-    /// and returned only when wanted and found.
+    /// Names that end in `num_batches_tracked` are counters of training; `relative_position_index` and
+    /// `attn_mask` follow from a layer's size. They are not weights: they are neither missing nor unexpected,
+    /// and are returned only if wanted and found.
     ///
     /// # Errors
     /// [`Mismatch`] unless names and shapes correspond one to one.
@@ -266,7 +265,7 @@ impl Weights {
     }
 }
 
-/// SHA-256 and length of all that `reader` yields.
+/// SHA-256 and length of the data of `reader`.
 fn digest(reader: &mut impl Read) -> io::Result<(String, u64)> {
     let mut digest = Sha256::new();
     let mut length = 0;

@@ -1,8 +1,8 @@
 //! The networks in a file: the prefixes under which all names of a network are found.
 //!
-//! Training scripts store a network in dictionaries and in other networks (`state_dict.module.`,
-//! `resnet.`), and often several forms of it: its moving average, its teacher. Each prefix with a
-//! complete network is a [`Part`].
+//! Training scripts store a network in dictionaries and in other networks (`state_dict.module.`, `resnet.`),
+//! and often several versions of it: its moving average, its teacher. Each prefix with a complete network is
+//! a [`Part`].
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,16 +10,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::matching::is_counter;
 use super::{Array, Weights};
 
-/// How many components of a name may belong to a prefix.
+/// The most components of a name that a prefix may have.
 const DEEPEST: usize = 16;
 
-/// One of the networks that a file holds.
+/// One of the networks in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Part {
-    /// Names that do not begin so are no part of it. Empty, or ends in a dot.
+    /// The prefix of all its names. Empty, or ends in a dot.
     outer: String,
-    /// Most of its names continue so, and the others, such as a new last layer, do not. Empty, or ends
-    /// in a dot.
+    /// The second prefix of most of its names; the others, such as a new last layer, do not have it. Empty,
+    /// or ends in a dot.
     inner: String,
 }
 
@@ -28,42 +28,42 @@ pub struct Part {
 pub enum Role {
     /// Unknown.
     Plain,
-    /// The moving average of another one: `ema`, `swa`.
+    /// The moving average of another network: `ema`, `swa`.
     Averaged,
-    /// The one that another one learns from.
+    /// The network that another one learns from.
     Teacher,
-    /// The one that learns from another one.
+    /// The network that learns from another one.
     Student,
-    /// What follows the network slowly while it learns: `momentum_encoder`, `target_network`.
+    /// A slow copy of a network in training: `momentum_encoder`, `target_network`.
     Momentum,
 }
 
-/// What a file contains of a network.
+/// The places in a file where a network is found.
 #[derive(Clone, Debug, Default)]
 pub struct Parts {
-    /// Where all of its tensors are, by name.
+    /// The parts with all of its tensors, by name.
     pub complete: Vec<Part>,
-    /// Where at least half of its tensors are, but not all, and how many.
+    /// The parts with at least half of its tensors, but not all, and their number.
     pub incomplete: Vec<(Part, usize)>,
-    /// Where most of its names are, whatever their shapes.
+    /// The part with most of its names, regardless of their shapes.
     pub nearest: Part,
-    /// How many of its tensors are there, by name and shape.
+    /// How many of its tensors that part has, by name and shape.
     pub fitting: usize,
-    /// How many tensors the network has.
+    /// The number of tensors of the network.
     pub wanted: usize,
 }
 
-/// Tensors of a file that are no part of the network that was chosen.
+/// Tensors of a file that do not belong to the chosen network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Beside {
     /// Tensors of training: losses, metrics, counters.
     pub of_training: Vec<String>,
-    /// Other networks, by their prefix, and how many tensors they have.
+    /// Other networks, by their prefix, and the number of their tensors.
     pub networks: BTreeMap<String, usize>,
 }
 
 impl Part {
-    /// The name to ask for it by: its prefix, or `root`.
+    /// The name that selects it: its prefix, or `root`.
     pub fn name(&self) -> String {
         match self.prefix().trim_end_matches('.') {
             "" => "root".to_owned(),
@@ -76,24 +76,24 @@ impl Part {
         self.outer.is_empty() && self.inner.is_empty()
     }
 
-    /// What its name says that it is.
+    /// The role that its name suggests.
     pub fn role(&self) -> Role {
         role(&self.name())
     }
 
-    /// The network's name for a tensor that the file calls so; `None` if it is none of its tensors.
+    /// The network's name for this tensor of the file; `None` if the tensor is not part of it.
     fn inside<'a>(&self, name: &'a str) -> Option<&'a str> {
         let rest = name.strip_prefix(&self.outer[..])?;
         Some(rest.strip_prefix(&self.inner[..]).unwrap_or(rest))
     }
 
-    /// All of its prefix.
+    /// The full prefix.
     fn prefix(&self) -> String {
         format!("{}{}", self.outer, self.inner)
     }
 }
 
-/// Words of a name: `model_ema.module` has `model`, `ema` and `module`.
+/// The words of a name: `model_ema.module` has `model`, `ema` and `module`.
 fn words(name: &str) -> impl Iterator<Item = String> + '_ {
     name.split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -117,7 +117,7 @@ fn role(prefix: &str) -> Role {
     }
 }
 
-/// Whether a prefix is a name that people give to one of several networks.
+/// Whether a prefix is a typical name for one of several networks.
 fn is_name_of_network(prefix: &str) -> bool {
     const NAMES: [&str; 9] = [
         "generator",
@@ -143,7 +143,7 @@ fn is_name_of_network(prefix: &str) -> bool {
             .any(|pair| NUMBERED.contains(&&pair[0][..]) && is_mark(&pair[1]))
 }
 
-/// Whether a name is of what only training needs: a loss, a metric, an optimiser, a counter.
+/// Whether a name belongs to something that only training needs: a loss, a metric, an optimiser, a counter.
 fn is_of_training(name: &str) -> bool {
     const WORDS: [&str; 34] = [
         "criterion",
@@ -197,18 +197,18 @@ fn is_of_training(name: &str) -> bool {
     COUNTERS.contains(&last) || words(name).any(|word| WORDS.contains(&&word[..]))
 }
 
-/// Which of the wanted names a prefix has.
+/// The wanted names that a prefix has.
 #[derive(Default, Clone)]
 struct Hits {
-    /// Of the right shape.
+    /// Those with the right shape.
     fitting: BTreeSet<u32>,
-    /// Of any shape.
+    /// Those with any shape.
     named: usize,
 }
 
-/// Finds a network among names and shapes of a file. `wanted` is its state dict: names and shapes. How
-/// many outputs the layer `head` has does not matter, and shapes are compared as far as all ports of a
-/// network agree on them: the first side, and the product of the others.
+/// Finds a network among the names and shapes of a file. `wanted` is its state dict: names and shapes. The
+/// number of outputs of the layer `head` is ignored. Of shapes, only the first side and the product of the
+/// others are compared, because ports of a network differ in the rest.
 pub fn parts<'a>(
     names: impl Iterator<Item = (&'a str, &'a [usize])>,
     wanted: &[(String, Vec<usize>)],
@@ -262,7 +262,7 @@ pub fn parts<'a>(
         };
         let mut fitting = found.fitting.len();
         let mut named = found.named;
-        // What the prefix lacks may be outside of it: `backbone.conv1.weight` and `fc.weight`.
+        // Names that the prefix lacks may be outside of it: `backbone.conv1.weight` and `fc.weight`.
         if fitting < total {
             let outers = prefix[..prefix.len().saturating_sub(1)].match_indices('.');
             let outers = std::iter::once(0).chain(outers.map(|(dot, _)| dot + 1));
@@ -270,7 +270,7 @@ pub fn parts<'a>(
                 let Some(outside) = hits.get(&prefix[..outer]) else {
                     continue;
                 };
-                // The inner prefix has most of it; otherwise it is a layer that looks alike.
+                // The inner prefix must have most of the names; otherwise it is a layer with similar names.
                 if is_complete(&prefix[..outer]) || outside.fitting.len() >= found.fitting.len() {
                     continue;
                 }
@@ -297,7 +297,7 @@ pub fn parts<'a>(
     parts
 }
 
-/// Whether two shapes are those of one weight in two ports of a network.
+/// Whether two shapes can be the same weight in two ports of a network.
 fn is_alike(found: &[usize], expected: &[usize], any_first: bool) -> bool {
     let size = |shape: &[usize]| {
         let rest = shape.iter().skip(1);
@@ -309,7 +309,7 @@ fn is_alike(found: &[usize], expected: &[usize], any_first: bool) -> bool {
 }
 
 impl Weights {
-    /// What the file holds of a network; see [`parts`].
+    /// The parts of the file that hold a network; see [`parts`].
     pub fn parts(&self, wanted: &[(String, Vec<usize>)], head: Option<&str>) -> Parts {
         let names = self.iter().map(|(name, array)| (name, &array.shape[..]));
         parts(names, wanted, head)
@@ -333,13 +333,13 @@ impl Weights {
         held.or_else(|| self.get(&format!("{outer}{name}")))
     }
 
-    /// The tensors of one part, by the network's names, and what the file holds beside it. `wanted` are the
+    /// The tensors of one part, by the network's names, and the other contents of the file. `wanted` are the
     /// names of the network.
     ///
-    /// Tensors next to those of the part that nothing explains are kept, so that a network which fits only
-    /// in part does not match; if the part was `asked` for by name, only those behind its prefix are.
-    /// Dictionaries beside that of the part, such as an optimiser's state, do not matter, but for other
-    /// networks.
+    /// Unexplained tensors next to those of the part are kept, so that a network that fits only partly does
+    /// not match; if the part was `asked` for by name, only those with its prefix are kept. Other
+    /// dictionaries, such as an optimiser's state, are ignored, except for networks in them, which are
+    /// returned.
     #[must_use]
     pub fn take(
         self,
@@ -362,7 +362,7 @@ impl Weights {
             let mut others = others.iter();
             others.any(|other| !prefix.starts_with(&other[..]) && name.starts_with(&other[..]))
         };
-        // The part may lie within another one, whose names are all others.
+        // The part may be inside another one, which owns all names around it.
         let is_around = |name: &str| {
             let mut others = others.iter();
             others.any(|other| prefix.starts_with(&other[..]) && name.starts_with(&other[..]))
@@ -378,7 +378,7 @@ impl Weights {
                     arrays.insert(inside, array);
                     continue;
                 }
-                // Of two tensors of one name the one behind the whole prefix is meant.
+                // If two tensors have the same name, the one with the full prefix is used.
                 Some(inside) if wanted.contains(&inside[..]) => {
                     loose.push((inside, name, array));
                     continue;
@@ -430,7 +430,7 @@ impl Weights {
         (only, beside)
     }
 
-    /// The longest name of a dictionary that a prefix begins with, with a dot behind it.
+    /// The longest dictionary name that the prefix begins with, with a dot after it.
     fn dictionary_of(&self, prefix: &str) -> String {
         let all = self.dictionaries.iter().map(|name| format!("{name}."));
         let fitting = all.filter(|name| prefix.starts_with(&name[..]));

@@ -9,7 +9,7 @@ use super::element::Element;
 use super::inspection::{self, Objection};
 use super::{Array, WeightsError};
 
-/// Longest header accepted, in bytes. A tensor takes about 100, so this is room for 40 000; the
+/// The longest header that is read, in bytes. A tensor takes about 100, so this is enough for 40 000; the
 /// parser needs many times the header's length in memory.
 const HEADER_LIMIT: u64 = 4 << 20;
 
@@ -26,7 +26,7 @@ pub(super) fn read(
     {
         return Err(WeightsError::Excessive {
             file: file.to_owned(),
-            claim: format!("its header has {length} bytes, the limit is {HEADER_LIMIT}"),
+            claim: format!("its header has {length} bytes; the limit is {HEADER_LIMIT}"),
         });
     }
     let damaged = |error: SafeTensorError| WeightsError::Damaged {
@@ -35,7 +35,7 @@ pub(super) fn read(
         reason: reason(&error, bytes),
     };
     let (length, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    // The offsets were checked to cover exactly what follows the header.
+    // The offsets were checked to cover exactly the data after the header.
     let data = &bytes[size_of::<u64>() + length..];
     let mut arrays = Arrays::new();
     for (name, tensor) in header.tensors() {

@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 
 use super::{Weights, WeightsError, hexadecimal};
 
-/// Longest index that is read, in bytes, and most files that it may name.
+/// The longest index that is read, in bytes, and the most files that it may name.
 pub(super) const LONGEST: u64 = 16 << 20;
 const MOST: usize = 256;
 
-/// The ending of an index.
+/// The name of an index ends with this.
 const ENDING: &str = ".index.json";
 
 #[derive(Deserialize)]
@@ -26,9 +26,9 @@ pub(super) fn is_index(path: &Path) -> bool {
     name.is_some_and(|name| name.ends_with(ENDING))
 }
 
-/// Reads all files that the index names. They lie beside it.
+/// Reads all files that the index names; they must be in its folder.
 ///
-/// The checksum is that of the index and the checksums of its files.
+/// The checksum covers the index and the checksums of its files.
 pub(super) fn read(path: &Path, text: &[u8]) -> Result<Weights, WeightsError> {
     let file = path.display().to_string();
     let damaged = |reason: String| WeightsError::Damaged {
@@ -36,13 +36,16 @@ pub(super) fn read(path: &Path, text: &[u8]) -> Result<Weights, WeightsError> {
         format: "index",
         reason,
     };
-    let index: Index = serde_json::from_slice(text)
-        .map_err(|error| damaged(format!("it is no list of tensors and their files: {error}")))?;
+    let index: Index = serde_json::from_slice(text).map_err(|error| {
+        damaged(format!(
+            "it is not a list of tensors and their files: {error}"
+        ))
+    })?;
     let files: BTreeSet<&str> = index.weight_map.values().map(String::as_str).collect();
     if files.is_empty() || files.len() > MOST {
         let count = files.len();
         return Err(damaged(format!(
-            "it names {count} files, 1 to {MOST} are read"
+            "it names {count} files, but must name 1 to {MOST}"
         )));
     }
     let mut digest = Sha256::new();
@@ -55,7 +58,7 @@ pub(super) fn read(path: &Path, text: &[u8]) -> Result<Weights, WeightsError> {
             .is_some_and(|plain| plain == name);
         if !is_plain || name.ends_with(ENDING) {
             return Err(damaged(format!(
-                "it names `{name}`, which is no file beside it"
+                "it names `{name}`, which is not a file in its folder"
             )));
         }
         let shard = Weights::read(&path.with_file_name(name))?;

@@ -1,4 +1,4 @@
-//! Zip archives in every form that `torch.save` and `zip` give them.
+//! Zip archives in every form that `torch.save` and `zip` write.
 
 use dvm_engine::weights::Weights;
 
@@ -7,19 +7,19 @@ use super::{all, array, named, ramp, read, read_bytes, tiny};
 /// How an archive is written.
 #[derive(Clone, Copy, Default)]
 struct Form {
-    /// Sizes follow the content, as in all that PyTorch writes.
+    /// Sizes follow the content, as in all archives by PyTorch.
     descriptors: bool,
     /// The content of each entry begins at a multiple of 64 bytes.
     aligned: bool,
-    /// The end records of archives beyond 4 GiB stand before the usual one.
+    /// The end records of archives beyond 4 GiB precede the usual one.
     zip64_end: bool,
-    /// Sizes and offsets of entries stand in a zip64 field.
+    /// Sizes and offsets of entries are in a zip64 field.
     zip64_entries: bool,
     /// Checksums were not computed.
     no_checksums: bool,
 }
 
-/// As PyTorch 2 writes it.
+/// The form that PyTorch 2 writes.
 const PYTORCH: Form = Form {
     descriptors: true,
     aligned: true,
@@ -28,7 +28,7 @@ const PYTORCH: Form = Form {
     no_checksums: false,
 };
 
-/// CRC-32 as zip archives have it.
+/// The CRC-32 of zip archives.
 fn checksum(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |mut sum, &byte| {
         sum ^= u32::from(byte);
@@ -52,7 +52,7 @@ fn archive(entries: &[(String, Vec<u8>)], form: Form) -> Vec<u8> {
         let flags = if form.descriptors { 0x0808u16 } else { 0x0800 };
         let known = |value: u32| if form.descriptors { 0 } else { value };
         let header = 30 + name.len();
-        // PyTorch fills up with a field of the type `FB`.
+        // PyTorch pads with a field of the type `FB`.
         let padding = match form.aligned {
             true => (4..)
                 .find(|extra| (start + header + extra) % 64 == 0)
@@ -190,7 +190,7 @@ fn values_of_a_big_endian_machine_are_read() {
 }
 
 #[test]
-fn a_wrong_checksum_is_noticed() {
+fn a_wrong_checksum_is_an_error() {
     let bytes = archive(&entries("archive"), PYTORCH);
     let at = bytes
         .windows(8)

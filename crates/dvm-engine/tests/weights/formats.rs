@@ -1,4 +1,4 @@
-//! What is in a file comes out of it, for any format.
+//! Files of every format give the values that were written.
 
 use dvm_engine::weights::{ForeignFormat, Weights, WeightsError};
 
@@ -205,7 +205,7 @@ fn a_folder_or_a_missing_file_is_named() {
 }
 
 #[test]
-fn an_index_brings_the_tensors_of_all_its_files() {
+fn an_index_gives_the_tensors_of_all_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
     write("model-1-of-2.safetensors", &safetensors(&[("a", &[1])]));
@@ -218,7 +218,7 @@ fn an_index_brings_the_tensors_of_all_its_files() {
     let weights = index("model-2-of-2.safetensors").unwrap();
     assert_eq!(weights.names().collect::<Vec<_>>(), ["a", "b"]);
     for (file, what) in [
-        ("../elsewhere.safetensors", "no file beside it"),
+        ("../elsewhere.safetensors", "not a file in its folder"),
         ("model-1-of-2.safetensors", "no tensor `b`"),
         ("model-3-of-2.safetensors", "model-3-of-2.safetensors"),
     ] {

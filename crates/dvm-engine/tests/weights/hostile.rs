@@ -1,4 +1,4 @@
-//! Damaged files and attacks: refused with a message, in little time and memory.
+//! Damaged files and attacks: refused with an error, in little time and memory.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ const CONTAINERS: [&str; 7] = [
 ];
 
 #[test]
-fn a_file_cut_short_is_an_error_wherever_it_is_cut() {
+fn a_file_that_is_cut_at_any_position_is_an_error() {
     for name in CONTAINERS {
         let bytes = std::fs::read(reference(name)).unwrap();
         // A tar archive ends in blocks of zeros that nothing depends on.
@@ -110,8 +110,8 @@ fn the_hand_made_pickle_is_a_tensor() {
 fn claims_beyond_the_file_are_refused() {
     let trillion = 1_000_000_000_000;
     for (stored, shape, stride) in [
-        // More elements than the storage declares, more than the file holds, more than there is
-        // memory, more than 64 bits count, and more dimensions than anyone needs.
+        // More elements than the storage declares, than the file has, than fit in memory, than 64 bits can
+        // count, and more dimensions than any network needs.
         (1, vec![trillion], vec![1]),
         (trillion, vec![trillion], vec![1]),
         (1_000_000_000, vec![1_000_000_000], vec![1]),
@@ -142,7 +142,10 @@ fn a_small_archive_of_much_data_is_refused() {
     let entries: [(&str, &[u8]); 2] = [("a/data.pkl", &pickle), ("a/data/0", &zeros)];
     let bytes = zip(&entries, zip::CompressionMethod::Deflated);
     let error = read_bytes("bomb.pth", &bytes).unwrap_err();
-    assert!(error.to_string().contains("would come to"), "{error}");
+    assert!(
+        error.to_string().contains("the limit for a file of"),
+        "{error}"
+    );
 
     let nones = vec![b'N'; 8 << 20];
     let bytes = zip(&[("a/data.pkl", &nones)], zip::CompressionMethod::Deflated);
@@ -168,7 +171,7 @@ fn pickles_out_of_proportion_are_refused() {
         pickle.push(b'.');
         pickle
     };
-    // Each list holds the one before twice: 2^40 lists if they were all written out.
+    // Each list holds the previous one twice: 2^40 lists if they were all written out.
     let mut doubling = b"\x80\x02]q\0".to_vec();
     for slot in 1..=40u8 {
         doubling.extend([b']', b'h', slot - 1, b'a', b'h', slot - 1, b'a', b'q', slot]);
@@ -197,7 +200,7 @@ fn pickles_out_of_proportion_are_refused() {
         b"l.",
     ]
     .concat();
-    // What the pickle leaves on the stack, as a list in a dictionary.
+    // The value of the pickle, as a list in a dictionary.
     let in_a_dictionary = |pickle: &[u8]| {
         let value = &pickle[2..pickle.len() - 1];
         [&b"\x80\x02}X\x01\0\0\0w("[..], value, b"ls."].concat()
@@ -208,8 +211,8 @@ fn pickles_out_of_proportion_are_refused() {
         (nested(10_000_000), "steps"),
         (in_a_dictionary(&doubling), "repeats values"),
         (doubling, "in place of a dictionary"),
-        (in_a_dictionary(&nested(5_000)), "nesting exceeds"),
-        (classes, "by 1048578 bytes"),
+        (in_a_dictionary(&nested(5_000)), "nesting is deeper"),
+        (classes, "a class name of 1048578 bytes"),
         (in_a_dictionary(&dimensions), "10000 dimensions"),
         (duplicates, "in place of a dictionary"),
     ] {

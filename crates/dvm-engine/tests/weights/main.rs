@@ -1,4 +1,4 @@
-//! Files of weights in every format, made by `references/weights.py`, and files that are none.
+//! Files of weights in every format, made by `references/weights.py`, and files without weights.
 
 mod archives;
 mod formats;
@@ -27,7 +27,7 @@ fn refused(name: &str) -> WeightsError {
     Weights::read(&reference(name)).expect_err(name)
 }
 
-/// Reads `bytes` from a file of that name in a folder of its own.
+/// Reads `bytes` from a file with this name in a temporary folder.
 fn read_bytes(name: &str, bytes: &[u8]) -> Result<Weights, WeightsError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -68,7 +68,7 @@ fn all(weights: &Weights) -> BTreeMap<String, Array> {
         .collect()
 }
 
-/// What a network with the parameters of [`tiny`] wants, in its own order.
+/// The names and shapes of a network with the parameters of [`tiny`], in its order.
 fn wanted() -> Vec<(String, Vec<usize>)> {
     [
         ("conv.weight", vec![2, 3, 2, 2]),

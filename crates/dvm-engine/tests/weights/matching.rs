@@ -6,7 +6,7 @@ use dvm_engine::weights::{Array, Mismatch, Part, Weights};
 
 use super::{read, safetensors, tiny, wanted};
 
-/// The arrays that a network wants of the part of the file that fits it best.
+/// The arrays that a network needs, of the part of the file that fits it best.
 fn matched(
     weights: Weights,
     wanted: &[(String, Vec<usize>)],
@@ -42,7 +42,7 @@ fn mismatch(arrays: &[(&str, &[usize])]) -> Mismatch {
     matched(zeros(arrays), &wanted()).unwrap_err()
 }
 
-/// The names of [`wanted`] behind a prefix.
+/// The names of [`wanted`] with a prefix.
 fn behind(prefix: &str) -> Vec<(String, Vec<usize>)> {
     let names = wanted().into_iter();
     names
@@ -92,7 +92,7 @@ fn an_average_without_all_names_is_incomplete() {
 }
 
 #[test]
-fn tensors_of_training_are_no_part_of_a_network() {
+fn tensors_of_training_are_not_part_of_a_network() {
     let mut all = behind("resnet.");
     all.push(("criterion.weight".into(), vec![3]));
     all.push(("resnet.train_acc.total".into(), vec![]));
@@ -163,7 +163,7 @@ fn a_prefix_on_some_names_leaves_the_others() {
 }
 
 #[test]
-fn names_left_over_beside_a_prefix_are_unexpected() {
+fn unmatched_names_beside_a_prefix_are_unexpected() {
     let mismatch = mismatch(&[
         ("module.conv.weight", &[2, 3, 2, 2]),
         ("module.bn.running_mean", &[2]),
@@ -189,7 +189,7 @@ fn another_number_of_classes_is_named() {
     assert_eq!(
         mismatch.to_string(),
         "w.safetensors: 2 of the network's 4 weights fit\n\
-         2 of another shape: fc.weight is [5, 2], wanted [3, 2], fc.bias is [5], wanted [3]\n\
+         2 with another shape: fc.weight has shape [5, 2], expected [3, 2], fc.bias has shape [5], expected [3]\n\
          only the last layer differs: the file was trained for 5 classes; build the network for \
          5 classes"
     );
@@ -205,7 +205,7 @@ fn the_shortest_list_comes_first_and_long_ones_are_cut() {
     assert_eq!(
         mismatch.to_string(),
         "w.safetensors: 1 of the network's 4 weights fit\n\
-         1 of another shape: fc.bias is [4], wanted [3]\n\
+         1 with another shape: fc.bias has shape [4], expected [3]\n\
          2 missing: bn.running_mean, fc.weight\n\
          12 unexpected: extra.10, extra.11, extra.12, extra.13, extra.14, extra.15, extra.16, \
          extra.17, extra.18, extra.19, … and 2 more"
@@ -213,20 +213,19 @@ fn the_shortest_list_comes_first_and_long_ones_are_cut() {
 }
 
 #[test]
-fn another_architecture_is_shown_by_names_of_both() {
+fn an_error_about_another_architecture_shows_names_of_both() {
     let mismatch = mismatch(&[("stem.0.weight", &[1]), ("stem.0.bias", &[1])]);
     assert_eq!(
         mismatch.to_string(),
-        "w.safetensors: weights of another architecture: none of the 4 names the network wants \
-         is among the 2 in the file. The network wants conv.weight, bn.running_mean, fc.weight, \
-         …; the file has stem.0.bias, stem.0.weight. Name the model that these weights were trained for, \
-         or export that network as ONNX: torch.onnx.export(model.eval(), torch.randn(1, 3, 224, 224), \
-         \"model.onnx\")"
+        "w.safetensors: weights of another architecture: the file has 2 tensors, but no name matches the \
+         network's 4. The network has conv.weight, bn.running_mean, fc.weight, …; the file has stem.0.bias, \
+         stem.0.weight. Name the model that these weights were trained for, or export that network as ONNX: \
+         torch.onnx.export(model.eval(), torch.randn(1, 3, 224, 224), \"model.onnx\")"
     );
 }
 
 #[test]
-fn a_flattened_array_takes_the_shape_wanted_and_a_transposed_one_does_not() {
+fn a_flattened_array_gets_the_wanted_shape_and_a_transposed_one_does_not() {
     let bytes = safetensors(&[
         ("conv.weight", &[2, 12]),
         ("bn.running_mean", &[2, 1, 1]),

@@ -1,8 +1,8 @@
-//! What `torch.save` writes: a pickle that describes tensors, and their bytes.
+//! Reads the files of `torch.save`: a pickle that describes tensors, and their bytes.
 //!
-//! The pickle is read as a table of [`objects`], from which [`names`] collects what it holds;
-//! [`views`] says which elements of which storage a tensor is, and [`storages`] where those are in the
-//! file. Nothing is imported or called.
+//! The pickle is read as a table of [`objects`], from which [`names`] collects names and tensors; [`views`]
+//! describes which elements of which storage a tensor has, and [`storages`] where these are in the file.
+//! Nothing is imported or called.
 
 mod names;
 mod objects;
@@ -21,11 +21,11 @@ use objects::Node;
 use storages::Opened;
 use views::View;
 
-/// What a checkpoint holds.
+/// The contents of a checkpoint.
 pub(super) struct Checkpoint {
     /// All tensors.
     pub arrays: BTreeMap<String, Array>,
-    /// Short texts and whole numbers beside them, such as `arch`.
+    /// Short texts and integers other than tensors, such as `arch`.
     pub notes: BTreeMap<String, String>,
     /// Names of dictionaries, as opposed to layers: `state_dict`.
     pub dictionaries: BTreeSet<String>,
@@ -56,7 +56,7 @@ pub(super) fn read(
     })
 }
 
-/// Reads each storage once, for all tensors that are on it.
+/// Reads each storage once, for all tensors that use it.
 fn arrays(
     opened: &mut Opened,
     tensors: BTreeMap<String, View>,
@@ -87,10 +87,10 @@ fn arrays(
     Ok(arrays)
 }
 
-/// The longest metadata that is read.
+/// The longest metadata that is read, in bytes.
 const LONGEST_METADATA: u64 = 16 << 20;
 
-/// What `to_torch` was given beside the tensors; empty if another program wrote the file.
+/// The metadata that `to_torch` wrote; empty if another program wrote the file.
 pub(super) fn metadata(path: &Path, format: Format) -> BTreeMap<String, String> {
     let read = || {
         let mut archive = storages::open_archive(path).ok()?;
@@ -113,8 +113,8 @@ pub(super) fn metadata(path: &Path, format: Format) -> BTreeMap<String, String> 
     }
 }
 
-/// Objects to tensors that come to more than the file's length allows: a view with stride 0
-/// repeats one value as often as it likes.
+/// Refuses tensors that need more memory than the file's length allows: a view with stride 0 can repeat one
+/// value any number of times.
 fn weigh(tensors: &BTreeMap<String, View>, length: u64) -> Result<(), Objection> {
     let mut total = 0u64;
     for (name, view) in tensors {
@@ -134,7 +134,7 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// Refuses what is no dictionary of weights at its root.
+    /// Refuses a root that is not a dictionary of weights.
     fn check_root(&self, opened: &Opened) -> Result<(), WeightsError> {
         let (objects, root) = (&opened.objects, opened.root);
         let found = match objects.node(root) {
@@ -176,7 +176,7 @@ impl Report<'_> {
                 file,
                 format: ForeignFormat::Known(name, "give a .safetensors or .pth file"),
             },
-            // Nothing here would run it, but Python would, and the rest of the file deserves no trust.
+            // dvm would not run it, but Python would, and the rest of the file cannot be trusted.
             Objection::Attack(function) => WeightsError::Attack { file, function },
             Objection::Element { tensor, element } => WeightsError::Element {
                 file,
@@ -184,7 +184,7 @@ impl Report<'_> {
                 element,
             },
             Objection::Alone => self.code(
-                "tensors pickled by themselves".to_owned(),
+                "tensors without their values".to_owned(),
                 "save them with torch.save(model.state_dict(), ...)",
             ),
             Objection::Io(source) => WeightsError::Io { file, source },

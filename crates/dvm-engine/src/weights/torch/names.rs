@@ -1,4 +1,4 @@
-//! The names of all tensors of a checkpoint, and the notes beside them.
+//! The names of all tensors of a checkpoint, and its notes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,30 +6,30 @@ use super::super::inspection::{self, Objection};
 use super::objects::{Node, Objects, Place};
 use super::views::{Described, Unreadable, View};
 
-/// Deepest nesting that is followed.
+/// The deepest nesting that is read.
 const DEPTH: usize = 64;
 
-/// Longest name of a tensor, in bytes.
+/// The longest name of a tensor, in bytes.
 const LONGEST_NAME: usize = 512;
 
-/// Longest text that is kept as a note, in bytes; how deep, and how many.
+/// The longest text that is kept as a note, in bytes; the deepest nesting of notes, and their largest number.
 const LONGEST_NOTE: usize = 256;
 const NOTE_DEPTH: usize = 3;
 const NOTES: usize = 4096;
 
-/// What a checkpoint holds.
+/// The contents of a checkpoint.
 #[derive(Default)]
 pub(super) struct Found {
     /// Tensors by their dotted names.
     pub tensors: BTreeMap<String, View>,
-    /// Short texts and whole numbers beside them, such as `arch`.
+    /// Short texts and integers other than tensors, such as `arch`.
     pub notes: BTreeMap<String, String>,
     /// Names of dictionaries, as opposed to layers: `state_dict`.
     pub dictionaries: BTreeSet<String>,
 }
 
-/// Collects everything below `root`. Dictionaries are followed by key, lists by index, a
-/// `torch.nn.Module` as its `state_dict()` is, any other object by its attributes.
+/// Collects everything below `root`: dictionaries by key, lists by index, a `torch.nn.Module` as in its
+/// `state_dict()`, and any other object by its attributes.
 pub(super) fn collect(
     objects: &Objects,
     described: &Described,
@@ -49,7 +49,7 @@ pub(super) fn collect(
 #[derive(Clone, Copy, PartialEq)]
 enum Context {
     Dictionary,
-    /// Within a module, whose tables are layers.
+    /// Inside a module, whose tables are layers.
     Module,
 }
 
@@ -57,9 +57,9 @@ struct Walk<'a> {
     objects: &'a Objects,
     described: &'a Described,
     found: Found,
-    /// The containers that the walk is in: one that contains itself is not entered again.
+    /// The containers around the current value: one that contains itself is not entered again.
     open: Vec<Place>,
-    /// How many more values may be read.
+    /// The number of values that may still be read.
     left: usize,
 }
 
@@ -69,13 +69,13 @@ const TABLES: [&str; 3] = ["_parameters", "_buffers", "_modules"];
 impl Walk<'_> {
     fn follow(&mut self, place: Place, path: &str, context: Context) -> Result<(), Objection> {
         self.left = self.left.checked_sub(1).ok_or_else(|| {
-            Objection::Excessive("its pickle repeats values out of proportion".to_owned())
+            Objection::Excessive("its pickle repeats values too often for its length".to_owned())
         })?;
         if self.open.contains(&place) {
             return Ok(());
         }
         if self.open.len() >= DEPTH {
-            let claim = format!("its nesting exceeds {DEPTH} levels");
+            let claim = format!("its nesting is deeper than the limit of {DEPTH} levels");
             return Err(Objection::Excessive(claim));
         }
         match self.described.tensor(self.objects, place) {
@@ -130,7 +130,7 @@ impl Walk<'_> {
     ) -> Result<(), Objection> {
         let mut seen = BTreeMap::new();
         for (key, value) in entries {
-            // Keys that are no names lead to no weights.
+            // Weights are only found under keys that are names.
             if let Some(key) = self.objects.key(key) {
                 seen.insert(key, value);
             }
@@ -141,7 +141,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What the module's `state_dict()` has: parameters, buffers that are saved, and those of its
+    /// The entries of the module's `state_dict()`: parameters, saved buffers, and the entries of its
     /// children.
     fn follow_module(&mut self, tables: &Tables, path: &str) -> Result<(), Objection> {
         for entry in &tables.entries {
@@ -191,7 +191,7 @@ fn refused(path: &str, error: Unreadable) -> Objection {
 /// `path.key`.
 fn joined(path: &str, key: &str) -> Result<String, Objection> {
     if path.len() + key.len() >= LONGEST_NAME {
-        let claim = format!("it names a value by more than {LONGEST_NAME} bytes");
+        let claim = format!("it has a name that is longer than {LONGEST_NAME} bytes");
         return Err(Objection::Excessive(claim));
     }
     Ok(match path {
@@ -205,8 +205,8 @@ struct Tables {
     entries: Vec<(String, Place)>,
 }
 
-/// The tables of a pickled `torch.nn.Module`. Its class is not read, for a model is pickled under
-/// its own (`__main__.Net`).
+/// The tables of a pickled `torch.nn.Module`. Its class is ignored, because a model is pickled under its own
+/// class (`__main__.Net`).
 fn module(objects: &Objects, place: Place) -> Option<Tables> {
     let Node::Object(object) = objects.node(place) else {
         return None;
@@ -239,7 +239,7 @@ fn module(objects: &Objects, place: Place) -> Option<Tables> {
     Some(Tables { entries })
 }
 
-/// The texts of a set, written as such or as `set([…])`.
+/// The texts of a set, stored as a set or as `set([…])`.
 fn set_items(objects: &Objects, set: Place) -> BTreeSet<String> {
     let items = objects.items(set).or_else(|| match objects.node(set) {
         Node::Object(object) => objects.items(*objects.items(object.arguments)?.first()?),

@@ -1,7 +1,7 @@
 //! The objects of a checkpoint's pickles, as a table of nodes that refer to each other.
 //!
-//! Each opcode makes at most one node, texts take no more memory than they do in the file, and the
-//! number of opcodes is limited in proportion to the file's length, so a table stays small.
+//! Each opcode makes at most one node, texts take no more memory than in the file, and the number of opcodes
+//! is limited in proportion to the file's length, so a table stays small.
 
 use std::io::BufRead;
 use std::vec::Drain;
@@ -10,7 +10,7 @@ use dvm_pickle::{Atom, Call, Container, Error, Fault, Memo, Operand, Visitor, ru
 
 use super::super::attack::is_attack;
 
-/// The place of a node in its table.
+/// The index of a node in its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place(u32);
 
@@ -21,7 +21,7 @@ pub(super) enum Node {
     Bool(bool),
     Int(i64),
     Text(String),
-    /// A value that no reader of weights needs; what it is.
+    /// Any other value, by its type: no reader of weights needs it.
     Other(&'static str),
     /// A tuple, list or set; a dictionary has keys and values in turn.
     Container(Container, Vec<Place>),
@@ -29,20 +29,20 @@ pub(super) enum Node {
     Class(String),
     /// An object.
     Object(Object),
-    /// What is stored outside of the pickle, by its id.
+    /// A persistent id: an object that is stored outside of the pickle.
     Stored(Place),
 }
 
-/// What a call gives.
+/// The result of a call.
 #[derive(Debug)]
 pub(super) struct Object {
-    /// What was called.
+    /// The function or class that was called.
     pub function: Place,
-    /// With what: a tuple.
+    /// The arguments: a tuple.
     pub arguments: Place,
     /// Its attributes, or another state.
     pub state: Option<Place>,
-    /// Keys and values in turn that were put into it as into a dictionary.
+    /// Keys and values in turn that were added as to a dictionary.
     pub entries: Vec<Place>,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Object {
 pub(super) enum Refusal {
     /// It names a function that runs programs.
     Attack(String),
-    /// It asks for more work or memory than its length justifies.
+    /// It needs more work or memory than its length allows.
     Excessive(String),
 }
 
@@ -63,10 +63,10 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// For the pickles of a file of `length` bytes.
+    /// A table for the pickles of a file of `length` bytes.
     ///
-    /// A tensor takes some 40 steps and at least as many hundred bytes of file; the constants leave
-    /// room for small networks and for notes.
+    /// A tensor takes some 40 steps and at least as many hundred bytes of file; the constants allow for small
+    /// networks and for notes.
     pub fn new(length: u64) -> Self {
         Self {
             nodes: Vec::new(),
@@ -75,7 +75,7 @@ impl Objects {
         }
     }
 
-    /// Reads one pickle, up to and including its STOP, and gives its root.
+    /// Reads one pickle, up to and including its STOP, and returns its root.
     pub fn read(&mut self, reader: &mut impl BufRead) -> Result<Place, Error<Refusal>> {
         run(reader, self)
     }
@@ -84,12 +84,12 @@ impl Objects {
         &self.nodes[place.0 as usize]
     }
 
-    /// How many nodes there are.
+    /// Number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// The ids of all that is stored outside of the pickles.
+    /// The persistent ids in the pickles.
     pub fn stored_ids(&self) -> impl Iterator<Item = Place> {
         self.nodes.iter().filter_map(|node| match node {
             Node::Stored(id) => Some(*id),
@@ -128,7 +128,7 @@ impl Objects {
         }
     }
 
-    /// A number that is not negative.
+    /// A non-negative number.
     pub fn count(&self, place: Place) -> Option<u64> {
         match self.node(place) {
             Node::Int(number) => u64::try_from(*number).ok(),
@@ -136,7 +136,7 @@ impl Objects {
         }
     }
 
-    /// A name or number that something is known by.
+    /// A name or number that serves as a key.
     pub fn key(&self, place: Place) -> Option<String> {
         match self.node(place) {
             Node::Text(text) => Some(text.clone()),
@@ -175,7 +175,7 @@ impl Objects {
         }
     }
 
-    /// What Python calls the type of a value.
+    /// Python's name for the type of a value.
     pub fn type_name(&self, place: Place) -> String {
         match self.node(place) {
             Node::None => "None".into(),
@@ -204,7 +204,9 @@ impl Objects {
 
     fn named(&mut self, class: String, length: u64) -> Made {
         if length > LONGEST_CLASS {
-            let claim = format!("its pickle names a class by {length} bytes");
+            let claim = format!(
+                "its pickle has a class name of {length} bytes; the limit is {LONGEST_CLASS}"
+            );
             return Err(Fault::Refused(Refusal::Excessive(claim)));
         }
         if is_attack(&class) {
@@ -264,7 +266,11 @@ impl Visitor for Objects {
             Node::Object(object) if kind == Container::Dict => object.entries.extend(items),
             // A subclass of `list` or `set`: weights are not stored in one.
             Node::Object(_) => {}
-            _ => return Err(Fault::Broken("it puts items into what holds none")),
+            _ => {
+                return Err(Fault::Broken(
+                    "it adds items to a value that is not a container",
+                ));
+            }
         }
         Ok(())
     }
@@ -281,7 +287,7 @@ impl Visitor for Objects {
                 let length = class.len() as u64;
                 self.named(class, length)
             }
-            _ => Err(Fault::Broken("the name of a class is no text")),
+            _ => Err(Fault::Broken("a class name is not text")),
         }
     }
 
@@ -310,7 +316,11 @@ impl Visitor for Objects {
     fn build(&mut self, object: Place, given: Place, _: &mut Memo<Place>) -> Made {
         match &mut self.nodes[object.0 as usize] {
             Node::Object(object) => object.state = Some(given),
-            _ => return Err(Fault::Broken("it gives a state to what is no object")),
+            _ => {
+                return Err(Fault::Broken(
+                    "it sets the state of a value that is not an object",
+                ));
+            }
         }
         Ok(object)
     }

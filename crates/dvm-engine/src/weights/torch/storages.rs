@@ -1,4 +1,4 @@
-//! The containers that checkpoints come in: where their pickles and the bytes of their tensors are.
+//! The containers of checkpoints: where their pickles and the bytes of their tensors are.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ use super::views::{Described, View, element_of_storage, element_sizes};
 
 pub(super) type Archive = ZipArchive<BufReader<File>>;
 
-/// A checkpoint whose pickles were read, and whose tensors were not.
+/// A checkpoint after its pickles and before its tensors are read.
 pub(super) struct Opened {
     pub objects: Objects,
     pub root: Place,
@@ -32,14 +32,14 @@ pub(super) enum Storages {
         folder: String,
         big_endian: bool,
     },
-    /// One after another in a file; by key, the first byte and how many there are.
+    /// Consecutive storages in a file; by key, the first byte and the number of bytes.
     InFile(File, BTreeMap<String, (u64, u64)>),
-    /// In memory; by key, the first byte and how many there are.
+    /// In memory; by key, the first byte and the number of bytes.
     InMemory(Vec<u8>, BTreeMap<String, (usize, usize)>),
 }
 
 impl Storages {
-    /// The bytes of a storage, whose elements are of `size` bytes, in little-endian order.
+    /// The bytes of a storage with elements of `size` bytes, in little-endian order.
     pub fn read(&mut self, key: &str, size: usize) -> Result<Vec<u8>, Objection> {
         let missing = || Objection::Damaged(format!("storage '{key}' is missing"));
         match self {
@@ -70,7 +70,7 @@ impl Storages {
     }
 }
 
-/// Opens a checkpoint of `length` bytes and reads all that describes its tensors.
+/// Opens a checkpoint of `length` bytes and reads the descriptions of its tensors.
 pub(super) fn open(path: &Path, format: Format, length: u64) -> Result<Opened, Objection> {
     match format {
         Format::Zip => open_zip(path, length),
@@ -92,7 +92,9 @@ pub(super) fn open(path: &Path, format: Format, length: u64) -> Result<Opened, O
 fn pickle(objects: &mut Objects, reader: &mut impl BufRead) -> Result<Place, Objection> {
     objects.read(reader).map_err(|error| match error {
         Error::Io(error) => error.into(),
-        Error::Broken { at, reason } => Objection::Damaged(format!("{reason} (byte {at} of it)")),
+        Error::Broken { at, reason } => {
+            Objection::Damaged(format!("{reason} (byte {at} of its pickle)"))
+        }
         Error::Refused(Refusal::Attack(function)) => Objection::Attack(function),
         Error::Refused(Refusal::Excessive(claim)) => Objection::Excessive(claim),
     })
@@ -100,10 +102,10 @@ fn pickle(objects: &mut Objects, reader: &mut impl BufRead) -> Result<Place, Obj
 
 /// Opens a zip archive.
 ///
-/// PyTorch writes an archive from the first byte of a file on, so its directory is where the end of
-/// the file says. The usual search for it, which allows for bytes before an archive, takes the second
-/// entry of the directory for the first one where both lie as far apart as PyTorch's end records are
-/// long: 76 bytes, as with a name of 21 letters.
+/// PyTorch's archives start at the first byte of a file, so the directory is at the offset that the end of
+/// the file states. The usual search for the directory allows for bytes before an archive. It mistakes the
+/// second entry of the directory for the first one if their distance is the length of PyTorch's end records:
+/// 76 bytes, as with a name of 21 letters.
 pub(super) fn open_archive(path: &Path) -> Result<Archive, Objection> {
     let damaged = |error: zip::result::ZipError| match error {
         zip::result::ZipError::Io(error) => Objection::from(error),
@@ -118,7 +120,7 @@ pub(super) fn open_archive(path: &Path) -> Result<Archive, Objection> {
         .map_err(damaged)
 }
 
-/// The bytes of an entry, as many as its directory says.
+/// The bytes of an entry, with the length that the directory states.
 fn entry(archive: &mut Archive, name: &str) -> Result<Option<Vec<u8>>, Objection> {
     let damaged = |error: &dyn std::fmt::Display| Objection::Damaged(format!("'{name}': {error}"));
     let Some(index) = archive.index_for_name(name) else {
@@ -129,7 +131,7 @@ fn entry(archive: &mut Archive, name: &str) -> Result<Option<Vec<u8>>, Objection
         .map_err(|error| damaged(&error))?;
     let (size, checksum) = (raw.size(), raw.crc32());
     drop(raw);
-    // PyTorch writes no checksums where it was asked not to compute them.
+    // PyTorch can omit the checksums.
     let options = ZipReadOptions::new().ignore_crc32(checksum == 0);
     let entry = archive.by_index_with_options(index, options);
     let entry = entry.map_err(|error| damaged(&error))?;
@@ -143,7 +145,7 @@ fn entry(archive: &mut Archive, name: &str) -> Result<Option<Vec<u8>>, Objection
     if bytes.len() as u64 != size {
         let length = bytes.len();
         return Err(damaged(&format!(
-            "has {length} bytes or more, not the {size} it says"
+            "has at least {length} bytes, but the directory states {size}"
         )));
     }
     Ok(Some(bytes))
@@ -181,7 +183,7 @@ fn open_zip(path: &Path, length: u64) -> Result<Opened, Objection> {
     let big_endian = match order.as_deref().map(<[u8]>::trim_ascii) {
         None | Some(b"little") => false,
         Some(b"big") => true,
-        Some(_) => return Err(Objection::Damaged("its order of bytes is none".into())),
+        Some(_) => return Err(Objection::Damaged("its byte order is unknown".into())),
     };
     let index = archive.index_for_name(&format!("{folder}data.pkl"));
     let index = index.ok_or_else(|| Objection::Damaged("its data.pkl is missing".into()))?;
@@ -204,8 +206,8 @@ fn open_zip(path: &Path, length: u64) -> Result<Opened, Objection> {
     })
 }
 
-/// Magic number, protocol, system, the object itself, the keys of its storages; then each storage, a
-/// count of elements and their bytes.
+/// The parts are: magic number, protocol, system, the object, the keys of its storages; then each storage, as
+/// a count of elements and their bytes.
 fn open_legacy(path: &Path, length: u64) -> Result<Opened, Objection> {
     let mut reader = BufReader::new(File::open(path)?);
     let mut objects = Objects::new(length);
@@ -229,7 +231,7 @@ fn open_legacy(path: &Path, length: u64) -> Result<Opened, Objection> {
             .key(*key)
             .ok_or_else(|| damaged("a storage has no key"))?;
         let size = sizes.get(&key);
-        let size = size.ok_or_else(|| damaged("a storage is no tensor's"))?;
+        let size = size.ok_or_else(|| damaged("a storage belongs to no tensor"))?;
         reader.seek(SeekFrom::Start(at))?;
         let bytes = count(&mut reader)?.checked_mul(*size);
         let end = bytes.and_then(|bytes| at.checked_add(8)?.checked_add(bytes));
@@ -239,7 +241,7 @@ fn open_legacy(path: &Path, length: u64) -> Result<Opened, Objection> {
                 at = end;
             }
             _ => {
-                let reason = format!("storage '{key}' ends behind the file");
+                let reason = format!("storage '{key}' extends beyond the end of the file");
                 return Err(Objection::Damaged(reason));
             }
         }
@@ -295,9 +297,9 @@ fn open_tar(path: &Path, length: u64) -> Result<Opened, Objection> {
 
 type Layout = BTreeMap<String, (usize, usize)>;
 
-/// Where each storage lies in the entry, and of which class it is: a count; of each storage key,
-/// location, class, the count of its elements, and their bytes; then a list of parts of storages, each by
-/// a key of its own.
+/// The position and class of each storage in the entry. The format is: a count; for each storage key,
+/// location and class, the count of its elements, and their bytes; then a list of parts of storages, each
+/// with a separate key.
 fn tar_storages(
     objects: &mut Objects,
     entry: &[u8],
@@ -311,7 +313,7 @@ fn tar_storages(
     for _ in 0..total {
         let facts = pickle(objects, &mut reader)?;
         let Some(&[key, _, class]) = objects.items(facts) else {
-            return Err(damaged("too few facts"));
+            return Err(damaged("too few fields"));
         };
         let (Some(key), Some(class)) = (objects.key(key), objects.class(class)) else {
             return Err(damaged("no key or class"));
@@ -320,7 +322,7 @@ fn tar_storages(
         let start = reader.position() as usize;
         let end = bytes.and_then(|bytes| (start as u64).checked_add(bytes));
         let Some(end) = end.filter(|&end| end <= entry.len() as u64) else {
-            return Err(damaged("a storage that ends behind them"));
+            return Err(damaged("a storage that extends beyond their end"));
         };
         layout.insert(key.clone(), (start, end as usize - start));
         classes.insert(key, class.to_owned());
@@ -330,14 +332,14 @@ fn tar_storages(
     let parts = objects.items(parts);
     for part in parts.ok_or_else(|| damaged("no list of parts"))? {
         let Some(&[key, whole, first, elements]) = objects.items(*part) else {
-            return Err(damaged("too few facts of a part"));
+            return Err(damaged("a part with too few fields"));
         };
         let (Some(key), Some(whole)) = (objects.key(key), objects.key(whole)) else {
-            return Err(damaged("no key of a part"));
+            return Err(damaged("a part without a key"));
         };
         let (Some(&(start, length)), Some(class)) = (layout.get(&whole), classes.get(&whole))
         else {
-            return Err(damaged("a part of a storage that is missing"));
+            return Err(damaged("a part of a missing storage"));
         };
         let class = class.clone();
         let bytes = |place: Place| objects.count(place)?.checked_mul(size(&class) as u64);
@@ -348,7 +350,7 @@ fn tar_storages(
                 .is_some_and(|end| end <= length as u64)
         });
         let Some((first, elements)) = inside else {
-            return Err(damaged("a part that ends behind its storage"));
+            return Err(damaged("a part that extends beyond the end of its storage"));
         };
         layout.insert(key.clone(), (start + first as usize, elements as usize));
         classes.insert(key, class);
@@ -356,8 +358,8 @@ fn tar_storages(
     Ok((layout, classes))
 }
 
-/// A count; of each tensor key, storage and class, its rank, four bytes of nothing, its sides, their
-/// strides, and its first element.
+/// The format is: a count; for each tensor key, storage and class, its rank, four unused bytes, its shape,
+/// its strides, and its first element.
 fn tar_tensors(
     objects: &mut Objects,
     entry: &[u8],
@@ -371,7 +373,7 @@ fn tar_tensors(
     for _ in 0..total {
         let facts = pickle(objects, &mut reader)?;
         let Some(&[key, storage, _]) = objects.items(facts) else {
-            return Err(damaged("too few facts"));
+            return Err(damaged("too few fields"));
         };
         let (Some(key), Some(storage)) = (objects.key(key), objects.key(storage)) else {
             return Err(damaged("no key"));
@@ -393,7 +395,7 @@ fn tar_tensors(
             storage,
             element,
             offset: count(&mut reader)?,
-            shape: shape.map_err(|_| damaged("too large a dimension"))?,
+            shape: shape.map_err(|_| damaged("a dimension that is too large"))?,
             strides,
         };
         tensors.insert(key, view);
@@ -401,7 +403,7 @@ fn tar_tensors(
     Ok(tensors)
 }
 
-/// A number of eight bytes.
+/// An integer of eight bytes.
 fn count(reader: &mut impl Read) -> io::Result<u64> {
     let mut bytes = [0; 8];
     reader.read_exact(&mut bytes)?;
@@ -417,8 +419,6 @@ fn check_byte_order(objects: &Objects, system: Place) -> Result<(), Objection> {
         Some(Node::Bool(false)) => Err(Objection::Damaged(
             "it was saved on a big-endian machine, which is not supported".into(),
         )),
-        _ => Err(Objection::Damaged(
-            "it does not say its order of bytes".into(),
-        )),
+        _ => Err(Objection::Damaged("its byte order is missing".into())),
     }
 }

@@ -6,7 +6,7 @@ use super::super::element::Element;
 use super::super::inspection::{self, Objection};
 use super::objects::{Node, Object, Objects, Place};
 
-/// A tensor: some elements of a storage, in an order of its own.
+/// A tensor: some elements of a storage, in any order.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     /// The key of its storage.
@@ -16,14 +16,14 @@ pub(super) struct View {
     pub offset: u64,
     /// Extents, outermost first.
     pub shape: Vec<usize>,
-    /// How many elements lie between two neighbours of each dimension.
+    /// The number of elements between neighbours along each dimension.
     pub strides: Vec<u64>,
 }
 
-/// What is known of tensors and storages before the pickle of the weights is read.
+/// Tensors that are described before the pickle of the weights.
 #[derive(Default)]
 pub(super) struct Described {
-    /// Tensors by the id that the pickle knows them by (tar archives).
+    /// Tensors by their persistent id in the pickle (tar archives).
     pub tensors: BTreeMap<String, View>,
 }
 
@@ -32,7 +32,7 @@ pub(super) enum Unreadable {
     Damaged(String),
     /// Elements of this type.
     Element(String),
-    /// So many dimensions.
+    /// The number of dimensions, which is too large.
     Dimensions(usize),
     /// Its storage is not in the file.
     Alone,
@@ -56,7 +56,8 @@ impl Described {
         object: &Object,
         depth: usize,
     ) -> Result<Option<View>, Unreadable> {
-        let damaged = |what: &str| Unreadable::Damaged(format!("a tensor is described by {what}"));
+        let damaged =
+            |what: &str| Unreadable::Damaged(format!("a tensor's description has {what}"));
         let Some(function) = objects.class(object.function) else {
             return Ok(None);
         };
@@ -68,10 +69,10 @@ impl Described {
             return Ok(None);
         };
         let arguments = objects.items(object.arguments);
-        let arguments = arguments.ok_or_else(|| damaged("no list of facts"))?;
+        let arguments = arguments.ok_or_else(|| damaged("no list of arguments"))?;
         let nested = |place: Place| {
             if depth > 4 {
-                return Err(damaged("tensors in tensors in tensors"));
+                return Err(damaged("too many nested tensors"));
             }
             match objects.node(place) {
                 Node::Object(inner) => self.rebuilt(objects, inner, depth + 1),
@@ -87,8 +88,8 @@ impl Described {
             ("_rebuild_parameter" | "_rebuild_parameter_with_state", [data, ..]) => {
                 return nested(*data);
             }
-            // `function(*arguments)` of a subclass of Tensor; with tensors of its own beside, the
-            // values may mean anything.
+            // `function(*arguments)` of a subclass of Tensor. If its state has tensors, too, the meaning of
+            // the values is unknown.
             ("_rebuild_from_type_v2", [inner, class, inner_arguments, state, ..]) => {
                 if self.holds_tensors(objects, *state, 0) {
                     return Err(Unreadable::Element(objects.type_name(*class)));
@@ -100,7 +101,7 @@ impl Described {
                     entries: Vec::new(),
                 };
                 if depth > 4 {
-                    return Err(damaged("tensors in tensors in tensors"));
+                    return Err(damaged("too many nested tensors"));
                 }
                 return self.rebuilt(objects, &inner, depth + 1);
             }
@@ -111,7 +112,7 @@ impl Described {
                 | "_rebuild_parameter"
                 | "_rebuild_from_type_v2",
                 _,
-            ) => return Err(damaged("too few facts")),
+            ) => return Err(damaged("too few arguments")),
             ("_rebuild_qtensor", [storage, ..]) => {
                 let class = self.storage_class(objects, *storage);
                 return Err(Unreadable::Element(
@@ -130,14 +131,15 @@ impl Described {
         [storage, offset, shape, strides]: [Place; 4],
         dtype: Option<Place>,
     ) -> Result<View, Unreadable> {
-        let damaged = |what: &str| Unreadable::Damaged(format!("a tensor is described by {what}"));
+        let damaged =
+            |what: &str| Unreadable::Damaged(format!("a tensor's description has {what}"));
         let Node::Stored(id) = objects.node(storage) else {
             return Err(Unreadable::Alone);
         };
         let (key, class, begin) = stored(objects, *id)?;
         let element = match dtype.map(|dtype| objects.class(dtype)) {
             Some(Some(dtype)) => element_of_dtype(dtype)?,
-            Some(None) => return Err(damaged("a type that is none")),
+            Some(None) => return Err(damaged("no valid element type")),
             None => element_of_storage(&class)?,
         };
         let dimensions = objects.items(shape).map_or(0, <[Place]>::len);
@@ -148,19 +150,19 @@ impl Described {
             let items = objects.items(place)?.iter();
             items.map(|item| objects.count(*item)).collect()
         };
-        let negative = || damaged("negative numbers or none");
+        let negative = || damaged("missing or negative numbers");
         let offset = objects.count(offset).ok_or_else(negative)?;
         let shape = numbers(shape).ok_or_else(negative)?;
         let strides = numbers(strides).ok_or_else(negative)?;
         if shape.len() != strides.len() {
-            return Err(damaged("strides of another number than its dimensions"));
+            return Err(damaged("a different number of strides than dimensions"));
         }
         let shape: Result<Vec<usize>, _> = shape.into_iter().map(usize::try_from).collect();
         Ok(View {
             storage: key,
             element,
             offset: offset.saturating_add(begin),
-            shape: shape.map_err(|_| damaged("too large a dimension"))?,
+            shape: shape.map_err(|_| damaged("a dimension that is too large"))?,
             strides,
         })
     }
@@ -172,7 +174,7 @@ impl Described {
         }
     }
 
-    /// Whether a state holds tensors, as far as three levels of containers go.
+    /// Whether a state holds tensors, in up to three levels of containers.
     fn holds_tensors(&self, objects: &Objects, place: Place, depth: usize) -> bool {
         if depth > 3 {
             return false;
@@ -194,12 +196,12 @@ impl Described {
 
 /// Key, class and first element of a storage: `('storage', class, key, location, count, view)`.
 fn stored(objects: &Objects, id: Place) -> Result<(String, String, u64), Unreadable> {
-    let damaged = |what: &str| Unreadable::Damaged(format!("a storage is described by {what}"));
+    let damaged = |what: &str| Unreadable::Damaged(format!("a storage's description has {what}"));
     let Some([tag, class, key, _, _, view @ ..]) = objects.items(id) else {
-        return Err(damaged("too few facts"));
+        return Err(damaged("too few fields"));
     };
     if objects.text(*tag) != Some("storage") {
-        return Err(damaged("facts of something else"));
+        return Err(damaged("another type than `storage`"));
     }
     let class = objects.class(*class).or_else(|| objects.text(*class));
     let class = class.ok_or_else(|| damaged("no class"))?;
@@ -244,7 +246,7 @@ fn foreign_size(class: &str) -> usize {
     }
 }
 
-/// The elements of a `torch.FloatStorage` and its like.
+/// The element type of a `torch.FloatStorage` and similar classes.
 pub(super) fn element_of_storage(class: &str) -> Result<Element, Unreadable> {
     Ok(match class.rsplit('.').next().unwrap_or(class) {
         "DoubleStorage" => Element::F64,
@@ -281,13 +283,13 @@ fn element_of_dtype(name: &str) -> Result<Element, Unreadable> {
 }
 
 impl View {
-    /// How many elements it has; `None` for more than can be counted.
+    /// The number of elements; `None` if it does not fit in 64 bits.
     pub fn count(&self) -> Option<u64> {
         let mut shape = self.shape.iter();
         shape.try_fold(1u64, |all, &side| all.checked_mul(side as u64))
     }
 
-    /// Bytes that its values take, at least four for each.
+    /// The memory that its values need, in bytes, at least four for each.
     pub fn bytes(&self) -> u64 {
         let each = self.element.size().max(size_of::<f32>()) as u64;
         self.count()
@@ -308,7 +310,7 @@ impl View {
         let has = (storage.len() / size) as u64;
         let Some(end) = end.filter(|&last| last < has) else {
             return Err(Objection::Damaged(format!(
-                "tensor '{name}' of shape {:?} and strides {:?} from element {} on reaches beyond its \
+                "tensor '{name}' of shape {:?} with strides {:?} from element {} on extends beyond its \
                  storage '{}' of {has} elements",
                 self.shape, self.strides, self.offset, self.storage
             )));
@@ -339,7 +341,7 @@ impl View {
         Ok(self.element.values(&bytes))
     }
 
-    /// Whether its elements lie one after another; strides of sides of one element do not matter.
+    /// Whether its elements are consecutive; strides of dimensions of one element do not matter.
     fn is_in_order(&self) -> bool {
         let mut expected = 1u64;
         for (&side, &stride) in self.shape.iter().zip(&self.strides).rev() {

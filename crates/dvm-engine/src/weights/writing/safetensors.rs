@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::TensorEntry;
 
-/// The bytes of a `.safetensors` file with these tensors, f32 or i64 and row-major as PyTorch reads
-/// them, and this metadata. The same tensors and metadata give the same bytes.
+/// The bytes of a `.safetensors` file with these tensors, f32 or i64 and row-major as in PyTorch, and this
+/// metadata. The same tensors and metadata give the same bytes.
 ///
-/// The crate `safetensors` writes metadata in the order of a hash map, which differs from run to
-/// run; hence the header is written here.
+/// The crate `safetensors` writes metadata in the order of a hash map, which differs from run to run;
+/// therefore this module writes the header.
 pub fn to_safetensors<'a, T: Into<TensorEntry<'a>>>(
     tensors: impl IntoIterator<Item = (String, T)>,
     metadata: &BTreeMap<String, String>,
@@ -41,7 +41,7 @@ pub fn to_safetensors<'a, T: Into<TensorEntry<'a>>>(
         tensors: entries.collect(),
     };
     let mut text = serde_json::to_vec(&header).expect("names and numbers can be written");
-    // What follows is to be aligned to 8 bytes.
+    // The data after the header must be aligned to 8 bytes.
     text.resize(text.len().next_multiple_of(8), b' ');
     let mut bytes = Vec::with_capacity(8 + text.len() + end);
     bytes.extend((text.len() as u64).to_le_bytes());
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_lie_before_weights_and_are_read_as_numbers() {
+    fn counters_come_before_weights_and_are_read_as_numbers() {
         let counter = Integers {
             shape: vec![],
             values: vec![7],

@@ -1,8 +1,8 @@
-//! What a file holds under a name.
+//! The values that are written under a name.
 
 use crate::Tensor;
 
-/// Whole numbers with a shape: what state dicts hold beside parameters, such as counters.
+/// Integers with a shape, such as the counters in state dicts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Integers {
     /// Extents, outermost first; empty for a single number.
@@ -54,7 +54,7 @@ impl TensorEntry<'_> {
             }
     }
 
-    /// The values, little-endian and row-major, put after what is there.
+    /// Appends the values to `bytes`, little-endian and row-major.
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Floats(tensor) => {

@@ -11,13 +11,13 @@ use super::TensorEntry;
 /// The folder that every record of the archive is in.
 const FOLDER: &str = "archive";
 
-/// The record that holds the metadata, a JSON object of texts: PyTorch has no place for any, and leaves
-/// records that it does not know alone.
+/// The record with the metadata, a JSON object of texts. PyTorch's format has no place for metadata, and
+/// PyTorch ignores unknown records.
 pub const METADATA: &str = "dvm.json";
 
-/// The bytes of a `.pth` file with these tensors, f32 or i64, as `torch.save(state_dict, file)` writes them
-/// since PyTorch 1.6: a zip archive of the pickled dictionary and one record per tensor. The same
-/// tensors and metadata give the same bytes. `torch.load(file)` gives the dictionary.
+/// The bytes of a `.pth` file with these tensors, f32 or i64, in the format of `torch.save(state_dict, file)`
+/// since PyTorch 1.6: a zip archive of the pickled dictionary and one record per tensor. The same tensors and
+/// metadata give the same bytes. `torch.load(file)` returns the dictionary.
 pub fn to_torch<'a, T: Into<TensorEntry<'a>>>(
     tensors: impl IntoIterator<Item = (String, T)>,
     metadata: &BTreeMap<String, String>,
