@@ -193,7 +193,7 @@ fn the_error_names_arrays_that_do_not_match() {
         .map(drop)
         .unwrap();
     });
-    assert!(twice.contains("the same part of the same split"), "{twice}");
+    assert!(twice.contains("are the same array (x, y or ID)"), "{twice}");
     let unequal = refusal(|folder| {
         let name = |split: &str| folder.join(format!("{split}_T1_y_all.pkl"));
         fs::copy(name("testing"), name("train")).map(drop).unwrap();

@@ -44,8 +44,8 @@ impl Pretrained {
                 node: graph.node(end).name.clone(),
                 kind: graph.node(end).op.kind(),
                 detail: format!(
-                    "does not output one number per class if the layer before it has {} outputs, so the network \
-                     cannot be trained for other classes",
+                    "would not output one number per class with {} classes, so the network cannot be trained for \
+                     other classes",
                     classes.len()
                 ),
             });

@@ -62,7 +62,7 @@ impl KnownPreprocess {
                 .notes
                 .extend(statements.sources_of_values().map(|source| {
                     format!(
-                        "mean and standard deviation of {source} are not applied: {}",
+                        "mean and standard deviation of {source} are not applied, because dvm takes them from {}",
                         graph.from
                     )
                 }));

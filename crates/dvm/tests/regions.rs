@@ -34,7 +34,7 @@ fn a_box_is_found_in_the_input_of_a_network() {
     let Located::Unknown(why) = located(&source, "tulip").unwrap() else {
         panic!()
     };
-    assert!(why.contains("no object `tulip`, but daisy"), "{why}");
+    assert!(why.contains("`tulip`; its objects are: daisy"), "{why}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(super) const ODD_SIZES: Kind = Kind {
                     let count = counted(count, "picture has", "pictures have");
                     format!("{count} a long side of more than {LONG} times the short side")
                 },
-                "networks see only the square in the middle; crop them to the object",
+                "most networks see only the square in the middle; crop the pictures to the object",
             ),
             with(
                 unusual,
@@ -58,7 +58,8 @@ pub(super) const ODD_SIZES: Kind = Kind {
                 &|count| {
                     let count = counted(count, "picture has", "pictures have");
                     format!(
-                        "{count} more than {UNUSUAL} times more or fewer pixels than the median, {usual}"
+                        "{count} more than {UNUSUAL} times the median number of pixels ({usual}), or less \
+                         than 1/{UNUSUAL} of it"
                     )
                 },
                 "check whether they belong to the data set",

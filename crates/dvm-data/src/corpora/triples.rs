@@ -57,7 +57,7 @@ pub(super) fn triples(
         let place = &mut found.entry(modality).or_default().entry(split).or_default()[part];
         if let Some(other) = place.replace(path) {
             let detail = format!(
-                "and {} are the same part of the same split; keep only one of them",
+                "and {} are the same array (x, y or ID) of the same split; keep only one of them",
                 place.as_deref().unwrap_or(&other).display()
             );
             return Err(Error::Layout {

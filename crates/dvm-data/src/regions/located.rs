@@ -225,7 +225,7 @@ fn no_object(objects: &[Object], class: Option<&str>, entry: &str) -> String {
     let named: Vec<&str> = known.iter().take(NAMED).copied().collect();
     let more = if known.len() > NAMED { ", …" } else { "" };
     format!(
-        "{entry} has no object `{class}`, but {}{more}",
+        "{entry} has no object `{class}`; its objects are: {}{more}",
         named.join(", ")
     )
 }
@@ -369,7 +369,7 @@ mod tests {
         let Located::Unknown(why) = located(&objects, Some("cow"), &placement) else {
             panic!()
         };
-        assert!(why.contains("no object `cow`, but Tiger_cat, dog"), "{why}");
+        assert!(why.contains("`cow`; its objects are: Tiger_cat, dog"), "{why}");
         let Located::Unknown(why) = located(&[], Some("cow"), &placement) else {
             panic!()
         };

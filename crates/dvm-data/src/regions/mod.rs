@@ -206,7 +206,7 @@ impl Regions {
             .flatten()
             .map(|&index| format!("`{}`", self.keys[index as usize]))
             .next();
-        let near = near.map(|near| format!("; {near} has another folder or extension"));
+        let near = near.map(|near| format!("; the entry {near} has another folder or extension"));
         format!(
             "{} has no entry for {}{}",
             self.path.display(),
@@ -254,7 +254,7 @@ const MOST_NUMBERS: usize = 500_000;
 
 fn another_size(stated: (usize, usize), size: (usize, usize)) -> String {
     let turned = match stated == (size.1, size.0) {
-        true => ", upright",
+        true => " when displayed upright",
         false => "",
     };
     format!(

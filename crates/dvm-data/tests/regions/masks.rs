@@ -118,7 +118,7 @@ fn a_mask_of_another_size_than_its_picture_is_an_error() {
         error.contains("x.png: is for a picture of 3×2 pixels"),
         "{error}"
     );
-    assert!(error.contains("this one has 2×3, upright"), "{error}");
+    assert!(error.contains("2×3 when displayed upright"), "{error}");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_picture_of_another_size_is_an_error() {
         "{error}"
     );
     assert!(error.contains("but this one has 2×8;"), "{error}");
-    assert!(of(4, 1).contains("but this one has 4×1, upright;"));
+    assert!(of(4, 1).contains("but this one has 4×1 when displayed upright;"));
 }
 
 #[test]

@@ -201,7 +201,7 @@ impl Words<'_> {
                 within(by.mean, by.interval)
             ),
             _ => format!(
-                "{best} has {}, and its lead can be chance",
+                "{best} has {}, but its lead may be due to chance",
                 self.score(self.best)
             ),
         };

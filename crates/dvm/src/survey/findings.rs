@@ -246,8 +246,8 @@ impl Finding {
             interval(&self.difference),
         );
         words += &format!(
-            "; covering it changes the probability of `{class}` from {} to {}, covering places like it elsewhere \
-             changes it to {} (effect of the place {}, {} pictures)",
+            "; covering it changes the probability of `{class}` from {} to {}, covering places of the same shape \
+             elsewhere changes it to {} (difference {}, {} pictures)",
             percent(covered.before),
             percent(covered.here),
             percent(covered.elsewhere),
@@ -257,7 +257,7 @@ impl Finding {
         if let Some(pasted) = &self.pasted {
             words += &format!(
                 "; copying it onto pictures of other classes changes the probability of `{class}` from {} to {}, \
-                 copying places like it changes it to {} (effect of the place {}, {} pictures)",
+                 copying places of the same shape from elsewhere changes it to {} (difference {}, {} pictures)",
                 percent(pasted.before),
                 percent(pasted.here),
                 percent(pasted.elsewhere),
@@ -272,7 +272,7 @@ impl Finding {
 fn interval(interval: &Interval) -> String {
     let points = |share: f64| format!("{:.0}", 100.0 * share);
     format!(
-        "{} to {} points at 99 %",
+        "{} to {} percentage points, 99 % interval",
         points(interval.low),
         points(interval.high)
     )

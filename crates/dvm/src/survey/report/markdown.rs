@@ -44,7 +44,8 @@ impl Survey {
             let _ = writeln!(
                 page,
                 "Places where the maps of a class concentrate, without a warning: the tests do not show that covering or \
-                 copying the place changes the probability by {:.0} points more than places elsewhere.\n",
+                 copying the place changes the probability by {:.0} percentage points more than places of \
+                 the same shape elsewhere.\n",
                 100.0 * self.settings.least_effect
             );
             for finding in others {
@@ -207,9 +208,9 @@ impl Survey {
             "A warning needs two results. First, the maps of a class have at least {} times as much relevance in a place \
              as its share of the area, and as the maps of other classes (99 % interval of the difference above zero). \
              Second, covering the place, or copying it onto pictures of other classes, changes the probability of the \
-             class by at least {:.0} points more than places like it elsewhere (99 % interval, up to {} pictures), and \
-             neither test shows the opposite. The middle of the picture is never searched, because the object is usually \
-             there.",
+             class by at least {:.0} percentage points more than places of the same shape elsewhere (99 % interval, up \
+             to {} pictures), and neither test shows the opposite. The middle of the picture is never searched, \
+             because the object is usually there.",
             settings.many_times,
             100.0 * settings.least_effect,
             settings.tested,
