@@ -1,10 +1,10 @@
-//! Heads beside the trunk that only training reads.
+//! Auxiliary heads, which only training reads.
 
 use dvm_engine::ops::{conv2d::Conv2d, pool::Pool};
 use dvm_engine::passes::{cut, fuse_for_training};
 use dvm_engine::{Blueprint, Keep, Mode, Network, NodeId, Tensor, seeded};
 
-/// A trunk of two convolutions and a head after each; the first head counts 0.4.
+/// A trunk of two convolutions, each followed by a head; the first head has the weight 0.4.
 fn blueprint() -> Blueprint {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -51,7 +51,7 @@ fn training_keeps_the_logits_of_auxiliary_heads() {
 }
 
 #[test]
-fn the_part_behind_a_cut_keeps_the_heads_and_a_cut_behind_one_is_refused() {
+fn the_part_after_a_cut_keeps_the_heads_and_a_cut_after_a_head_is_an_error() {
     let graph = seeded::graph(blueprint());
     let shape = [1, 3, 4, 4];
     let (_, back) = cut(&graph, graph.find("a").unwrap(), &shape).unwrap();
@@ -62,7 +62,7 @@ fn the_part_behind_a_cut_keeps_the_heads_and_a_cut_behind_one_is_refused() {
 }
 
 #[test]
-fn other_classes_replace_the_last_layer_and_those_of_the_heads() {
+fn a_new_number_of_classes_replaces_the_last_layer_and_those_of_the_heads() {
     let graph = seeded::graph(blueprint());
     let other = graph.for_classes(7, |p| Tensor::zeros(&p.shape)).unwrap();
     for (before, after) in graph.parameters().iter().zip(other.parameters()) {
@@ -75,7 +75,7 @@ fn other_classes_replace_the_last_layer_and_those_of_the_heads() {
 }
 
 #[test]
-fn a_network_that_ends_in_a_sum_of_layers_is_not_given_other_classes() {
+fn new_classes_for_a_network_that_ends_in_a_sum_of_layers_are_an_error() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.flatten("flatten", x);

@@ -1,4 +1,4 @@
-//! A network cut in two is the same network.
+//! The two parts of a network give the same results as the whole.
 
 use dvm_engine::ops::{activation::Activation, conv2d::Conv2d, pool::Pool};
 use dvm_engine::passes::{cut, last_cut};
@@ -22,7 +22,7 @@ fn network() -> Graph {
 }
 
 #[test]
-fn one_part_after_the_other_gives_the_bits_of_the_whole() {
+fn two_parts_in_sequence_are_bit_identical_to_the_whole() {
     let graph = network();
     let at = graph.find("block.add").unwrap();
     let (front, back) = cut(&graph, at, &INPUT).unwrap();
@@ -43,7 +43,7 @@ fn one_part_after_the_other_gives_the_bits_of_the_whole() {
 }
 
 #[test]
-fn a_cut_through_a_residual_is_refused_by_name() {
+fn a_cut_across_a_residual_is_an_error_that_names_the_nodes() {
     let graph = network();
     let at = graph.find("block.conv").unwrap();
     let error = cut(&graph, at, &INPUT).err().unwrap().to_string();
@@ -57,7 +57,7 @@ fn a_cut_through_a_residual_is_refused_by_name() {
 }
 
 #[test]
-fn the_last_cut_lies_before_what_moves_and_where_nothing_reads_across() {
+fn the_last_cut_is_before_the_values_that_differ_and_not_inside_a_residual() {
     let graph = network();
     let found = |moving: &str| {
         let id = last_cut(&graph, &INPUT, |p| p.name.starts_with(moving)).unwrap();

@@ -1,5 +1,5 @@
-//! Which feature map is the last, and where blocks end: in transformers, in graphs as exporters write
-//! them, in networks whose nodes have no telling names.
+//! The last feature map and the ends of blocks: in transformers, in exported graphs, and in networks whose
+//! node names carry no information.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::attention::Attention;
@@ -18,7 +18,7 @@ use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::ops::tokens::Tokens;
 use dvm_engine::{Arrangement, Blueprint, Graph, NodeId, Role, SpatialLayout, seeded};
 
-/// Features of a token, tokens of the transformers here, heads.
+/// Features of a token, tokens of these transformers, heads.
 const WIDTH: usize = 8;
 const TOKENS: usize = 13;
 const HEADS: usize = 2;
@@ -57,7 +57,7 @@ fn fused(net: &mut Blueprint, path: &str, x: NodeId) -> NodeId {
     )
 }
 
-/// The same as exporters write it, without the scale.
+/// The same in the form of exported graphs, without the scale.
 fn spelled_out(net: &mut Blueprint, path: &str, x: NodeId) -> NodeId {
     let mut part = |name: &str, axes: &[usize]| {
         let name = format!("{path}.{name}");
@@ -79,7 +79,7 @@ fn spelled_out(net: &mut Blueprint, path: &str, x: NodeId) -> NodeId {
 
 type Attend = fn(&mut Blueprint, &str, NodeId) -> NodeId;
 
-/// Two blocks over patches of 4 × 4 and a class token, which alone is read at the end, or the mean of
+/// Two blocks over patches of 4 × 4 and a class token. The head reads only the class token, or the mean of
 /// all tokens.
 fn transformer(attend: Attend, reads_class: bool) -> Graph {
     let mut net = Blueprint::new(3);
@@ -237,7 +237,7 @@ fn residual(name: &dyn Fn(&str) -> String) -> Graph {
 }
 
 #[test]
-fn names_make_no_difference_to_residual_blocks() {
+fn blocks_of_residual_networks_do_not_depend_on_names() {
     let input = [1, 3, 64, 64];
     let expected = [
         ("stem.relu", 1, 2),
@@ -291,7 +291,7 @@ fn permuted_maps_keep_their_layout() {
 }
 
 #[test]
-fn channels_shuffled_by_reshapes_lead_back_to_maps() {
+fn channels_shuffled_by_reshapes_are_maps_again() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("stem", x, Conv2d::square(4).stride(4), 3, 4, true);
@@ -323,7 +323,7 @@ fn branches_that_meet_after_their_pools_have_the_last_map_before_them() {
 }
 
 #[test]
-fn a_network_of_features_has_no_map() {
+fn a_network_without_feature_maps_has_no_last_map() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.flatten("flatten", x);

@@ -1,4 +1,4 @@
-//! Every op alone, forward and backward, against PyTorch in f64 (`references/ops.py`).
+//! Every op by itself, forward and backward, against PyTorch in f64 (`references/ops.py`).
 
 mod reference;
 
@@ -17,11 +17,11 @@ use safetensors::SafeTensors;
 /// Largest difference from PyTorch, relative to the largest value.
 const TOLERANCE: f64 = 1e-5;
 
-/// The instruction set for a run of this file in a process of its own.
+/// The environment variable that names the instruction set for a run of this file in a separate process.
 const INSTRUCTIONS: &str = "DVM_TEST_INSTRUCTIONS";
 
 #[test]
-fn every_case_gives_what_pytorch_gives() {
+fn every_case_agrees_with_pytorch() {
     if let Ok(word) = std::env::var(INSTRUCTIONS) {
         let mut sets = InstructionSet::available().into_iter();
         let set = sets.find(|set| set.word() == word).expect("available");
@@ -36,10 +36,10 @@ fn every_case_gives_what_pytorch_gives() {
 }
 
 #[test]
-fn every_instruction_set_gives_what_pytorch_gives() {
+fn every_instruction_set_agrees_with_pytorch() {
     for set in InstructionSet::available() {
         let run = Command::new(std::env::current_exe().expect("the test has a path"))
-            .args(["--exact", "every_case_gives_what_pytorch_gives"])
+            .args(["--exact", "every_case_agrees_with_pytorch"])
             .env(INSTRUCTIONS, set.word())
             .output()
             .expect("the test can run itself");
@@ -52,7 +52,7 @@ fn every_instruction_set_gives_what_pytorch_gives() {
     }
 }
 
-/// A sentence for each result of a case that is off.
+/// A sentence for each result of a case that differs.
 fn differences(case: &Case, tensors: &SafeTensors) -> Vec<String> {
     let (names, parameters): (Vec<String>, Vec<Tensor>) = case.parameters().into_iter().unzip();
     let alone = SingleOp {
@@ -68,7 +68,7 @@ fn differences(case: &Case, tensors: &SafeTensors) -> Vec<String> {
     let gradients = alone.backward(&outcome, &case.grad_output());
     let mut results = vec![("output".to_owned(), Some(outcome.value.clone()))];
     for (index, gradient) in gradients.inputs.into_iter().enumerate() {
-        // Of what only lends its shape, neither has a gradient.
+        // An input of which only the shape is read has no gradient in either.
         let name = format!("grad.input{index}");
         if gradient.is_some() || case.has(tensors, &name) {
             results.push((name, gradient));
@@ -76,7 +76,7 @@ fn differences(case: &Case, tensors: &SafeTensors) -> Vec<String> {
     }
     let (statistics, learned): (Vec<_>, Vec<_>) =
         names.iter().partition(|name| name.starts_with("running_"));
-    // The statistics come last, so the learned parameters keep their places.
+    // The statistics come last, so the learned parameters keep their indices.
     for (name, gradient) in learned.iter().zip(gradients.parameters) {
         results.push((format!("grad.{name}"), gradient));
     }
@@ -103,7 +103,7 @@ fn differences(case: &Case, tensors: &SafeTensors) -> Vec<String> {
     failures
 }
 
-/// A sentence for each of these results that is off.
+/// A sentence for each of these results that differs.
 fn compared(
     case: &Case,
     tensors: &SafeTensors,
@@ -128,7 +128,7 @@ fn compared(
 }
 
 #[test]
-fn windows_on_a_padded_map_give_what_torchvision_gives() {
+fn windows_on_a_padded_map_agree_with_torchvision() {
     let tensors = reference::tensors();
     for case in reference::padded_cases() {
         let (x, attention) = (case.inputs().remove(0), case.window_attention());
@@ -172,7 +172,7 @@ fn every_source_file_of_an_op_has_a_case() {
         let path = entry.expect("its entries can be read").path();
         let file = match path.join("mod.rs") {
             inside if inside.exists() => inside,
-            // Beside a folder without a `mod.rs` stands the file that it belongs to.
+            // A folder without a `mod.rs` belongs to the file of the same name.
             _ if path.is_dir() => continue,
             _ => path.clone(),
         };
@@ -191,7 +191,7 @@ fn every_source_file_of_an_op_has_a_case() {
 fn every_activation_has_a_case() {
     let cases = reference::cases();
     for activation in reference::ACTIVATIONS {
-        // A new activation stops this from compiling: it belongs into the list, too.
+        // A new activation stops this from compiling: add it to the list, too.
         match activation {
             Activation::Relu
             | Activation::Relu6

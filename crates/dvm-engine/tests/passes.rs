@@ -1,4 +1,4 @@
-//! Rewritten graphs: the same logits, with less work.
+//! Rewritten graphs: the same logits with less computation.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
@@ -67,7 +67,7 @@ fn a_folded_node_has_the_name_and_the_value_of_the_batch_norm() {
 }
 
 #[test]
-fn folding_takes_a_bias_of_the_convolution_along() {
+fn folding_includes_a_bias_of_the_convolution() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("conv", x, graphs::padded(3), 3, 5, true);
@@ -80,7 +80,7 @@ fn folding_takes_a_bias_of_the_convolution_along() {
 }
 
 #[test]
-fn a_batch_norm_stays_where_its_convolution_is_read_by_others() {
+fn a_batch_norm_is_not_folded_if_other_nodes_read_its_convolution() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("conv", x, graphs::padded(3), 3, 5, true);
@@ -96,7 +96,7 @@ fn a_batch_norm_stays_where_its_convolution_is_read_by_others() {
 }
 
 #[test]
-fn a_batch_norm_without_a_convolution_takes_the_activation_alone() {
+fn a_batch_norm_without_a_convolution_is_fused_with_its_activation() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.batch_norm("bn", x, 3, 1e-3);
@@ -114,7 +114,7 @@ fn a_batch_norm_without_a_convolution_takes_the_activation_alone() {
 }
 
 #[test]
-fn fusing_leaves_the_same_logits() {
+fn fusing_keeps_the_logits() {
     let graph = branching();
     let fused = fuse(&fold_batch_norm(&graph, &nothing), &nothing);
     let expected = graph.logits(&input()).unwrap();
@@ -122,7 +122,7 @@ fn fusing_leaves_the_same_logits() {
 }
 
 #[test]
-fn fusing_without_folding_leaves_the_same_logits() {
+fn fusing_without_folding_keeps_the_logits() {
     let graph = branching();
     let fused = fuse(&graph, &nothing);
     let expected = graph.logits(&input()).unwrap();
@@ -130,7 +130,7 @@ fn fusing_without_folding_leaves_the_same_logits() {
 }
 
 #[test]
-fn fusing_takes_the_residual_sum_and_the_activation_into_the_convolution() {
+fn fusing_merges_the_residual_sum_and_the_activation_into_the_convolution() {
     let fused = fuse(&fold_batch_norm(&branching(), &nothing), &nothing);
     let block = fused.node(fused.find("residual.act").unwrap());
     let conv = block.op_as::<Conv2d>().expect("it became a convolution");
@@ -148,7 +148,7 @@ fn fusing_takes_the_residual_sum_and_the_activation_into_the_convolution() {
     assert_eq!(inputs, ["residual.0.act", "residual.shortcut.bn"]);
 }
 
-/// A layer of tokens with what follows it in a transformer: an activation; a dropout, a drop of whole branches
+/// A layer of tokens and the nodes that follow it in a transformer: an activation; dropout, stochastic depth
 /// and a sum.
 fn tokens() -> Graph {
     let mut net = Blueprint::new(5);
@@ -165,7 +165,7 @@ fn tokens() -> Graph {
 }
 
 #[test]
-fn fusing_takes_sums_and_activations_into_fully_connected_layers_past_dropouts() {
+fn fusing_merges_sums_and_activations_into_fully_connected_layers_across_dropouts() {
     let graph = tokens();
     let fused = fuse(&graph, &nothing);
     let x = seeded::uniform("tokens", 2 * 5 * 7 * 8, -1.0, 1.0);
@@ -186,7 +186,7 @@ fn a_graph_fused_for_training_keeps_its_dropouts() {
 }
 
 #[test]
-fn tokens_that_are_not_read_are_not_computed_behind_the_last_attention() {
+fn unread_tokens_are_not_computed_after_the_last_attention() {
     let graph = seeded::graph(graphs::transforming());
     let fewer = only_read_tokens(&graph, &nothing);
     let x = seeded_tensor("tokens that are read", &[2, 3, 37, 29]);
@@ -226,7 +226,7 @@ fn a_slice_of_features_is_not_moved() {
 
 #[test]
 fn a_shortcut_that_comes_first_is_fused_as_well() {
-    // Here the shortcut's convolution stands before the branch's, and takes the sum.
+    // Here the shortcut's convolution is before the branch's, and the sum is merged into it.
     let mut net = Blueprint::new(3);
     let x = net.input();
     let shortcut = net.conv2d("shortcut", x, Conv2d::square(1), 3, 6, true);
@@ -258,7 +258,7 @@ fn a_sum_of_a_value_with_itself_is_not_fused() {
 }
 
 #[test]
-fn a_node_that_is_to_be_kept_can_be_read_and_has_its_value() {
+fn a_kept_node_can_be_read_and_has_its_value() {
     let graph = branching();
     for name in [
         "stem.conv",
@@ -302,7 +302,7 @@ fn an_error_for_an_unknown_node_names_similar_ones() {
 }
 
 #[test]
-fn walking_back_over_a_fused_graph_is_an_error_that_names_the_node() {
+fn a_backward_pass_of_a_fused_graph_is_an_error_that_names_the_node() {
     let fused = fuse(&fold_batch_norm(&branching(), &nothing), &nothing);
     let activations = fused.forward(&input(), Mode::Inference, Keep::All).unwrap();
     let seeds = [(fused.output(), activations.output().clone())];
@@ -365,7 +365,7 @@ fn a_rewritten_graph_declares_the_parameters_that_it_reads() {
     }
 }
 
-/// What is left of a graph after both passes, which must change no value.
+/// A graph after both passes, which must change no value.
 fn rewritten(net: Blueprint) -> Graph {
     let graph = seeded::graph(net);
     let rewritten = fuse(&fold_batch_norm(&graph, &nothing), &nothing);
@@ -375,7 +375,7 @@ fn rewritten(net: Blueprint) -> Graph {
 }
 
 #[test]
-fn a_batch_norm_before_a_convolution_as_in_dense_blocks_is_not_folded_backwards() {
+fn a_batch_norm_before_a_convolution_as_in_dense_blocks_is_not_folded() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let first = net.conv2d("conv0", x, graphs::padded(3), 3, 4, false);
@@ -388,7 +388,7 @@ fn a_batch_norm_before_a_convolution_as_in_dense_blocks_is_not_folded_backwards(
     let x = net.concat("concat", &[first, grown]);
     let x = net.batch_norm("norm3", x, 8, 1e-5);
     let rewritten = rewritten(net.ending_at(x));
-    // The second one follows a convolution that nothing else reads.
+    // The second one follows a convolution that no other node reads.
     assert_eq!(count(&rewritten, "batch_norm"), 2);
     assert!(rewritten.find("norm2").is_err() && rewritten.find("relu2").is_ok());
     let alone = rewritten.node(rewritten.find("relu1").unwrap());
@@ -399,7 +399,7 @@ fn a_batch_norm_before_a_convolution_as_in_dense_blocks_is_not_folded_backwards(
 }
 
 #[test]
-fn silu_and_its_kin_are_taken_into_dense_and_depthwise_convolutions() {
+fn silu_and_similar_activations_are_fused_into_dense_and_depthwise_convolutions() {
     for activation in [
         Activation::Silu,
         Activation::Hardswish,
@@ -423,7 +423,7 @@ fn silu_and_its_kin_are_taken_into_dense_and_depthwise_convolutions() {
 
 #[test]
 fn other_nodes_between_prevent_fusion() {
-    // Each of these changes what the next one would be applied to.
+    // Each of these nodes changes the input of the next one.
     let betweens: [fn(&mut Blueprint, dvm_engine::NodeId) -> dvm_engine::NodeId; 4] = [
         |net, x| net.scale("between", x, 4),
         |net, x| net.channel_shuffle("between", x, 2),
@@ -438,7 +438,7 @@ fn other_nodes_between_prevent_fusion() {
         let x = net.batch_norm("bn", x, 4, 1e-3);
         let x = net.activation("act", x, Activation::Relu);
         let rewritten = rewritten(net.ending_at(x));
-        // The batch-norm takes the activation, the convolution nothing.
+        // The activation is merged into the batch-norm, and nothing into the convolution.
         assert_eq!(rewritten.nodes().len(), 4);
         assert!(rewritten.nodes()[1].merged.is_empty());
     }

@@ -30,7 +30,7 @@ fn a_read_out_is_the_mean_of_a_channel_or_its_value_at_a_position() {
         .unwrap();
     // [4, 3, 5]
     let map = kept.get(at).unwrap().to_nchw();
-    // Tokens are the places of the map, row by row.
+    // Tokens are the positions of the map, row by row.
     for node in ["conv", "tokens"] {
         let at = graph.find(node).unwrap();
         let read = |place| {

@@ -1,5 +1,5 @@
-//! Receptive fields against published figures, and against gradients: where all weights are positive
-//! and pools take means, a value has a gradient exactly at the pixels of its field.
+//! Receptive fields against published figures, and against gradients: if all weights are positive and pools
+//! compute means, a value has a gradient exactly at the pixels of its field.
 
 use std::ops::Range;
 
@@ -15,8 +15,7 @@ use dvm_engine::{
     seeded,
 };
 
-/// Kernel, stride and padding of layers one behind the other; the size of the map at the end does not
-/// matter.
+/// Kernel, stride and padding of consecutive layers; the size of the last map does not matter.
 fn chain(layers: &[(usize, usize, usize)]) -> Graph {
     let mut net = Blueprint::new(1);
     let mut x = net.input();
@@ -49,7 +48,7 @@ fn extent(size: u64, stride: u64, start: i64) -> FieldAxis {
 }
 
 #[test]
-fn fields_are_those_of_the_literature() {
+fn fields_agree_with_the_literature() {
     let repeat = |layer, count| vec![layer; count];
     let three = (3, 1, 1);
     // Araujo et al. 2019, appendix: size, stride and padding of the networks of TF-slim.
@@ -96,8 +95,8 @@ fn fields_are_those_of_the_literature() {
 }
 
 #[test]
-fn a_field_is_computed_by_hand() {
-    // 5 wide, every 2nd from −2; then 3 wide, every 2nd, from one before.
+fn a_field_agrees_with_a_calculation_by_hand() {
+    // 5 wide with stride 2, starting at −2; then 3 wide with stride 2, starting one before.
     let graph = chain(&[(5, 2, 2), (3, 2, 1)]);
     let found = field(&graph, graph.output(), &[1, 1, 32, 32])
         .local
@@ -108,7 +107,7 @@ fn a_field_is_computed_by_hand() {
 }
 
 #[test]
-fn rows_and_columns_have_fields_of_their_own() {
+fn rows_and_columns_have_separate_fields() {
     let mut net = Blueprint::new(1);
     let conv = Conv2d {
         kernel: (1, 7),
@@ -184,7 +183,7 @@ fn tokens_keep_the_field_of_their_patch_and_parameters_have_none() {
 }
 
 #[test]
-fn paths_of_unequal_strides_have_no_field_where_they_meet() {
+fn paths_of_unequal_strides_have_no_field_where_they_join() {
     let mut net = Blueprint::new(1);
     let input = net.input();
     let halved = net.conv2d("halved", input, Conv2d::square(2).stride(2), 1, 1, false);
@@ -206,7 +205,7 @@ fn huge_strides_do_not_overflow() {
 }
 
 #[test]
-fn gradients_are_not_zero_exactly_inside_the_field() {
+fn gradients_are_nonzero_exactly_inside_the_field() {
     let (height, width) = (67, 61);
     let mut inside = 0;
     for seed in 0..60 {
@@ -237,13 +236,13 @@ fn gradients_are_not_zero_exactly_inside_the_field() {
                 (across, column, hit_columns, width),
             ] {
                 let pixels = extent.pixels(place);
-                // A corner may lie in a border that was padded.
+                // A corner may be in a padded border.
                 let Some(hit) = hit else { continue };
                 assert!(
                     pixels.start <= hit.start && hit.end <= pixels.end,
                     "seed {seed}: gradient at {hit:?} outside {pixels:?}"
                 );
-                // Near the edge a layer may leave out pixels that its last window has no room for.
+                // Near the edge a layer may skip pixels that its last window does not reach.
                 let margin = extent.stride as i64;
                 if pixels.start >= margin && pixels.end + margin <= length as i64 {
                     assert_eq!(hit, pixels, "seed {seed}");
@@ -252,17 +251,17 @@ fn gradients_are_not_zero_exactly_inside_the_field() {
             }
         }
     }
-    assert!(inside > 60, "{inside} fields lie inside the picture");
+    assert!(inside > 60, "{inside} fields are inside the picture");
 }
 
-/// The smallest range that holds all positions with a hit.
+/// The smallest range that contains all positions with a hit.
 fn hull(length: usize, hit: impl Fn(usize) -> bool) -> Option<Range<i64>> {
     let first = (0..length).find(|&at| hit(at))?;
     let last = (0..length).rev().find(|&at| hit(at))?;
     Some(first as i64..last as i64 + 1)
 }
 
-/// Layers, residual blocks and branches side by side, of one channel and with weights of 1.
+/// Layers, residual blocks and parallel branches, with one channel and weights of 1.
 fn random(seed: usize) -> Graph {
     let mut numbers = seeded::unit(&format!("receptive field {seed}"), 400).into_iter();
     let mut below = |count: usize| (numbers.next().unwrap() * count as f32) as usize;

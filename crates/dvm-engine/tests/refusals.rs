@@ -1,5 +1,5 @@
-//! What an op cannot compute, it refuses by its shapes; what it does not refuse, it computes. Graphs
-//! come from untrusted files.
+//! An op refuses inputs that it cannot compute, by their shapes, and computes all others. Graphs come from
+//! untrusted files.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ use dvm_engine::ops::{Mode, Op};
 use dvm_engine::{Blueprint, Graph, NodeId, Role, Tensor, seeded};
 use dvm_testing::single_op::SingleOp;
 
-/// Choices that follow from a name.
+/// Random choices, seeded by a name.
 struct Draw(std::vec::IntoIter<f32>);
 
 impl Draw {
@@ -46,7 +46,7 @@ impl Draw {
         (number * count as f32) as usize
     }
 
-    /// A number as a file may hold it: mostly a small one, sometimes none that makes sense.
+    /// A number as a file may have it: usually a small one, sometimes an absurd one.
     fn any(&mut self) -> usize {
         const WILD: [usize; 5] = [0, 1 << 20, 1 << 40, usize::MAX / 2, usize::MAX];
         match self.below(6) {
@@ -200,7 +200,7 @@ impl Draw {
         }
     }
 
-    /// Shapes of some values, often alike.
+    /// Shapes of some values, often equal.
     fn shapes(&mut self, most: usize) -> Vec<Vec<usize>> {
         let mut shapes: Vec<Vec<usize>> = Vec::new();
         for _ in 0..self.below(most + 1) {
@@ -214,11 +214,11 @@ impl Draw {
     }
 }
 
-/// Values of a result that a test has time for.
+/// The most values of a result, so that the test is fast.
 const FEW: usize = 1 << 16;
 
 #[test]
-fn accepted_shapes_can_be_walked_forward_and_backward() {
+fn ops_compute_all_shapes_that_they_accept_forward_and_backward() {
     let mut computed = std::collections::BTreeMap::<&str, usize>::new();
     for round in 0..60_000 {
         let mut draw = Draw::new(&format!("hostile op {round}"));
@@ -226,7 +226,7 @@ fn accepted_shapes_can_be_walked_forward_and_backward() {
         let inputs = draw.shapes(3);
         let parameters = match draw.below(3) {
             0 => Vec::new(),
-            // One that a layer of these inputs may have.
+            // A shape that a layer with these inputs may have.
             1 => inputs.first().map_or(Vec::new(), |x| {
                 let features = match x[..] {
                     [_, c, _, _] => c,
@@ -267,12 +267,12 @@ fn accepted_shapes_can_be_walked_forward_and_backward() {
             mode: Mode::Training { seed: 1 },
             op,
         };
-        let outcome = alone.forward().expect("it was not refused");
+        let outcome = alone.forward().expect("it was accepted");
         if !format!("{:?}", alone.op).contains("residual: true") {
             alone.backward(&outcome, &Tensor::full(&shape, 1.0));
         }
     }
-    // The draws are of use only where some of them fit.
+    // The random cases are useful only if some of them fit.
     assert!(computed.len() >= 25, "{computed:?}");
 }
 

@@ -61,8 +61,8 @@ fn timm_name(name: &str) -> String {
     format!("blocks.{stage}.{index}.{timm}{}", &rest[own.len()..])
 }
 
-/// Today's torchvision name of a tensor of MobileNetV2, whose blocks were once flat sequences of
-/// convolution, batch-norm and ReLU6.
+/// The current torchvision name of a tensor of MobileNetV2, whose blocks were flat sequences of convolution,
+/// batch-norm and ReLU6 in early versions.
 fn torchvision_name(name: &str) -> String {
     let Some((block, rest)) = name.split_once(".conv.") else {
         return name.to_owned();

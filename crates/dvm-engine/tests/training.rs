@@ -1,4 +1,4 @@
-//! A step of training by the walks that are made for it.
+//! A training step with the passes for training.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::passes::fuse_for_training;
@@ -34,7 +34,7 @@ fn everything() -> Request<'static> {
     }
 }
 
-/// Logits, statistics and gradients, with all that the walk forward made at hand.
+/// Logits, statistics and gradients if all values of the forward pass are kept.
 fn keeping_all(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
     let activations = graph.forward(&input(), MODE, Keep::All).unwrap();
     let logits = activations.output().clone();
@@ -44,14 +44,14 @@ fn keeping_all(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
     (logits, statistics, gradients.unwrap())
 }
 
-/// Statistics in the order of parameters: passes may change that of nodes.
+/// Statistics in the order of parameters: passes may change the order of nodes.
 fn by_parameter(statistics: &[(usize, Tensor)]) -> Vec<(usize, Tensor)> {
     let mut statistics = statistics.to_vec();
     statistics.sort_by_key(|(index, _)| *index);
     statistics
 }
 
-/// The same with values given back as soon as nothing needs them.
+/// The same if values are released as soon as they are not needed.
 fn releasing(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
     let activations = graph.forward(&input(), MODE, Keep::Backward).unwrap();
     let logits = activations.output().clone();
@@ -69,7 +69,7 @@ fn released_activations_and_fusion_change_no_gradient() {
         assert_eq!(fused.parameters(), graph.parameters());
         let fewer = rectifier != Activation::Silu;
         assert!(!fewer || fused.nodes().len() + 6 < graph.nodes().len());
-        for (other, how) in [(&graph, "as it was"), (&fused, "fused")] {
+        for (other, how) in [(&graph, "not fused"), (&fused, "fused")] {
             releasing_is_keeping(&graph, other, &format!("{rectifier:?}, {how}"));
         }
     }
@@ -82,7 +82,7 @@ fn released_activations_of_a_transformer_change_no_gradient() {
     releasing_is_keeping(&graph, &fuse_for_training(&graph), "transforming, fused");
 }
 
-/// Panics unless a step over `other` finds what is found when everything of `graph` is kept.
+/// Panics unless a step of `other` gives the same results as `graph` with all values kept.
 fn releasing_is_keeping(graph: &Graph, other: &Graph, how: &str) {
     let (expected, found) = (keeping_all(graph), releasing(other));
     assert!(off(&found.0, &expected.0) <= TOLERANCE, "{how}");
@@ -103,7 +103,7 @@ fn releasing_is_keeping(graph: &Graph, other: &Graph, how: &str) {
 }
 
 #[test]
-fn a_rule_that_looks_at_what_was_released_is_an_error() {
+fn a_rule_that_reads_a_released_value_is_an_error() {
     let graph = seeded::graph(graphs::branching(Activation::Relu));
     let activations = graph.forward(&input(), MODE, Keep::Backward).unwrap();
     let seeds = vec![(graph.output(), seed(activations.output()))];
@@ -116,7 +116,7 @@ fn a_rule_that_looks_at_what_was_released_is_an_error() {
 }
 
 #[test]
-fn parameters_that_are_changed_in_place_are_those_of_the_next_walk() {
+fn parameters_that_are_changed_in_place_are_used_by_the_next_pass() {
     let mut graph = seeded::graph(graphs::branching(Activation::Relu));
     let original = graph.clone();
     let before = graph.logits(&input()).unwrap();

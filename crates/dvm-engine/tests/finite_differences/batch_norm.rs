@@ -9,7 +9,7 @@ use crate::{FORWARD, TRAINING, alone, check};
 use dvm_testing::closeness::relative_error;
 use dvm_testing::single_op::SingleOp;
 
-/// A batch-norm over feature maps or rows, with a batch that is not a single value.
+/// A batch-norm of feature maps or rows, with a batch of more than one value.
 fn any_batch_norm(round: usize, mode: Mode) -> (BatchNorm, SingleOp) {
     let mut draw = Draw::new("batch_norm", round);
     let op = BatchNorm::new([1e-5, 1e-3][round % 2], [0.1, 0.01, 1.0][round % 3]);

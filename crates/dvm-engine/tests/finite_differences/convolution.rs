@@ -92,7 +92,7 @@ fn conv2d_with_a_3x3_kernel_at_any_size() {
     }
 }
 
-/// Layers that are worked on in several blocks; `(convolution, input, output channels)`.
+/// Layers that are computed in several blocks; `(convolution, input, output channels)`.
 fn large_convolutions() -> Vec<(Conv2d, [usize; 4], usize)> {
     let around = |conv: Conv2d, pixels| conv.padding(Padding::Fixed(Border::all(pixels)));
     vec![
@@ -123,8 +123,8 @@ fn large_convolutions_give_the_slow_output() {
     }
 }
 
-/// A convolution is linear in its input and in its weights, so for any `d` the sum of
-/// `gradient · d` is the score of the convolution with `d` in their place.
+/// A convolution is linear in its input and in its weights, so for any `d` the sum of `gradient · d` is the
+/// score of the convolution with `d` in place of the input or the weights.
 #[test]
 fn gradients_of_large_convolutions_are_the_adjoint_of_the_slow_ones() {
     for (round, (conv, shape, outputs)) in large_convolutions().into_iter().enumerate() {
@@ -139,10 +139,10 @@ fn gradients_of_large_convolutions_are_the_adjoint_of_the_slow_ones() {
         let gradients = alone.backward(&outcome, &grad);
         let slow = slow_conv2d(&conv);
         let check = |what: &str, found: &Option<Tensor>, d: &Tensor, output: Array| {
-            let found = Array::of(found.as_ref().expect("was asked for"));
+            let found = Array::of(found.as_ref().expect("was requested"));
             let expected = score(&output, &Array::of(&grad));
             let size = |a: &Array| a.values.iter().map(|v| v * v).sum::<f64>().sqrt();
-            // Independent signs: a typical sum is as large as the product of the norms, scaled.
+            // For independent signs, a typical sum is as large as the scaled product of the norms.
             let scale = size(&found) * size(&Array::of(d)) / (d.len() as f64).sqrt();
             let error = (score(&found, &Array::of(d)) - expected).abs() / scale;
             assert!(

@@ -1,8 +1,8 @@
-//! Numbers and tensors that follow from a name.
+//! Random numbers and tensors, seeded by a name.
 
 use dvm_engine::{Tensor, seeded};
 
-/// Numbers and tensors that follow from a name.
+/// Random numbers and tensors, seeded by a name.
 pub struct Draw {
     name: String,
     drawn: usize,
@@ -21,7 +21,7 @@ impl Draw {
         format!("{}, draw {}", self.name, self.drawn)
     }
 
-    /// A whole number from `low` to `high`, both possible.
+    /// A whole number from `low` to `high`, inclusive.
     pub fn number(&mut self, low: usize, high: usize) -> usize {
         let unit = f64::from(seeded::unit(&self.stream(), 1)[0]);
         low + (unit * (high - low + 1) as f64) as usize
@@ -40,7 +40,7 @@ impl Draw {
         Tensor::from_nchw(shape, &seeded::uniform(&self.stream(), len, low, high))
     }
 
-    /// Values of which no two come nearer than 4 / their number: a maximum has a gradient.
+    /// Values that differ by at least 4 / their number, so that a maximum has a gradient.
     pub fn tensor_without_ties(&mut self, shape: &[usize]) -> Tensor {
         let len: usize = shape.iter().product();
         let drawn = seeded::unit(&self.stream(), len);

@@ -1,4 +1,4 @@
-//! All the other layers.
+//! All other layers.
 
 use dvm_engine::Tensor;
 use dvm_engine::ops::Mode;
@@ -276,14 +276,14 @@ fn dropout_in_training() {
 }
 
 #[test]
-fn dropout_drops_its_share_and_enlarges_the_rest() {
+fn dropout_drops_its_share_and_scales_the_rest() {
     let p = 0.2;
     let x = Tensor::full(&[4, 8, 32, 32], 1.0);
     let alone = alone(Dropout { p }, TRAINING, vec![x], vec![]);
     let output = alone.forward().expect("the shapes fit").value;
     let dropped = output.data().iter().filter(|&&v| v == 0.0).count();
     assert!(output.data().iter().all(|&v| v == 0.0 || v == 1.25));
-    // Of 32768 values 6554 are to be dropped; 72 is one standard deviation.
+    // Of 32768 values, 6554 should be dropped; the standard deviation is 72.
     assert!(dropped.abs_diff(6554) < 4 * 72, "{dropped} were dropped");
 }
 

@@ -1,4 +1,4 @@
-//! The loose operations of exported graphs.
+//! The element-wise and shape operations of exported graphs.
 
 use dvm_engine::Tensor;
 use dvm_engine::ops::Mode;
@@ -101,7 +101,7 @@ fn maps_of_another_size() {
     for (round, (interpolation, coordinates)) in pairs.enumerate() {
         let mut draw = Draw::new("scaled", round);
         let [n, c, h, w] = draw.feature_map();
-        // Factors that single precision holds exactly, so that both agree on what is nearest.
+        // Factors that single precision represents exactly, so that both find the same nearest pixel.
         let mut scale = |side: usize| {
             let factor = [0.5, 1.0, 1.5, 2.0, 3.0][draw.number(0, 4)];
             let output = ((side as f32 * factor) as usize).max(1);
@@ -319,7 +319,7 @@ const FUNCTIONS: [Function; 7] = [
     Function::Max,
 ];
 
-/// Shapes that go together.
+/// Shapes that can be broadcast.
 const PAIRS: [(&[usize], &[usize]); 7] = [
     (&[2, 3, 2, 2], &[2, 3, 2, 2]),
     (&[2, 3, 2, 2], &[3, 1, 1]),
@@ -335,7 +335,7 @@ fn functions_of_two_numbers() {
     for function in FUNCTIONS {
         for (round, (a, b)) in PAIRS.into_iter().enumerate() {
             let mut draw = Draw::new(&format!("{function:?}"), round);
-            // Apart from each other: at equals a maximum has no gradient.
+            // Distinct values: at equal values a maximum has no gradient.
             let a = draw.tensor(a, 0.5, 1.0);
             let b = draw.tensor(b, 1.1, 2.0);
             let swapped = draw.flag();

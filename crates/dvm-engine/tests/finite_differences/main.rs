@@ -1,5 +1,5 @@
-//! Every op against a slow second implementation in f64: its output, and its gradients by central
-//! differences of that implementation. Shapes are drawn, differently for each round.
+//! Every op against a slow second implementation in f64: its output, and its gradients by central differences
+//! of that implementation. Shapes are random, new ones for each round.
 
 mod batch_norm;
 mod convolution;
@@ -18,7 +18,7 @@ use dvm_testing::closeness::relative_error;
 use dvm_testing::single_op::SingleOp;
 use slow::Array;
 
-/// Largest difference of an output from the slow one, relative to the largest value.
+/// Largest difference of an output from the slow implementation, relative to the largest value.
 const FORWARD: f64 = 1e-5;
 /// The same for gradients.
 const BACKWARD: f64 = 1e-4;
@@ -36,10 +36,10 @@ fn alone(op: impl Op, mode: Mode, inputs: Vec<Tensor>, parameters: Vec<Tensor>) 
     }
 }
 
-/// The forward pass of an op, done slowly: inputs and parameters to output.
+/// The slow forward pass of an op: inputs and parameters to output.
 type Slow<'a> = dyn Fn(&[Array], &[Array]) -> Array + 'a;
 
-/// Panics unless the op agrees with its slow twin.
+/// Panics unless the op agrees with its slow implementation.
 fn check(alone: &SingleOp, slow: &Slow) {
     let outcome = check_forward(alone, slow);
     check_backward(alone, &outcome, slow);
@@ -102,7 +102,7 @@ fn check_backward(alone: &SingleOp, outcome: &ForwardResult, slow: &Slow) {
         });
         compare(alone, &format!("input {index}"), found, &expected);
     }
-    // Of a batch-norm's parameters only the first two are learned.
+    // Only the first two parameters of a batch-norm are learned.
     let learned = parameters.len().min(2);
     for (index, found) in gradients.parameters.iter().take(learned).enumerate() {
         let expected = differences(&parameters[index], |moved| {
@@ -132,7 +132,7 @@ fn differences(at: &Array, score: impl Fn(&Array) -> f64) -> Vec<f64> {
 }
 
 fn compare(alone: &SingleOp, what: &str, found: &Option<Tensor>, expected: &[f64]) {
-    // Of an input that only lends its shape there is no gradient.
+    // An input of which only the shape is read has no gradient.
     if found.is_none() && expected.iter().all(|&difference| difference == 0.0) {
         return;
     }

@@ -7,7 +7,7 @@ use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use crate::draw::Draw;
 use crate::{alone, check, slow};
 
-/// Sliding windows whose padding is smaller than they are, and a map they fit on.
+/// A pool with sliding windows, a padding that is less than the window, and a map that the window fits on.
 fn any_sliding(draw: &mut Draw, reduction: Reduction) -> (Pool, [usize; 4]) {
     let kernel = draw.pair(1, 4);
     let padding = Border {

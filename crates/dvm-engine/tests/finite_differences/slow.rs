@@ -1,5 +1,5 @@
-//! A second implementation of every op's forward pass: f64, row-major, one loop per index,
-//! nothing clever, so that it is right at a glance.
+//! A second implementation of every op's forward pass: f64, row-major, one loop per index, simple enough to
+//! be checked by reading.
 
 pub mod loose;
 pub mod transformers;
@@ -74,7 +74,7 @@ impl Array {
         self.values[((n * channels + c) * h + y) * w + x]
     }
 
-    /// The value at a pixel that may lie outside.
+    /// The value at a pixel that may be outside of the map.
     fn at_or_none(&self, n: usize, c: usize, y: isize, x: isize) -> Option<f64> {
         let [_, _, h, w] = self.dimensions();
         let inside = y >= 0 && x >= 0 && y < h as isize && x < w as isize;
@@ -99,7 +99,7 @@ impl Array {
     }
 }
 
-/// What TensorFlow's documentation of `SAME` says, for one axis: pixels before and after.
+/// TensorFlow's definition of `SAME`, for one axis: pixels before and after.
 fn same(length: usize, kernel: usize, stride: usize, dilation: usize) -> (usize, usize) {
     let outputs = length.div_ceil(stride) as isize;
     let reach = ((kernel - 1) * dilation + 1) as isize;
@@ -144,7 +144,7 @@ pub fn conv2d(conv: &Conv2d, x: &Array, weight: &Array, bias: Option<&Array>) ->
     })
 }
 
-/// Over the channels of maps, the last axis of all else.
+/// Over the channels of maps, or the last axis of other values.
 pub fn linear(x: &Array, weight: &Array, bias: Option<&Array>) -> Array {
     let axis = if x.shape.len() == 4 {
         1
@@ -293,8 +293,7 @@ fn windows(
     loop {
         let whole = start + kernel as isize <= end;
         let overhangs = ceil && start < length as isize;
-        // A window that overhangs is only the last: it comes where a whole one no longer fits,
-        // and the one before it did not end exactly at the end.
+        // Only the last window can cross the edge: it exists if the window before it does not reach the end.
         let previous_reaches_the_end = all.last().is_some_and(|&(_, e): &(isize, isize)| e == end);
         if !(whole || overhangs && !previous_reaches_the_end) {
             return all;
@@ -356,7 +355,7 @@ pub fn add(a: &Array, b: &Array) -> Array {
     a.zip(b, |a, b| a + b)
 }
 
-/// The product; a factor `[N, C, 1, 1]` is first spread over the pixels.
+/// The product; a factor `[N, C, 1, 1]` is first broadcast to the pixels.
 pub fn mul(a: &Array, b: &Array) -> Array {
     let pixels = |array: &Array| array.shape.iter().skip(2).product::<usize>();
     let spread = |narrow: &Array, like: &Array| {
@@ -398,7 +397,7 @@ pub fn softmax(x: &Array) -> Array {
     y
 }
 
-/// The product with a mask that was drawn elsewhere.
+/// The product with a given mask.
 pub fn dropout(x: &Array, mask: &Array) -> Array {
     x.zip(mask, |x, m| x * m)
 }

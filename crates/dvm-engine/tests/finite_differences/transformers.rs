@@ -56,7 +56,7 @@ fn attention() {
 }
 
 #[test]
-fn more_tokens_than_are_taken_at_a_time() {
+fn more_tokens_than_one_block_of_queries() {
     let x = Draw::new("many tokens", 0).tensor(&[1, 66, 3], -1.5, 1.5);
     let alone = alone(Attention { heads: 1 }, Mode::Inference, vec![x], vec![]);
     check(&alone, &|inputs, _| slow::attention(&inputs[0], 1));
@@ -191,7 +191,7 @@ fn stochastic_depth_in_training() {
     }
 }
 
-/// What stochastic depth makes of `pictures` pictures of ones.
+/// The result of stochastic depth for `pictures` pictures of ones.
 fn dropped(pictures: usize, p: f32, seed: u64) -> Tensor {
     let x = Tensor::full(&[pictures, 3, 2, 2], 1.0);
     let alone = alone(
@@ -204,7 +204,7 @@ fn dropped(pictures: usize, p: f32, seed: u64) -> Tensor {
 }
 
 #[test]
-fn stochastic_depth_drops_its_share_of_whole_pictures_and_enlarges_the_rest() {
+fn stochastic_depth_drops_its_share_of_whole_pictures_and_scales_the_rest() {
     let output = dropped(4096, 0.2, 3);
     let pictures = output.data().chunks_exact(12);
     let dropped = pictures.clone().filter(|p| p[0] == 0.0).count();
@@ -212,15 +212,15 @@ fn stochastic_depth_drops_its_share_of_whole_pictures_and_enlarges_the_rest() {
         assert!(picture[0] == 0.0 || picture[0] == 1.25);
         assert!(
             picture.iter().all(|&v| v == picture[0]),
-            "a picture in part"
+            "a picture was dropped in part"
         );
     }
-    // Of 4096 pictures 819 are to be dropped; 26 is one standard deviation.
+    // Of 4096 pictures, 819 should be dropped; the standard deviation is 26.
     assert!(dropped.abs_diff(819) < 4 * 26, "{dropped} were dropped");
 }
 
 #[test]
-fn stochastic_depth_draws_the_same_from_the_same_seed_only() {
+fn stochastic_depth_draws_the_same_mask_only_from_the_same_seed() {
     assert_eq!(dropped(64, 0.5, 3), dropped(64, 0.5, 3));
     assert_ne!(dropped(64, 0.5, 3), dropped(64, 0.5, 4));
 }

@@ -1,4 +1,4 @@
-//! What is computed from a picture's values equals what is computed anew.
+//! Incremental computation of changed pictures gives the same logits as full forward passes.
 
 mod random;
 
@@ -17,7 +17,7 @@ fn picture(name: &str, (height, width): (usize, usize)) -> Tensor {
     Tensor::from_nchw(&[1, 3, height, width], &values)
 }
 
-/// Other values in a rectangle of a picture.
+/// A change of a rectangle of a picture to other values.
 fn change(name: &str, rectangle: Rectangle) -> Change {
     let (rows, columns) = rectangle.size();
     Change {
@@ -26,7 +26,7 @@ fn change(name: &str, rectangle: Rectangle) -> Change {
     }
 }
 
-/// The logits of each changed picture, computed anew, one after the other.
+/// The logits of each changed picture, by full forward passes.
 fn recomputed(graph: &Graph, picture: &Tensor, changes: &[Change]) -> Vec<f32> {
     let logits = |change| graph.logits(&changed(picture, change)).unwrap();
     let all = changes.iter().map(logits);
@@ -111,8 +111,8 @@ fn groups_of_changes_equal_single_changes() {
 }
 
 #[test]
-fn layers_of_many_parameters_read_them_once_for_all_groups() {
-    // The fully connected layer has more parameters than the map has values, by far.
+fn layers_with_many_parameters_read_them_once_for_all_groups() {
+    // The fully connected layer has many more parameters than the map has values.
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("conv", x, Conv2d::square(3).stride(4), 3, 4, true);
@@ -170,7 +170,7 @@ fn results_do_not_depend_on_threads_or_in_exact_arithmetic_on_the_batch() {
     }
 }
 
-/// The logits after each of `changes`, each made on top of those before it, computed as whole pictures.
+/// The logits after each of `changes`, each made on top of those before it, by full forward passes.
 fn recomputed_after_each(graph: &Graph, picture: &Tensor, changes: &[Change]) -> Vec<f32> {
     let mut picture = picture.clone();
     let logits = changes.iter().map(|change| {
@@ -180,7 +180,7 @@ fn recomputed_after_each(graph: &Graph, picture: &Tensor, changes: &[Change]) ->
     logits.flat_map(|logits| logits.data().to_vec()).collect()
 }
 
-/// The same from the values of the picture, stretch by stretch.
+/// The same incrementally, stretch by stretch.
 fn after_each(graph: &Graph, picture: &Tensor, changes: &[Change], values: usize) -> Vec<f32> {
     let mut incremental = Incremental::new(graph, picture).unwrap();
     let rectangles: Vec<Rectangle> = changes.iter().map(|c| c.rectangle.clone()).collect();
@@ -247,7 +247,7 @@ fn a_series_does_not_change_shared_values() {
 }
 
 #[test]
-fn stretches_keep_the_order_and_part_where_rectangles_become_much_larger() {
+fn stretches_keep_the_order_and_end_where_rectangles_become_much_larger() {
     let graph = one_convolution();
     let incremental = Incremental::new(&graph, &picture("groups", (64, 64))).unwrap();
     let small = |at: usize| Rectangle {
@@ -265,7 +265,7 @@ fn stretches_keep_the_order_and_part_where_rectangles_become_much_larger() {
 }
 
 #[test]
-fn stretches_of_growing_rectangles_do_not_grow_with_them() {
+fn stretches_of_growing_rectangles_cost_little_more_than_single_changes() {
     let graph = one_convolution();
     let incremental = Incremental::new(&graph, &picture("growing", (64, 64))).unwrap();
     let grown = |step: usize| Rectangle {
@@ -310,11 +310,11 @@ fn one_convolution() -> Graph {
 }
 
 #[test]
-fn only_what_a_window_can_reach_is_computed() {
+fn only_the_part_that_a_window_can_reach_is_computed() {
     let graph = one_convolution();
     let incremental = Incremental::new(&graph, &picture("reach", (20, 20))).unwrap();
     let at = |rows, columns| Rectangle { rows, columns };
-    // Two rows and three columns more than the window has inside, one less where it is clipped.
+    // Inside, two rows and three columns more than the window; one less where it is clipped.
     let inside = at(5..8, 6..10);
     let clipped = at(0..3, 6..10);
     let cost = |rectangles: &[&Rectangle]| {
@@ -367,7 +367,7 @@ fn a_change_is_the_smallest_rectangle_around_the_pixels_that_differ() {
     assert_eq!(change.values, expected);
 }
 
-/// A pool of 3×3 behind a border of its map's own pixels, then as [`one_convolution`].
+/// A pool of 3×3 after a border of the map's own pixels, then the layers of [`one_convolution`].
 fn behind_a_border(by: Continuation) -> Graph {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -388,7 +388,7 @@ fn borders_that_repeat_or_mirror_cost_no_more_than_zeros() {
         let graph = behind_a_border(by);
         let incremental = Incremental::new(&graph, &picture("border", (20, 20))).unwrap();
         let cost = |rectangle: Rectangle| incremental.multiply_adds(&[rectangle]);
-        // Two rows and columns more than changed; one less of each that is clipped.
+        // Two rows and columns more than changed; one less for each that is clipped.
         assert_eq!(cost(at(5..8, 6..10)), 5 * 6 * 4 * 3 + 8, "{by:?}");
         assert_eq!(cost(at(0..3, 16..20)), 4 * 5 * 4 * 3 + 8, "{by:?}");
     }

@@ -14,7 +14,7 @@ use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::unary::Unary;
 use dvm_engine::{Blueprint, Graph, NodeId, Role, Tensor, seeded};
 
-/// Choices that follow from a seed.
+/// Random choices, seeded by a number.
 pub struct Draw {
     numbers: std::vec::IntoIter<f32>,
 }
@@ -40,7 +40,7 @@ impl Draw {
         self.below(100) < percent
     }
 
-    /// Some rectangle of a picture: often at its border, sometimes a pixel or all of it.
+    /// A rectangle of a picture: often at its border, sometimes one pixel or the whole picture.
     pub fn rectangle(&mut self, (height, width): (usize, usize)) -> Rectangle {
         let mut along = |length: usize| {
             let count = match self.below(6) {
@@ -61,7 +61,7 @@ impl Draw {
     }
 }
 
-/// A network while it is drawn, with the shape of its last map.
+/// A network under construction, with the shape of its last map.
 struct Sketch<'d> {
     draw: &'d mut Draw,
     net: Blueprint,
@@ -74,7 +74,7 @@ impl Sketch<'_> {
         format!("{}_{kind}", self.layers)
     }
 
-    /// Some rectifier after some of the layers, a batch-norm before it after some.
+    /// After some of the layers a rectifier, and before some of those a batch-norm.
     fn followed(&mut self, mut x: NodeId, channels: usize) -> NodeId {
         if self.draw.chance(25) {
             let name = self.name("bn");
@@ -121,7 +121,7 @@ impl Sketch<'_> {
         self.followed(x, outputs)
     }
 
-    /// A convolution that may do anything, within a map of `size`.
+    /// A convolution with any settings that fit a map of `size`.
     fn any_conv(&mut self, x: NodeId, channels: usize, size: (usize, usize)) -> (NodeId, usize) {
         let depthwise = self.draw.chance(25);
         let outputs = if depthwise {
@@ -186,7 +186,7 @@ impl Sketch<'_> {
         self.net.pool(&name, x, pool)
     }
 
-    /// Two ways that meet in a sum, as in residual networks.
+    /// Two branches that are added, as in residual networks.
     fn residual(&mut self, x: NodeId, channels: usize) -> (NodeId, usize) {
         let same =
             |kernel: usize| Conv2d::square(kernel).padding(Padding::Fixed(Border::all(kernel / 2)));
@@ -204,7 +204,7 @@ impl Sketch<'_> {
         (self.followed(sum, channels), channels)
     }
 
-    /// Every layer reads all before it, as in dense blocks.
+    /// Every layer reads all layers before it, as in dense blocks.
     fn dense(&mut self, x: NodeId, mut channels: usize) -> (NodeId, usize) {
         let mut parts = vec![x];
         let mut joined = x;
@@ -220,7 +220,7 @@ impl Sketch<'_> {
         (joined, channels)
     }
 
-    /// Each channel times a number that the whole map decides.
+    /// Each channel times a number computed from the whole map.
     fn squeeze_excite(&mut self, x: NodeId, channels: usize) -> NodeId {
         let name = self.name("squeeze");
         let gate = self.net.pool(&name, x, Pool::global_mean());
@@ -253,7 +253,7 @@ impl Sketch<'_> {
         (self.net.add(&name, x, y), channels)
     }
 
-    /// A layer of ShuffleNet: the channels part, one half is computed on, both are shuffled.
+    /// A layer of ShuffleNet: the channels are split, one half is computed, both are shuffled.
     fn shuffled(&mut self, x: NodeId, channels: usize) -> (NodeId, usize) {
         let half = channels / 2;
         let name = self.name("stays");
@@ -284,7 +284,7 @@ impl Sketch<'_> {
         }
     }
 
-    /// Pixels of some value around the map, or of the map itself.
+    /// A border of constant pixels, or of pixels of the map itself.
     fn pad(&mut self, x: NodeId, size: (usize, usize)) -> NodeId {
         let most = size.0.min(size.1).min(4);
         let mut side = || self.draw.below(most);
@@ -311,7 +311,7 @@ impl Sketch<'_> {
         self.net.node(&name, Pad { amount, value }, &[x], &[])
     }
 
-    /// What exported graphs compute between layers.
+    /// The operations between layers of exported graphs.
     fn loose(&mut self, x: NodeId, channels: usize, size: (usize, usize)) -> NodeId {
         let function = self.draw.one_of(&[
             Function::Add,
@@ -367,7 +367,7 @@ impl Sketch<'_> {
                 self.net.channel_affine(&name, x, factor, shift)
             }
             5 => {
-                // Another number for each pixel.
+                // A different number for each pixel.
                 let op = Binary::constant(function, pick(&[size.0, size.1]));
                 let x = self.net.node(&name, op, &[x], &[]);
                 let name = self.name("rows");
@@ -392,7 +392,7 @@ impl Sketch<'_> {
     }
 }
 
-/// A network for pictures of `[1, 3, height, width]`.
+/// A network for pictures of shape `[1, 3, height, width]`.
 pub fn network(draw: &mut Draw, picture: (usize, usize)) -> Graph {
     let mut sketch = Sketch {
         draw,
@@ -438,7 +438,7 @@ pub fn network(draw: &mut Draw, picture: (usize, usize)) -> Graph {
     seeded::graph(sketch.net.ending_at(x))
 }
 
-/// What some exporters make of attention: for a while, the pictures are not the first axis.
+/// Attention in the form of some exporters: between the permutations, the batch is not the first axis.
 fn flattened_by_way_of_other_axes(net: &mut Blueprint, x: NodeId, inputs: usize) -> NodeId {
     let x = net.permute("pixels_first", x, &[2, 3, 0, 1]);
     let x = net.activation("between", x, Activation::Tanh);
@@ -446,7 +446,7 @@ fn flattened_by_way_of_other_axes(net: &mut Blueprint, x: NodeId, inputs: usize)
     net.reshape("reshape", x, &[None, Some(inputs)])
 }
 
-/// The picture with a change, as its own picture.
+/// The changed picture as a whole.
 pub fn changed(picture: &Tensor, change: &Change) -> Tensor {
     let mut whole = picture.clone();
     let &[_, c, _, width] = picture.shape() else {

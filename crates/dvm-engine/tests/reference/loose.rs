@@ -1,4 +1,4 @@
-//! The operations of exported graphs.
+//! The element-wise and shape operations of exported graphs.
 
 use dvm_engine::ops::batched_product::BatchedProduct;
 use dvm_engine::ops::binary::{Binary, Function, Other};

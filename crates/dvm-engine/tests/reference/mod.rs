@@ -1,4 +1,4 @@
-//! The references that `references/ops.py` made with PyTorch.
+//! The references that `references/ops.py` computed with PyTorch.
 
 mod loose;
 
@@ -35,7 +35,7 @@ use serde_json::Value;
 static CASES: &str = include_str!("../references/ops.json");
 static TENSORS: &[u8] = include_bytes!("../references/ops.safetensors");
 
-/// One case: an op, what it read, and (in the tensors file) what came out.
+/// One case: an op, its inputs, and (in the tensors file) its results.
 pub struct Case(Value);
 
 /// All cases of single ops.
@@ -44,7 +44,7 @@ pub fn cases() -> Vec<Case> {
     single
 }
 
-/// Cases of attention in windows of maps that are padded for it and cut afterwards.
+/// Cases of window attention on maps that are padded before it and cropped after it.
 pub fn padded_cases() -> Vec<Case> {
     let (padded, _) = all();
     padded
@@ -56,13 +56,13 @@ fn all() -> (Vec<Case>, Vec<Case>) {
     all.partition(|case| case.op_name() == "padded_window_attention")
 }
 
-/// What came out of all cases.
+/// The results of all cases.
 pub fn tensors() -> SafeTensors<'static> {
     SafeTensors::deserialize(TENSORS).expect("ops.safetensors is whole")
 }
 
 impl Case {
-    /// The name, which is also the stem of the names of its tensors.
+    /// The name, which is also the prefix of the names of its tensors.
     pub fn name(&self) -> &str {
         self.0["name"].as_str().expect("a name")
     }
@@ -97,12 +97,12 @@ impl Case {
         self.seeded("grad_output", &shape, -1.0, 1.0)
     }
 
-    /// Whether the tensors file holds something for this case under `suffix`.
+    /// Whether the tensors file has a result for this case under `suffix`.
     pub fn has(&self, tensors: &SafeTensors, suffix: &str) -> bool {
         tensors.tensor(&format!("{}.{suffix}", self.name())).is_ok()
     }
 
-    /// What the tensors file holds for this case under `suffix`, row-major, with its shape.
+    /// The result in the tensors file for this case under `suffix`, row-major, with its shape.
     pub fn expected(&self, tensors: &SafeTensors, suffix: &str) -> (Vec<usize>, Vec<f64>) {
         let view = tensors
             .tensor(&format!("{}.{suffix}", self.name()))
@@ -167,7 +167,7 @@ impl Case {
             "prelu" => ("prelu", Arc::new(PRelu)),
             "local_response_norm" => {
                 let size = self.count("size");
-                // PyTorch's windows of even size reach further to the front.
+                // PyTorch's windows of even size include one more channel before than after.
                 let norm = LocalResponseNorm {
                     before: size / 2,
                     after: (size - 1) / 2,
@@ -208,7 +208,7 @@ impl Case {
         }
     }
 
-    /// Attention in windows, as this case describes it.
+    /// The window attention of this case.
     pub fn window_attention(&self) -> WindowAttention {
         WindowAttention {
             heads: self.count("heads"),

@@ -1,4 +1,4 @@
-//! Attention probabilities and their gradients, which the op computes again for those who ask.
+//! Attention probabilities and their gradients, which the op recomputes on request.
 
 use dvm_engine::ops::attention::Attention;
 use dvm_engine::{Blueprint, Error, Graph, Keep, NodeId, Request, Tensor};
@@ -10,7 +10,7 @@ const HEADS: usize = 2;
 const WIDTH: usize = 6;
 const TOKENS: usize = 12;
 
-/// Twelve tokens of a picture, one attention, four numbers.
+/// Twelve tokens of a picture, one attention, four outputs.
 fn network() -> (Graph, NodeId, NodeId) {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -25,8 +25,8 @@ fn network() -> (Graph, NodeId, NodeId) {
     (graph.unwrap(), qkv, attention)
 }
 
-/// Queries, keys and values `[1, T, 3 · D]` of a picture, and the gradients of a score with respect to
-/// them and to the attention's value.
+/// Queries, keys and values `[1, T, 3 · D]` of a picture, and the gradients of a score with respect to them
+/// and to the attention's value.
 fn walked() -> (Tensor, Tensor, Tensor) {
     let (graph, qkv, attention) = network();
     let picture = seeded_tensor("picture", &[1, 3, 3, 4]);

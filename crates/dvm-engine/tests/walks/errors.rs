@@ -1,4 +1,4 @@
-//! Walks that cannot be.
+//! Passes that end in an error.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
@@ -9,7 +9,7 @@ use crate::slopes::smooth;
 use dvm_testing::graphs::{self, seeded_tensor};
 
 #[test]
-fn walking_back_over_values_that_were_not_kept_is_an_error_that_names_the_node() {
+fn a_backward_pass_without_the_needed_values_is_an_error_that_names_the_node() {
     let graph = smooth();
     let x = seeded_tensor("kept input", &[1, 2, 7, 9]);
     let activations = graph.forward(&x, Mode::Inference, Keep::Output).unwrap();

@@ -1,4 +1,4 @@
-//! Exact arithmetic: a value has the same bits in whatever batch or part of a picture it is computed.
+//! Exact arithmetic: a value is bit-identical in every batch and every part of a picture.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Border;
@@ -28,7 +28,7 @@ fn exact() -> Graph {
 }
 
 #[test]
-fn every_node_has_the_same_bits_for_a_picture_alone_and_in_batches() {
+fn every_node_is_bit_identical_for_a_picture_alone_and_in_batches() {
     let graph = exact();
     let size = [3, 61, 47];
     let batch = seeded_tensor("exact batch", &[5, size[0], size[1], size[2]]);
@@ -53,7 +53,7 @@ fn every_node_has_the_same_bits_for_a_picture_alone_and_in_batches() {
 }
 
 #[test]
-fn every_node_has_the_same_bits_with_one_and_two_threads() {
+fn every_node_is_bit_identical_with_one_and_two_threads() {
     let x = seeded_tensor("exact threads", &[2, 3, 83, 71]);
     let graph = exact();
     let [one, two] = [1, 2].map(|threads| {
@@ -63,7 +63,7 @@ fn every_node_has_the_same_bits_with_one_and_two_threads() {
     assert!(one == two);
 }
 
-/// Rows `top..` and columns `left..` of maps.
+/// The part of the maps from row `top` and column `left` on.
 fn crop(maps: &Tensor, (top, left): (usize, usize), (rows, columns): (usize, usize)) -> Tensor {
     let &[n, c, h, w] = maps.shape() else {
         panic!("maps have four axes");
@@ -78,7 +78,7 @@ fn crop(maps: &Tensor, (top, left): (usize, usize), (rows, columns): (usize, usi
 }
 
 #[test]
-fn a_pool_of_a_part_of_the_map_gives_the_bits_of_the_whole() {
+fn a_pool_of_a_part_of_the_map_is_bit_identical_to_the_whole() {
     let count_padding = true;
     for reduction in [Reduction::Max, Reduction::Mean { count_padding }] {
         for (kernel, stride) in [(2, 2), (3, 2), (3, 1), (5, 3)] {

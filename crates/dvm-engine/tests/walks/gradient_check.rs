@@ -1,4 +1,4 @@
-//! A network's own check of its gradient: wrong walks back are found, and kinks are no mistakes.
+//! The gradient check of a network: wrong backward passes are found, and kinks are not errors.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
@@ -10,10 +10,10 @@ use dvm_engine::{Blueprint, Error, GradientCheck, Graph, Network, NodeId, Tensor
 
 const INPUT: [usize; 4] = [1, 3, 24, 20];
 
-/// Three times its first input plus its second, with a walk back that may be wrong.
+/// Three times its first input plus its second, with a backward pass that may be wrong.
 #[derive(Clone, Copy, Debug)]
 struct Joined {
-    /// What the walk back takes for the 3 and the 1.
+    /// The factors of the backward pass in place of 3 and 1.
     back: [Option<f32>; 2],
 }
 
@@ -89,7 +89,7 @@ fn check(graph: &Graph, allowed: usize) -> Result<GradientCheck, Error> {
 const RIGHT: [Option<f32>; 2] = [Some(3.0), Some(1.0)];
 
 #[test]
-fn a_right_gradient_agrees_at_every_node_in_spite_of_kinks() {
+fn a_correct_gradient_agrees_at_every_node_despite_kinks() {
     let found = check(&graph(RIGHT), usize::MAX).unwrap();
     assert_eq!((found.compared, found.nodes), (6, 10));
     assert!(found.undecided <= 1, "{found:?}");
@@ -110,13 +110,13 @@ fn a_wrong_gradient_of_an_op_is_found_and_the_node_is_named() {
         let error = check(&graph(back), usize::MAX).unwrap_err();
         let message = error.to_string();
         assert!(
-            message.contains("but node `join` (joined) gets"),
+            message.contains("but node `join` (joined) has"),
             "{message}"
         );
     }
 }
 
-/// Where memory does not hold all nodes, the walk as a whole is still compared.
+/// If not all nodes fit in memory, the backward pass as a whole is still compared.
 #[test]
 fn a_wrong_gradient_is_found_in_segments() {
     let wrong = [Some(-3.0), Some(1.0)];
@@ -136,8 +136,8 @@ fn a_constant_network_has_nothing_to_compare() {
     assert_eq!(found.undecided, found.compared);
 }
 
-/// In an even picture every maximum pool is tied and a ReLU without a bias sits at its kink: the check looks
-/// at a picture of its own.
+/// In a uniform picture every maximum pool is tied and a ReLU without a bias is at its kink, so the check
+/// uses its own random picture.
 #[test]
 fn the_figures_are_the_same_each_time_and_shared_by_all_forms() {
     let network = Network::new(graph(RIGHT));

@@ -1,4 +1,4 @@
-//! Which gradients a request finds.
+//! The gradients that a request computes.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::pool::Pool;
@@ -8,7 +8,7 @@ use crate::slopes::smooth;
 use crate::{moved, off, seed};
 use dvm_testing::graphs::{self, seeded_tensor};
 
-/// `head` of a network cut in two: from a feature map `[N, 4, H, W]` to logits.
+/// The second part of a network cut in two: from a feature map `[N, 4, H, W]` to logits.
 fn tail(net: &mut Blueprint, x: NodeId) -> NodeId {
     let y = net.conv2d("tail.conv", x, graphs::padded(3), 4, 4, true);
     let y = net.activation("tail.act", y, Activation::Relu);

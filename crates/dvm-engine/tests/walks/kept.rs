@@ -1,4 +1,4 @@
-//! Which values a forward pass holds on to.
+//! The values that a forward pass keeps.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::{Keep, Mode, NodeId, seeded};
@@ -7,7 +7,7 @@ use crate::{ODD, bits};
 use dvm_testing::graphs::{self, seeded_tensor};
 
 #[test]
-fn keeping_only_the_output_gives_the_same_logits_and_holds_nothing_else() {
+fn keeping_only_the_output_gives_the_same_logits_and_keeps_nothing_else() {
     let graph = seeded::graph(graphs::branching(Activation::Relu));
     let x = seeded_tensor("kept input", &ODD);
     let all = graph.forward(&x, Mode::Inference, Keep::All).unwrap();
@@ -19,7 +19,7 @@ fn keeping_only_the_output_gives_the_same_logits_and_holds_nothing_else() {
 }
 
 #[test]
-fn keeping_a_node_holds_that_node_and_the_output() {
+fn keeping_a_node_keeps_that_node_and_the_output() {
     let graph = seeded::graph(graphs::branching(Activation::Relu));
     let x = seeded_tensor("kept input", &ODD);
     let asked = graph.find("residual.add").unwrap();
@@ -33,7 +33,7 @@ fn keeping_a_node_holds_that_node_and_the_output() {
 }
 
 #[test]
-fn shapes_are_those_that_a_forward_pass_gives() {
+fn shapes_are_those_of_the_forward_pass() {
     let graph = seeded::graph(graphs::branching(Activation::Relu));
     let shapes = graph.shapes(&ODD).unwrap();
     let x = seeded_tensor("shapes input", &ODD);

@@ -1,4 +1,4 @@
-//! Walks over whole graphs: forward, backward, with rules, with any number of threads.
+//! Passes over whole graphs: forward, backward, with rules, with any number of threads.
 
 mod attention;
 mod errors;
@@ -17,7 +17,7 @@ use dvm_testing::graphs::seeded_tensor;
 
 const TRAINING: Mode = Mode::Training { seed: 11 };
 
-/// An odd size, so that every stride leaves a rest.
+/// An odd size, so that every stride has a remainder.
 const ODD: [usize; 4] = [2, 3, 37, 29];
 
 fn wide(tensor: &Tensor) -> Vec<f64> {
@@ -34,7 +34,7 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
     tensor.data().iter().map(|v| v.to_bits()).collect()
 }
 
-/// A seed on the logits that tells the classes apart.
+/// A seed on the logits that is different for each class.
 fn seed(graph: &Graph, logits: &Tensor) -> [(NodeId, Tensor); 1] {
     let seed = seeded_tensor("the gradient of the logits", logits.shape());
     [(graph.output(), seed)]

@@ -1,4 +1,4 @@
-//! The same input gives the same bytes, whatever came before and however many threads there are.
+//! Results do not depend on earlier passes or on the number of threads.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::rules::{self, Composite};
@@ -45,13 +45,13 @@ fn everything(graph: &Graph, x: &Tensor) -> Vec<(String, Vec<u32>)> {
 }
 
 #[test]
-fn every_bit_is_the_same_with_one_two_and_three_threads() {
+fn results_are_bit_identical_with_one_two_and_three_threads() {
     let graph = || seeded::graph(graphs::branching(Activation::Relu));
     same_with_any_threads(&graph, "gradient of stem.conv.weight");
 }
 
 #[test]
-fn every_bit_of_a_transformer_is_the_same_with_one_two_and_three_threads() {
+fn results_of_a_transformer_are_bit_identical_with_one_two_and_three_threads() {
     let graph = || seeded::graph(graphs::transforming());
     same_with_any_threads(&graph, "gradient of swin.attention.relative_position");
 }
@@ -76,7 +76,7 @@ fn same_with_any_threads(graph: &(dyn Fn() -> Graph + Sync), among: &str) {
 #[test]
 fn passes_are_independent() {
     let graph = seeded::graph(graphs::branching(Activation::Relu));
-    // Large enough that the memory of its values is used again.
+    // Large enough that the memory of its values is reused.
     let size = [3, 3, 131, 149];
     let x = seeded_tensor("repeated input", &size);
     let before = everything(&graph, &x);
@@ -116,7 +116,7 @@ fn explaining_never_changes_a_later_forward_pass() {
 }
 
 #[test]
-fn a_training_pass_changes_nothing_until_its_statistics_are_stored() {
+fn a_training_pass_changes_nothing_before_its_statistics_are_stored() {
     let graph = seeded::graph(graphs::branching(Activation::Relu));
     let x = seeded_tensor("training input", &ODD);
     let before = graph.logits(&x).unwrap();
@@ -139,7 +139,7 @@ fn a_training_pass_changes_nothing_until_its_statistics_are_stored() {
 }
 
 #[test]
-fn a_new_value_of_a_parameter_counts_in_the_next_forward_pass() {
+fn a_new_value_of_a_parameter_is_used_in_the_next_forward_pass() {
     let mut graph = seeded::graph(graphs::branching(Activation::Relu));
     let x = seeded_tensor("new value input", &ODD);
     let names = ["stem.conv.weight", "gated.conv.weight", "head.weight"];
@@ -156,7 +156,7 @@ fn a_new_value_of_a_parameter_counts_in_the_next_forward_pass() {
 }
 
 #[test]
-fn a_batch_gives_what_its_pictures_give_one_by_one() {
+fn a_batch_gives_the_same_results_as_its_pictures_one_by_one() {
     let graph = seeded::graph(graphs::branching(Activation::Relu));
     let [_, c, h, w] = ODD;
     let x = seeded_tensor("batch input", &[3, c, h, w]);

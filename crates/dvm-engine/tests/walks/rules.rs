@@ -1,4 +1,4 @@
-//! Walks back with replaced rules.
+//! Backward passes with rules.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
@@ -33,7 +33,7 @@ fn captum() -> Graph {
 
 /// Values of Captum 0.9; the plain gradient is computed by hand.
 #[test]
-fn captums_network_gives_captums_numbers() {
+fn captums_network_agrees_with_captum() {
     let graph = captum();
     let values: Vec<f32> = (0..16u8).map(f32::from).collect();
     let x = Tensor::from_nchw(&[1, 1, 4, 4], &values);
@@ -117,7 +117,7 @@ fn deconvnet_passes_positive_gradients_through_every_rectifier() {
 }
 
 #[test]
-fn guided_backprop_holds_back_negative_gradients_at_smooth_rectifiers() {
+fn guided_backprop_suppresses_negative_gradients_at_smooth_rectifiers() {
     let (x, g) = ([-4.0, -0.5, 0.5, 2.0, 2.0], [3.0, 3.0, 3.0, 3.0, -3.0]);
     for activation in SMOOTH {
         let plain = ruled(activation, &x, &g, &rules::TRUE_GRADIENT);
@@ -148,7 +148,7 @@ const SMOOTH: [Activation; 12] = [
 ];
 
 #[test]
-fn the_slope_of_a_leaky_relu_lets_guided_gradients_through() {
+fn guided_gradients_pass_the_slope_of_a_leaky_relu() {
     let guided = |g| {
         let activation = Activation::LeakyRelu(0.25);
         ruled(activation, &[-1.0, 1.0], &[g; 2], &rules::guided_backprop())
@@ -193,8 +193,7 @@ fn a_prelu_has_the_rules_of_a_leaky_relu_channel_by_channel() {
     );
 }
 
-/// Gradients of the parts of a transformer's block have signs, and none of its layers but GELU changes
-/// them by the rules.
+/// Gradients in a transformer's block have both signs, and only GELU changes them by the rules.
 #[test]
 fn rules_apply_at_the_activations_of_a_transformer_and_nowhere_else() {
     let mut net = Blueprint::new(6);

@@ -1,4 +1,4 @@
-//! A walk back that computes parts of the network again gives the same bits with less memory.
+//! A backward pass that recomputes parts of the network is bit-identical and needs less memory.
 
 use dvm_engine::ops::{activation::Activation, conv2d::Conv2d, pool::Pool};
 use dvm_engine::rules::{Composite, TRUE_GRADIENT, guided_backprop};
@@ -6,7 +6,7 @@ use dvm_engine::{Blueprint, Graph, Keep, Mode, Request, Segments, Tensor, seeded
 
 const INPUT: [usize; 4] = [1, 3, 16, 12];
 
-/// A chain with residual blocks and joined branches, and a pool that saves where its maxima were.
+/// A chain with residual blocks and joined branches, and a pool that saves the positions of its maxima.
 fn network() -> Graph {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -53,7 +53,7 @@ fn gradient_in(graph: &Graph, segments: &Segments, rules: &Composite) -> Tensor 
 }
 
 #[test]
-fn gradients_have_the_bits_of_those_with_everything_kept() {
+fn gradients_are_bit_identical_to_those_with_all_values_kept() {
     let graph = network();
     let rules: [&Composite; 2] = [&TRUE_GRADIENT, &guided_backprop()];
     for rules in rules {

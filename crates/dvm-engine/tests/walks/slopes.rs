@@ -16,8 +16,8 @@ fn score(graph: &Graph, x: &Tensor, mode: Mode) -> f64 {
     pairs.map(|(l, s)| l * s).sum()
 }
 
-/// The derivative at 0 of a smooth function of one number, by its values at four places: with
-/// f32 results a step must be large, and the fourth order keeps the rest of the series small.
+/// The derivative at 0 of a smooth function of one number, from its values at four points. With f32 results
+/// the step must be large, and the fourth order keeps the truncation error small.
 fn slope(f: impl Fn(f32) -> f64) -> f64 {
     const STEP: f32 = 0.03125;
     let near = f(STEP) - f(-STEP);
@@ -39,7 +39,7 @@ fn direction(name: &str, shape: &[usize], length: f64) -> Tensor {
     direction
 }
 
-/// A network with a residual, a gate and two branches whose every function is smooth.
+/// A network with a residual, a gate and two branches, in which every function is smooth.
 pub fn smooth() -> Graph {
     let mut net = Blueprint::new(2);
     let x = net.input();

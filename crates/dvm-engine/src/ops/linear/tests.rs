@@ -77,7 +77,7 @@ fn every_output_is_the_sum_of_products() {
 }
 
 #[test]
-fn a_row_alone_has_the_bits_that_it_has_in_a_batch() {
+fn a_row_alone_is_bit_identical_to_the_same_row_in_a_batch() {
     for (o, i) in [(10, 33), (17, 512), (40, 9000)] {
         let layer = Layer::seeded((7, o, i));
         for set in InstructionSet::available() {
@@ -90,7 +90,7 @@ fn a_row_alone_has_the_bits_that_it_has_in_a_batch() {
 }
 
 #[test]
-fn the_same_bits_come_from_one_and_two_threads() {
+fn one_and_two_threads_give_identical_bits() {
     let layer = Layer::seeded((7, 40, 9000));
     let [one, two] = [1, 2].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();

@@ -34,7 +34,7 @@ pub fn continued(x: &Array, border: Border, by: Continuation) -> Array {
         border.top + h + border.bottom,
         border.left + w + border.right,
     ];
-    // Step by step from the pixel's place to one on the map.
+    // Step by step from the pixel's position to one on the map.
     let within = |at: usize, before: usize, side: usize| {
         let (mut place, side) = (at as isize - before as isize, side as isize);
         while !(0..side).contains(&place) {
@@ -56,8 +56,8 @@ pub fn continued(x: &Array, border: Border, by: Continuation) -> Array {
     })
 }
 
-/// How much of the pixel `from` is in the pixel `to` along an axis: the kernel of the interpolation at
-/// their distance, pixels beyond the edge being those at the edge.
+/// The weight of the pixel `from` in the pixel `to` along an axis: the kernel of the interpolation at their
+/// distance; pixels beyond the edge have the value of the pixel at the edge.
 fn share(
     from: usize,
     to: usize,
@@ -137,8 +137,8 @@ pub fn flipped(x: &Array, rows: bool, columns: bool) -> Array {
     })
 }
 
-/// How much of the pixel `from` is in the pixel `to` along an axis, under a kernel widened where the map
-/// becomes smaller.
+/// The weight of the pixel `from` in the pixel `to` along an axis, with a kernel that is widened if the map
+/// is reduced.
 fn widened_share(
     (from, to): (usize, usize),
     side: usize,

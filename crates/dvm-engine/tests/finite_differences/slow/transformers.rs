@@ -1,11 +1,11 @@
-//! What transformers are made of, done slowly.
+//! Slow implementations of the ops of transformers.
 
 use dvm_engine::ops::window_attention::WindowAttention;
 
 use super::Array;
 
 pub fn layer_norm(x: &Array, eps: f32, weight: &Array, bias: &Array) -> Array {
-    // The features are the channels of maps, the last axis of all else.
+    // The features are the channels of maps, or the last axis of other values.
     let axis = if x.shape.len() == 4 {
         1
     } else {
@@ -51,13 +51,13 @@ pub fn attention(qkv: &Array, heads: usize) -> Array {
     })
 }
 
-/// By what each pixel sees: the pixels whose place on the shifted map is in the same window.
+/// Attention of each pixel to the pixels whose position on the shifted map is in the same window.
 pub fn window_attention(op: &WindowAttention, qkv: &Array, table: &Array) -> Array {
     let [n, wide, h, w] = qkv.dimensions();
     let (features, m) = (wide / 3, op.window);
     let width = features / op.heads;
     let shift = |side: usize| if side == m { 0 } else { op.shift };
-    // The place on the shifted map, and whether it was carried over the edge.
+    // The position on the shifted map, and whether it was wrapped around the edge.
     let place = |at: usize, side: usize| ((at + side - shift(side)) % side, at < shift(side));
     Array::of_indices(&[n, features, h, w], |index| {
         let (picture, feature) = (index[0], index[1]);
@@ -99,7 +99,7 @@ pub fn channel_affine(x: &Array, factor: &[f32], shift: &[f32]) -> Array {
     })
 }
 
-/// Channel `i` of group `g` goes to place `i · groups + g`.
+/// Channel `i` of group `g` moves to position `i · groups + g`.
 pub fn channel_shuffle(x: &Array, groups: usize) -> Array {
     let each = x.shape[1] / groups;
     Array::of_indices(&x.shape, |index| {
