@@ -112,8 +112,8 @@ pub struct Arguments {
     overlay: Overlay,
     /// Colour map [default: chosen by what a method's values mean]
     ///
-    /// A colour map with two ends, such as rdbu, applies to maps with positive and negative values; the
-    /// others apply to maps of one sign.
+    /// A diverging colour map, such as rdbu, applies to maps with positive and negative values; the others
+    /// apply to maps of one sign.
     #[arg(help_heading = "Output", long, alias = "color-map", value_name = "NAME", value_parser = colour_maps())]
     colour_map: Option<ColourMap>,
     /// Slices or frames of a volume: a number from 0, middle, all or A..B

@@ -269,7 +269,7 @@ impl Images {
                 format!("; its first line is \"{}\"", first.display())
             });
             let why = format!(
-                "this list of pictures, one path per line, names no file that exists{first}"
+                "no path in this list of pictures exists; write one path per line{first}"
             );
             return self.nothing(list.into(), why);
         }

@@ -138,8 +138,8 @@ pub struct Explanation {
     font_warning: Option<String>,
 }
 
-/// The warning for a picture file that is cut off.
-pub const CUT_OFF: &str = "the picture file is cut off; the missing part is grey";
+/// The warning for a truncated picture file.
+pub const CUT_OFF: &str = "the picture file is truncated; the missing part is grey";
 
 impl Explanation {
     pub(crate) fn new(explained: Arc<Explained>, target: Target, maps: Vec<Map>) -> Self {

@@ -29,7 +29,7 @@ pub struct Arguments {
     /// SVG file for a drawing of the graph
     #[arg(long, value_name = "FILE.svg", value_hint = ValueHint::FilePath)]
     graph: Option<PathBuf>,
-    /// Parts of a name that share a box in the drawing, 1 to 255
+    /// Draw layers with the same first N parts of their names as one box, 1 to 255
     ///
     /// With 2, all layers whose names begin with `layer1.0` are one box [default: the largest number
     /// with at most 80 boxes]

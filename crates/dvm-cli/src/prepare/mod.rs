@@ -32,7 +32,7 @@ const AUDIT: &str = "audit";
 /// Arguments of all corpora.
 #[derive(Args)]
 pub struct Arguments {
-    /// Folder of the source, as downloaded
+    /// Folder with the original pictures or arrays
     #[arg(value_name = "SOURCE", value_hint = ValueHint::DirPath)]
     source: PathBuf,
     /// Folder for the data set

@@ -34,7 +34,7 @@ pub(super) struct PictureInfo {
     /// Pixels of the whole picture.
     width: usize,
     height: usize,
-    /// Warnings, such as that the file is cut off or that colours were dropped.
+    /// Warnings, such as that the file is truncated or that colours were dropped.
     notes: Vec<String>,
 }
 

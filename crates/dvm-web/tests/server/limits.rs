@@ -222,9 +222,9 @@ fn a_file_that_is_not_a_picture_is_an_error_with_its_position() {
         let body = json!({ "instances": [instance(&whole), instance(file)] });
         let answer = server.post("/v1/models/net:predict", &body);
         if answer.status == 200 {
-            // A file that is cut off is used with a warning.
+            // A truncated file is used with a warning.
             let warnings = answer.json()["predictions"][1]["warnings"].to_string();
-            assert!(warnings.contains("cut off"), "{warnings}");
+            assert!(warnings.contains("truncated"), "{warnings}");
         } else {
             assert!(answer.refused(400).starts_with("instances[1]: the picture"));
         }

@@ -73,7 +73,7 @@ pub(super) fn attend(
         scores = import.binary(&name, Function::Add, &scores, mask)?;
     }
     let Value::Computed(scores) = scores else {
-        return Err(invalid("has scores that are not computed"));
+        return Err(invalid("has scores that are not computed from the picture"));
     };
     let (scores, own) = import.graph.with_single_axis(&scores, 3, name)?;
     let softmax = Softmax { axis: own };

@@ -118,7 +118,7 @@ fn pad(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
             }
             (None, Some(_)) => {
                 return Err(unsupported(
-                    "pads other axes than rows and columns with a mode",
+                    "pads axes other than rows and columns in a mode other than `constant`",
                 ));
             }
         }
