@@ -268,9 +268,8 @@ impl Images {
             let first = paths.first().map_or_else(String::new, |first| {
                 format!("; its first line is \"{}\"", first.display())
             });
-            let why = format!(
-                "no path in this list of pictures exists; write one path per line{first}"
-            );
+            let why =
+                format!("no path in this list of pictures exists; write one path per line{first}");
             return self.nothing(list.into(), why);
         }
         for path in paths {
