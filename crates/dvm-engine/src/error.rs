@@ -23,15 +23,15 @@ pub enum Error {
         hint: String,
     },
     /// The value of a node is needed that the forward pass did not keep.
-    #[error("the value of node `{node}` was not kept by the forward pass; ask for it with `Keep`")]
+    #[error("the value of node `{node}` was not kept by the forward pass; request it with `Keep`")]
     NotKept {
         /// Name of the node.
         node: String,
     },
     /// The gradient does not match central differences of the network's output.
     #[error(
-        "the gradient is wrong: {detail}; a map made of it would be, too, so use a method that needs no gradient \
-         (such as occlusion), and report this with the network"
+        "the gradient is wrong: {detail}; maps from it would be wrong, too: use a method without gradients (such as \
+         occlusion), and report this with the network"
     )]
     Gradient {
         /// The two values, and the nodes that cause the difference.

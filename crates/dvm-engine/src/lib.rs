@@ -1,9 +1,9 @@
-//! A network as a graph of named nodes, the kernels of its operations, and the ways to walk it.
+//! A network as a graph of named nodes, the kernels of its ops, and the passes over it.
 //!
-//! An architecture is described by a [`Blueprint`]; with weights it becomes a [`Graph`]. A graph is
-//! walked forward ([`Graph::forward`]), backward with the true gradients or with other [`rules`]
-//! ([`Graph::backward`]), and forward again where a part of the input changed ([`incremental`]).
-//! [`passes`] rewrite it. No walk changes it. All values are f32; feature maps are `[N, C, H, W]`
+//! A [`Blueprint`] describes an architecture; with weights it becomes a [`Graph`]. A graph has a forward
+//! pass ([`Graph::forward`]), a backward pass with the true gradients or with other [`rules`]
+//! ([`Graph::backward`]), and a forward pass where a part of the input changed ([`incremental`]). They do
+//! not change the graph; [`passes`] make rewritten graphs. All values are f32; feature maps are `[N, C, H, W]`
 //! (see [`Tensor`] for their storage).
 
 mod error;

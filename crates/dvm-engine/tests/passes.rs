@@ -296,7 +296,9 @@ fn an_error_for_an_unknown_node_names_similar_ones() {
     let error = branching().find("residual.2.conv").unwrap_err();
     let text = error.to_string();
     assert!(
-        text.starts_with("the network has no node `residual.2.conv`; near are `stem.conv`"),
+        text.starts_with(
+            "the network has no node `residual.2.conv`; similar names are `stem.conv`"
+        ),
         "{text}"
     );
 }

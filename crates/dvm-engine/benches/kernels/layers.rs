@@ -17,10 +17,10 @@ pub struct Layer {
 }
 
 pub enum LayerOp {
-    /// With so many output channels.
+    /// With this number of output channels.
     Conv(Conv2d, usize),
     Pool(Pool),
-    /// With so many outputs.
+    /// With this number of outputs.
     Linear(usize),
 }
 

@@ -1,12 +1,12 @@
-//! Every kernel alone, forwards and backwards, at the shapes of real networks:
+//! Every kernel by itself, forward and backward, at the shapes of real networks:
 //!
 //! ```sh
 //! make bench-kernels
-//! cargo bench -p dvm-engine --bench kernels -- forward/3x3/resnet18    # those whose name has this
+//! cargo bench -p dvm-engine --bench kernels -- forward/3x3/resnet18    # only those with this in the name
 //! ```
 //!
-//! Elements per second are floating-point operations of the direct computation (two per multiply-add),
-//! of pools values read. Kernels that get by with fewer operations show more of them.
+//! Elements per second are floating-point operations of the direct computation (two per multiply-add), or
+//! for pools the values read. Kernels that need fewer operations reach more elements per second.
 
 mod layers;
 
@@ -19,7 +19,7 @@ use dvm_engine::{
 };
 use layers::{Layer, LayerOp};
 
-/// Pictures at once, forwards; gradients are taken of one.
+/// Batch sizes of the forward passes; backward passes have batch size 1.
 const BATCHES: [usize; 2] = [1, 16];
 
 fn forward(criterion: &mut Criterion) {
@@ -79,7 +79,7 @@ fn each_kind(criterion: &mut Criterion, walk: &str, time: impl Fn(&mut Group, &L
     }
 }
 
-/// A layer, walked forwards, to be walked back.
+/// A layer after its forward pass, ready for the backward pass.
 struct Backward {
     graph: Graph,
     activations: Activations,

@@ -204,7 +204,7 @@ impl Graph {
             if near.is_empty() {
                 String::new()
             } else {
-                format!("; near are `{}`", near.join("`, `"))
+                format!("; similar names are `{}`", near.join("`, `"))
             }
         };
         Err(Error::NoSuchNode {
@@ -354,7 +354,7 @@ impl Graph {
         self.nodes.iter().zip(shapes).map(of_node).collect()
     }
 
-    /// Multiply-adds of a forward pass and of a walk back to all parameters, for one input of this
+    /// Multiply-adds of a forward pass and of a backward pass to all parameters, for one input of this
     /// shape. The gradient of the input is not included.
     ///
     /// # Errors
@@ -401,9 +401,9 @@ impl Graph {
             .as_ref()
     }
 
-    /// Runs the work of one node on one walk, and wakes the pool's threads for it; measures it if the graph
+    /// Runs the work of one node in one pass, and wakes the pool's threads for it; measures it if the graph
     /// has a stopwatch. `shape` is that of the node's value, `multiply_adds` the number per value: of a
-    /// forward call, or on a walk back of each operand whose gradient is wanted.
+    /// forward call, or in a backward pass of each operand whose gradient is wanted.
     pub(crate) fn timed<R>(
         &self,
         (walk, id): (Walk, NodeId),

@@ -77,15 +77,15 @@ impl Network {
         &self.graph
     }
 
-    /// The graph with batch-norms folded into convolutions; activations are still nodes. For walks back.
+    /// The graph with batch-norms folded into convolutions; activations remain nodes. For backward passes.
     pub fn folded(&self) -> &Graph {
         get_or_make(&self.folded, || {
             passes::fold_batch_norm(&self.graph, &|_| false)
         })
     }
 
-    /// The graph with convolutions that add and activate, and without tokens that are never read. For
-    /// walks forward.
+    /// The graph with sums and activations fused into convolutions and linear layers, and without tokens
+    /// that are never read. For forward passes.
     pub fn fused(&self) -> &Graph {
         get_or_make(&self.fused, || {
             let graph = passes::only_read_tokens(self.folded(), &|_| false);

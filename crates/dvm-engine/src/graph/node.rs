@@ -32,7 +32,7 @@ pub struct Node {
 
 impl Node {
     /// The op as a type, if it is of that type. Only for code that needs the fields of one op; other
-    /// code asks [`Op::class`].
+    /// code uses [`Op::class`].
     pub fn op_as<T: Op>(&self) -> Option<&T> {
         let any: &dyn std::any::Any = &*self.op;
         any.downcast_ref()

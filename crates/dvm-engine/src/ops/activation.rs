@@ -207,7 +207,7 @@ impl Activation {
         }
     }
 
-    /// The derivative; at a kink the value that PyTorch takes (ReLU 0 at 0, ReLU6 0 at 0 and 6).
+    /// The derivative; at a kink as in PyTorch (ReLU: 0 at 0, ReLU6: 0 at 0 and 6).
     #[inline(always)]
     pub fn derivative(self, x: f32) -> f32 {
         match self {

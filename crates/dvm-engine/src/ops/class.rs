@@ -35,7 +35,7 @@ pub enum Class {
     Padding,
     /// All values of the input in another order or under another shape.
     Rearrangement,
-    /// Copies of some values, or of those of several inputs side by side.
+    /// Copies of some values, or a concatenation of several inputs.
     Copying,
     /// Does nothing in inference: it acts in training only.
     Identity,

@@ -439,7 +439,7 @@ impl Pool {
         let mut at = first;
         let mut blocks = pixel.chunks_exact_mut(BLOCK);
         for block in blocks.by_ref() {
-            let values: &mut [f32; BLOCK] = block.try_into().expect("a block has so many");
+            let values: &mut [f32; BLOCK] = block.try_into().expect("a block has this length");
             self.channels(window, at, values);
             at += BLOCK;
         }

@@ -24,7 +24,7 @@ pub enum Reach {
         /// packed or not.
         unpadded: Arc<dyn Op>,
     },
-    /// The pixel at the same position of a map with a border of its own pixels.
+    /// The pixel at the same position of a map with a border that repeats its pixels.
     Continued {
         /// Width of the border.
         border: Border,
@@ -37,8 +37,8 @@ pub enum Reach {
     Everything,
 }
 
-/// A window that slides along one axis: output `i` is computed from the input positions `i · stride − before
-/// .. i · stride − before + kernel`, some of which may be outside of the map.
+/// A window that slides along one axis: output `i` is computed from the input positions
+/// `i · stride − before .. i · stride − before + kernel`, some of which may be outside of the map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Axis {
     /// Positions from the first that the window reads to the last, inclusive.

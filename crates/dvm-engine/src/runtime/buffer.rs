@@ -80,8 +80,8 @@ struct Shelf {
 
 static SHELF: Mutex<Shelf> = Mutex::new(Shelf::new());
 
-/// Arrays that a training step releases on its way back are used by the next step: while steps follow
-/// each other, as many values are kept as one step has in use at a time. The first walk for another
+/// Arrays that a training step releases in its backward pass are reused by the next step: between
+/// consecutive steps, as many values are kept as one step uses at a time. The first pass for another
 /// purpose ends this.
 pub(crate) fn for_training(training: bool) {
     let mut shelf = shelf();

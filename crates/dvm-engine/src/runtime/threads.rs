@@ -1,9 +1,9 @@
-//! Keeps the threads of the pool awake during a walk.
+//! Keeps the threads of the pool awake during a pass.
 //!
-//! A walk is a hundred short parallel loops. An idle thread of the pool falls asleep within
-//! microseconds, and waking it takes longer than a small layer. So at every node a walk asks the other
-//! threads to look for work, and they continue through short gaps. Without work they fall asleep after a
-//! while, and while they look they yield their core to other programs.
+//! A pass is about a hundred short parallel loops. An idle thread of the pool falls asleep within
+//! microseconds, and waking it takes longer than a small layer. So at every node a pass requests that the
+//! other threads look for work, and they continue through short gaps. Without work they fall asleep after
+//! a while, and while they look they yield their core to other programs.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -83,7 +83,7 @@ pub(crate) fn wake_threads() {
             }
             walking.look_for_work();
             LOOKS.set(false);
-            // The next node asks again.
+            // The next node makes a new request.
             ASKED.store(0, Ordering::Release);
         });
     });

@@ -16,7 +16,7 @@ pub(super) enum Format {
     Legacy,
     /// `torch.save` before 0.1.10: a tar archive.
     Tar,
-    /// A pickle by itself.
+    /// A single pickle without an archive.
     Pickle,
 }
 
@@ -97,8 +97,8 @@ impl fmt::Display for ForeignFormat {
             Self::Empty => write!(f, "the file is empty: fetch or save it again"),
             Self::Html => write!(
                 f,
-                "this is a web page, not weights: the address it was saved from shows a page; \
-                 fetch the file behind its download link"
+                "this is a web page, not weights: the file was saved from the address of a page; fetch it \
+                 from the download link of that page"
             ),
             Self::LfsPointer => write!(
                 f,

@@ -47,7 +47,7 @@ fn allowance(length: u64) -> u64 {
         .min(16 << 30)
 }
 
-/// The most dimensions of a tensor, more than networks have: gathering values takes time for each.
+/// The most dimensions of a tensor. Networks have fewer, and each one costs time.
 pub(super) const MOST_DIMENSIONS: usize = 16;
 
 /// Refuses tensors with more than [`MOST_DIMENSIONS`] dimensions.

@@ -31,7 +31,7 @@ pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph),
     };
     if let Some((head, _)) = graph.auxiliaries().iter().find(|(head, _)| *head <= at) {
         let detail = format!(
-            "ends a head of its own before `{}`, where the network was to be cut",
+            "ends an auxiliary head before `{}`, where the network should be cut",
             graph.node(at).name
         );
         return Err(refuse(graph.node(*head), detail));

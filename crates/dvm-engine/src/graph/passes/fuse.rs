@@ -15,7 +15,7 @@ use crate::{Graph, Node, NodeId};
 /// Merges `convolution → add → activation` chains (the sum or the activation may be missing) into one
 /// node with the name and value of the last one, if nothing else reads the values between and `keep`
 /// does not select them. Then the same for linear layers, and for remaining batch-norms with ReLU or
-/// ReLU6. The result can only be walked forward.
+/// ReLU6. The result has no backward pass.
 pub fn fuse(graph: &Graph, keep: &KeepNode) -> Graph {
     let graph = merge::<Conv2d>(graph, keep, is_idle);
     let graph = merge::<Linear>(&graph, keep, is_idle);

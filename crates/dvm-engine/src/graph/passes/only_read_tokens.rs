@@ -12,8 +12,8 @@ use crate::{Graph, Node, NodeId};
 
 /// Moves a slice of tokens `[N, T, D]`, such as of the class token, to directly after the last
 /// attention, before the layers that treat each token alone. For a ViT with a class token this saves
-/// most of the last block (6 % of ViT-B/16). Nodes that `keep` selects stay whole. The result can only
-/// be walked forward.
+/// most of the last block (6 % of ViT-B/16). Nodes that `keep` selects stay whole. The result has
+/// no backward pass.
 pub fn only_read_tokens(graph: &Graph, keep: &KeepNode) -> Graph {
     let slices = graph.ids().filter(|&id| is_of_tokens(graph.node(id)));
     let moves = slices.map(|slice| Move::new(graph, keep, slice));

@@ -271,8 +271,8 @@ pub(super) fn sums_back(
     total
 }
 
-/// The gradient of the input, given that of the output: `g · factor`, and for batch statistics `+ x · slope +
-/// shift`.
+/// The gradient of the input, given that of the output: `g · factor`, and for batch statistics
+/// `+ x · slope + shift`.
 pub(super) struct Slopes<'a> {
     pub factors: Vec<f32>,
     pub through_statistics: Option<(&'a Tensor, Affine)>,

@@ -32,8 +32,8 @@ const TASK: usize = TILE * 8;
 const TASKS: usize = 12;
 
 impl Lattice<'_> {
-    /// The result of every window for every filter. `filters` has one matrix `[taps · channels of the group,
-    /// filters of the group]` per group.
+    /// The result of every window for every filter. `filters` has one matrix
+    /// `[taps · channels of the group, filters of the group]` per group.
     pub fn convolve(&self, filters: &[Panels], finish: Finish, output: &mut [f32]) {
         if self.is_shallow() {
             self.padded(|padded| padded.convolve_runs(filters, finish, output));

@@ -25,8 +25,8 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::InstructionSet;
 
-/// A convolution (cross-correlation, as in every framework) of feature maps `[N, C, H, W]` with weights `[O,
-/// C / groups, kh, kw]` and, if there is a second parameter, a bias `[O]`.
+/// A convolution (cross-correlation, as in every framework) of feature maps `[N, C, H, W]` with weights
+/// `[O, C / groups, kh, kw]` and, if there is a second parameter, a bias `[O]`.
 ///
 /// After fusion it may also add a residual (a second input of the output's shape) and apply an activation:
 /// `activation(conv(x) + bias + residual)`.

@@ -107,7 +107,7 @@ impl Suspect {
     }
 }
 
-/// The changes of the score that the gradients before and behind one node predict.
+/// The changes of the score that a node's gradient and those of its inputs predict.
 struct Balance {
     /// `G · Δy`.
     arrived: f64,

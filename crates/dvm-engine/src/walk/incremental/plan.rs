@@ -59,7 +59,7 @@ impl Place {
     pub fn patches(&self, batch: usize, size: (usize, usize)) -> Vec<usize> {
         let mut shape = self.shape.clone();
         if !self.is_batch {
-            debug_assert_eq!(batch, 1, "pictures are taken one by one");
+            debug_assert_eq!(batch, 1, "only one picture at a time");
             return shape;
         }
         shape[0] = batch;

@@ -8,7 +8,7 @@
 
 #![allow(
     clippy::needless_range_loop,
-    reason = "with constant bounds and indices, the compiler takes several filters at a time"
+    reason = "with constant bounds and indices, the compiler vectorises over several filters"
 )]
 
 use pulp::Simd;
