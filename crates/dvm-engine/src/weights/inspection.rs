@@ -22,7 +22,7 @@ pub(super) enum Objection {
         /// The type of its elements.
         element: String,
     },
-    /// A tensor whose values are not in the file.
+    /// A tensor that was pickled without `torch.save`: its values are not in a storage of the file.
     Alone,
     /// An error of the operating system.
     Io(io::Error),

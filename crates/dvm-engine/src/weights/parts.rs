@@ -43,7 +43,7 @@ pub enum Role {
 pub struct Parts {
     /// The parts with all of its tensors, by name.
     pub complete: Vec<Part>,
-    /// The parts with at least half of its tensors, but not all, and their number.
+    /// The parts with at least half of its tensors, but not all, each with the number of these tensors.
     pub incomplete: Vec<(Part, usize)>,
     /// The part with most of its names, regardless of their shapes.
     pub nearest: Part,

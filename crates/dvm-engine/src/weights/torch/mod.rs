@@ -184,7 +184,7 @@ impl Report<'_> {
                 element,
             },
             Objection::Alone => self.code(
-                "tensors without their values".to_owned(),
+                "tensors that were pickled without torch.save".to_owned(),
                 "save them with torch.save(model.state_dict(), ...)",
             ),
             Objection::Io(source) => WeightsError::Io { file, source },

@@ -34,7 +34,7 @@ pub(super) enum Unreadable {
     Element(String),
     /// The number of dimensions, which is too large.
     Dimensions(usize),
-    /// Its storage is not in the file.
+    /// Its storage is not in the file: it was pickled without `torch.save`.
     Alone,
 }
 

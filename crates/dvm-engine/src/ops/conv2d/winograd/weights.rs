@@ -1,9 +1,9 @@
 //! The gradient of 3×3 weights by the transposed transforms.
 //!
 //! A tile's output is `Aᵀ [(G w) ⊙ (Bᵀ x)]`, so the gradient `g` of the output contributes
-//! `Gᵀ [(Bᵀ x) ⊙ (A g)]` to the gradient of the weights: the input is transformed as in the forward pass, the gradient by the
-//! transpose of the output transform, and the sum over all tiles is computed at the points, before a single
-//! transform to the weights. Tiles of all sizes use the same points.
+//! `Gᵀ [(Bᵀ x) ⊙ (A g)]` to the gradient of the weights: the input is transformed as in the forward pass,
+//! the gradient by the transpose of the output transform, and the sum over all tiles is computed at the
+//! points, before a single transform to the weights. Tiles of all sizes use the same points.
 
 use std::ops::Range;
 
