@@ -1,6 +1,7 @@
 //! The pages of `docs/reference`, written from the registries.
 
 use std::fmt::Write;
+use std::mem::take;
 
 use dvm::OptionSpec;
 use dvm::data::{audit, augment, corpora, regions};
@@ -122,34 +123,39 @@ fn networks_page() -> String {
         "Networks",
         "All architectures and their published ImageNet weights. `dvm models show NAME` prints more: layers, receptive \
          fields, multiply-adds. `dvm models fetch NAME --weights TAG` downloads weights; embedded ones are part of the \
-         program. The first tag is the default. Accuracy is top-1 on ImageNet, as published.\n\n\
+         program. The first row of a network is the default. Accuracy is top-1 on ImageNet, as published.\n\n\
          | network | timm's name | weights | crop | accuracy | licence | paper |\n|---|---|---|---|---|---|---|",
     );
     for architecture in FAMILIES.iter().copied().flatten() {
-        for (place, published) in architecture.published.iter().enumerate() {
-            let (height, width) = published.preprocess.crop;
-            let (name, timm, paper) = match place {
-                0 => (
-                    format!("`{}`", architecture.name),
-                    architecture.timm.join(", "),
-                    paper(&architecture.paper),
-                ),
-                _ => Default::default(),
-            };
-            let tag = match (place, architecture.embedded) {
-                (0, Some(_)) => format!("{}, embedded", published.tag),
-                _ => published.tag.to_owned(),
-            };
-            let crop = format!("{height}×{width}");
-            let top1 = format!("{:.2} %", published.top1);
+        let mut names = vec![
+            format!("`{}`", architecture.name),
+            architecture.timm.join(", "),
+        ];
+        let embedded = architecture.embedded.map(|_| {
+            let own = architecture
+                .embedded()
+                .expect("embedded weights can be read");
+            let licence = own.licence.expect("embedded weights name their licence");
+            ("embedded", own.preprocess.crop, String::new(), licence)
+        });
+        let published = architecture.published.iter().map(|published| {
+            (
+                published.tag,
+                published.preprocess.crop,
+                format!("{:.2} %", published.top1),
+                published.licence.to_owned(),
+            )
+        });
+        let mut paper = paper(&architecture.paper);
+        for (tag, (height, width), top1, licence) in embedded.into_iter().chain(published) {
             let columns = [
-                &name[..],
-                &timm,
-                &tag,
-                &crop,
+                &take(&mut names[0])[..],
+                &take(&mut names[1]),
+                tag,
+                &format!("{height}×{width}"),
                 &top1,
-                published.licence,
-                &paper,
+                &licence,
+                &take(&mut paper),
             ];
             row(&mut page, &columns);
         }
