@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_name_of_two_classes_is_an_error_with_their_indices() {
-        assert!(resolve("crane").unwrap_err().contains("[2, 3]"));
+        assert!(resolve("crane").unwrap_err().contains("by its index: 2, 3"));
     }
 
     #[test]

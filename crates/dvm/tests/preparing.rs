@@ -165,7 +165,7 @@ fn configurations_beside_a_file_are_used_and_noted() {
     let classifier = Classifier::read(&path).unwrap();
     let warnings: Vec<String> = classifier.warnings().collect();
     assert!(
-        warnings[0].contains("is for pictures of 224×224"),
+        warnings[0].contains("is for inputs of 224×224"),
         "{warnings:?}"
     );
     assert_eq!(classifier.preprocess().mean, Preprocess::imagenet().mean);
@@ -270,7 +270,7 @@ fn inputs_that_are_not_pictures_are_errors_with_the_next_step() {
     };
     let rgba = refused("rgba");
     assert!(
-        rgba.contains("its input `x` takes pictures of 4 channels"),
+        rgba.contains("its input `x` has 4 channels"),
         "{rgba}"
     );
     assert!(rgba.contains("export it with three"), "{rgba}");
@@ -284,7 +284,7 @@ fn inputs_that_are_not_pictures_are_errors_with_the_next_step() {
     }
     let two = refused("two_inputs");
     assert!(
-        two.contains("takes `strength` as well as the picture `image`"),
+        two.contains("has the input `strength` beside the picture `image`"),
         "{two}"
     );
 }
