@@ -68,7 +68,7 @@ fn bad_files_are_named_and_the_others_are_explained() {
     assert_eq!(names(&out), ["coffee"]);
     let errors: Vec<&str> = run.stderr.lines().collect();
     let expected = [
-        (&prose, "is not a picture"),
+        (&prose, "is not in a supported picture format"),
         (&empty, "is empty"),
         (&cut, "ends too early"),
         (&missing, "cannot be read"),

@@ -188,7 +188,7 @@ fn an_audit_lists_findings_and_fails_for_serious_ones() {
         "serious  unreadable  6 files cannot be read as a picture"
     );
     assert!(
-        lines[6].starts_with("  roses/broken0.png  (is not a picture"),
+        lines[6].starts_with("  roses/broken0.png  (is not in a supported picture format"),
         "{}",
         lines[6]
     );

@@ -77,7 +77,7 @@ fn a_public_address_needs_a_token() {
     let open = crate::Run::of(serve(&["--listen", "0.0.0.0"]).env("DVM_TOKEN", ""));
     assert_eq!(open.code, Some(2), "{}", open.stderr);
     for word in [
-        "0.0.0.0 can be reached from other machines",
+        "other machines can reach 0.0.0.0",
         "--token-file",
         "DVM_TOKEN",
     ] {

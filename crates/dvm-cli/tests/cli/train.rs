@@ -272,7 +272,7 @@ fn a_broken_picture_is_an_error_or_is_skipped() {
     let out = home.path().join("skipping");
     let run = train(&set, &out, &["--on-broken", "skip"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert!(run.stderr.contains("left out: ") && run.stderr.contains("broken.png"));
+    assert!(run.stderr.contains("skipped: ") && run.stderr.contains("broken.png"));
     // The folder of the failed run can be used again.
     fs::remove_file(set.join("train/red/broken.png")).unwrap();
     let again = train(&set, &home.path().join("run"), &[]);
@@ -324,7 +324,7 @@ fn wrong_settings_are_errors_before_anything_is_written() {
     let set = colours(home.path());
     let out = home.path().join("run");
     for (more, expected) in [
-        (vec!["--optimiser", "sdg"], "there is no optimiser `sdg`"),
+        (vec!["--optimiser", "sdg"], "unknown optimiser `sdg`"),
         (vec!["--set", "epoch=3"], "epoch"),
         (vec!["--augment", "zoom"], "invalid value 'zoom'"),
         (vec!["--weights", "missing.pth"], "missing.pth"),
