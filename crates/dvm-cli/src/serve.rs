@@ -186,14 +186,13 @@ fn say_ready(address: SocketAddr, names: &[String]) -> std::io::Result<()> {
 /// The networks with their names in URLs.
 fn open(arguments: &Arguments) -> Result<Vec<(String, Arc<Classifier>)>, Failure> {
     let run = &arguments.run;
-    if let [_, _, ..] = arguments.model[..] {
-        if arguments.weights.is_some() || arguments.network.is_given() {
-            return Err(Failure::Request(
-                "options that describe a network (--weights, --classes, --part, --output and preprocessing) need a \
+    let describes_one = arguments.weights.is_some() || arguments.network.is_given();
+    if describes_one && arguments.model.len() > 1 {
+        return Err(Failure::Request(
+            "options that describe a network (--weights, --classes, --part, --output and preprocessing) need a \
                  single --model, but several are given; write files with these settings with `dvm models convert`"
                     .into(),
-            ));
-        }
+        ));
     }
     let mut models = Vec::new();
     for model in &arguments.model {

@@ -323,7 +323,8 @@ fn a_damaged_picture_is_named_and_the_others_are_explained() {
     assert_eq!(run.code, Some(1));
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
     assert!(
-        run.stderr.contains("b.png: is not in a supported picture format"),
+        run.stderr
+            .contains("b.png: is not in a supported picture format"),
         "{}",
         run.stderr
     );

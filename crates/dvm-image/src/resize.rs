@@ -41,8 +41,8 @@ impl Interpolation {
 /// `Image.resize` for an 8-bit RGB image: two passes with an 8-bit picture in between, and weights
 /// rounded to multiples of 2⁻²² (`Resample.c`). Older versions of Pillow always resize along the
 /// rows first; pictures that lose more than twice as many rows as columns can differ from those by
-/// 1. The arithmetic uses integers and doubles without fused operations, so the result does not
-/// depend on the processor.
+/// one level. The arithmetic uses integers and doubles without fused operations, so the result does
+/// not depend on the processor.
 ///
 /// # Panics
 /// If `height` or `width` is zero.

@@ -100,11 +100,11 @@ impl Source {
                 strings.push(text[start..at.min(text.len())].to_owned());
                 code += "\"\"";
                 at += 1;
-            } else if rest.starts_with('\'') {
+            } else if let Some(after) = rest.strip_prefix('\'') {
                 // A character, or a lifetime, which has no closing quote.
                 let length = match bytes.get(at + 1) {
                     Some(b'\\') => rest[2..].find('\'').map_or(1, |end| end + 3),
-                    _ => rest[1..].chars().next().map_or(1, |c| 1 + c.len_utf8()),
+                    _ => after.chars().next().map_or(1, |c| 1 + c.len_utf8()),
                 };
                 let length = match rest[..length].ends_with('\'') {
                     true if length > 1 => length,

@@ -269,10 +269,7 @@ fn inputs_that_are_not_pictures_are_errors_with_the_next_step() {
         error.to_string()
     };
     let rgba = refused("rgba");
-    assert!(
-        rgba.contains("its input `x` has 4 channels"),
-        "{rgba}"
-    );
+    assert!(rgba.contains("its input `x` has 4 channels"), "{rgba}");
     assert!(rgba.contains("export it with three"), "{rgba}");
     let two = refused("two_pictures");
     for part in [

@@ -146,7 +146,10 @@ fn a_failed_picture_is_named_and_wrong_arguments_are_errors() {
         (vec![COFFEE, "--class", "no such thing"], "no such thing"),
         (vec![COFFEE, "--class", "true"], "true class is not known"),
         (vec![COFFEE, "--split", "val"], "--split"),
-        (vec![COFFEE, "--window", "9"], "not one of the chosen methods"),
+        (
+            vec![COFFEE, "--window", "9"],
+            "not one of the chosen methods",
+        ),
     ] {
         let run = compare(&out, &arguments);
         assert_eq!(run.code, Some(2), "{}", run.stderr);

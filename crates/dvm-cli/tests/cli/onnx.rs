@@ -98,7 +98,11 @@ fn flags_set_the_preprocessing_and_a_file_the_class_names() {
 fn a_network_that_normalises_gets_pixels_of_0_to_255() {
     let run = dvm(&["classify", COFFEE, "--model", &file("normalising")]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert!(run.stderr.contains("pixels from 0 to 255"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("pixels from 0 to 255"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

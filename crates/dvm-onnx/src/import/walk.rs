@@ -216,7 +216,7 @@ impl<'a> Import<'a> {
         name: &str,
         depth: usize,
     ) -> Result<Vec<Value>, Located> {
-        let at = |error| (location(node, &name), error);
+        let at = |error| (location(node, name), error);
         if let Some(Some(Value::Unknown)) = inputs.first() {
             return Ok(vec![Value::Unknown; node.output.len()]);
         }
@@ -268,7 +268,7 @@ impl<'a> Import<'a> {
         name: &str,
         depth: usize,
     ) -> Result<Vec<Value>, Located> {
-        let at = |error| (location(call, &name), error);
+        let at = |error| (location(call, name), error);
         if depth >= DEEPEST {
             return Err(at(invalid(format!(
                 "calls functions nested more than {DEEPEST} levels deep"

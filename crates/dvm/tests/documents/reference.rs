@@ -127,7 +127,7 @@ fn networks_page() -> String {
          | network | timm's name | weights | crop | accuracy | licence | paper |\n|---|---|---|---|---|---|---|",
     );
     for architecture in FAMILIES.iter().copied().flatten() {
-        let mut names = vec![
+        let mut names = [
             format!("`{}`", architecture.name),
             architecture.timm.join(", "),
         ];

@@ -374,7 +374,9 @@ fn networks_without_a_class_token_or_with_two_get_a_warning() {
     for case in imported() {
         let warnings = case.map("attention-relevance", &[], 1).warnings.join("\n");
         let wanted = match &case.about.name[..] {
-            "pooled" | "pooled_beside_class" => "the mean of 12 patch tokens, not from a class token",
+            "pooled" | "pooled_beside_class" => {
+                "the mean of 12 patch tokens, not from a class token"
+            }
             "distilled" | "transformers_distilled" => "2 tokens that are no patches",
             _ => {
                 assert_eq!(warnings, "", "{}", case.label);

@@ -46,14 +46,12 @@ pub(super) fn known(value: &Value) -> Result<&Array> {
 
 /// Which of several scales, or zero points, belongs to a value.
 enum Granularity {
-    PerTensor,
+    /// One for all values.
+    Tensor,
     /// One for each of `along` positions of an axis, of `inner` values each.
-    PerAxis {
-        along: usize,
-        inner: usize,
-    },
+    Axis { along: usize, inner: usize },
     /// One for each `block` of positions.
-    PerBlock {
+    Block {
         along: usize,
         inner: usize,
         block: usize,
@@ -64,13 +62,13 @@ impl Granularity {
     /// That of the scales or zero points `by` for the values of `x`.
     fn of(quantisation: Quantisation, x: &Array, by: &Array) -> Result<Self> {
         if by.len() == 1 {
-            return Ok(Self::PerTensor);
+            return Ok(Self::Tensor);
         }
         let axis = axis(quantisation.axis, x.rank())?;
         let along = x.shape[axis];
         let inner = x.shape[axis + 1..].iter().product();
         if by.rank() == 1 && by.len() == along {
-            return Ok(Self::PerAxis { along, inner });
+            return Ok(Self::Axis { along, inner });
         }
         let block = usize::try_from(quantisation.block).unwrap_or(0);
         let mut shape = x.shape.clone();
@@ -81,7 +79,7 @@ impl Granularity {
                 by.shape, x.shape
             )));
         }
-        Ok(Self::PerBlock {
+        Ok(Self::Block {
             along,
             inner,
             block,
@@ -91,9 +89,9 @@ impl Granularity {
     /// Its index, for the value at index `i`.
     fn index(&self, i: usize) -> usize {
         match *self {
-            Self::PerTensor => 0,
-            Self::PerAxis { along, inner } => i / inner % along,
-            Self::PerBlock {
+            Self::Tensor => 0,
+            Self::Axis { along, inner } => i / inner % along,
+            Self::Block {
                 along,
                 inner,
                 block,
@@ -122,7 +120,7 @@ impl ScalesAndZeros {
                 (zero.as_known()?, Granularity::of(quantisation, x, zero)?)
             }
             Some(_) => return Err(unsupported("has a zero point that is a float")),
-            None => (vec![0], Granularity::PerTensor),
+            None => (vec![0], Granularity::Tensor),
         };
         Ok(Self {
             scales: scales.as_floats()?.clone(),
@@ -145,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_scale_per_axis_belongs_to_all_values_at_its_position() {
-        let scales = Granularity::PerAxis { along: 3, inner: 2 };
+        let scales = Granularity::Axis { along: 3, inner: 2 };
         let indices: Vec<_> = (0..12).map(|i| scales.index(i)).collect();
         assert_eq!(indices, [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2]);
     }
@@ -153,7 +151,7 @@ mod tests {
     #[test]
     fn a_scale_per_block_belongs_to_the_values_of_its_block() {
         // Values [2, 4, 2] with blocks of two along the second axis: scales [2, 2, 2].
-        let scales = Granularity::PerBlock {
+        let scales = Granularity::Block {
             along: 4,
             inner: 2,
             block: 2,
