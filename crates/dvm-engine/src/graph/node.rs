@@ -24,7 +24,7 @@ pub struct Node {
     pub op: Arc<dyn Op>,
     /// The nodes that it reads.
     pub inputs: Vec<NodeId>,
-    /// Positions of its parameters in [`Graph::parameters`], in the op's order.
+    /// Positions of its parameters in [`Graph::parameters`](crate::Graph::parameters), in the op's order.
     pub parameters: Vec<usize>,
     /// Names of nodes that a pass merged into this one; they have no value of their own.
     pub merged: Vec<String>,
