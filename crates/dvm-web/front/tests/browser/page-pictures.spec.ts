@@ -80,7 +80,7 @@ step('a file that is not a picture is an error, and the next picture is explaine
   await chooser(page).setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no picture') });
   const alert = page.getByRole('alert');
   await alert.waitFor();
-  expect(await alert.innerText()).toMatch(/^notes\.txt is not a picture/);
+  expect(await alert.innerText()).toMatch(/^notes\.txt is not in a supported picture format/);
   await looksRight(page, 'page refused');
   await chooser(page).setInputFiles([coffee]);
   await finished(page);
