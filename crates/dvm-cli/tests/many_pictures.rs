@@ -334,7 +334,7 @@ fn a_damaged_picture_is_named_and_the_others_are_explained() {
         all[1]["error"]
             .as_str()
             .unwrap()
-            .contains("is not a picture")
+            .contains("is not in a supported picture format")
     );
     assert!(all[0]["error"].is_null() && all[1]["class"].is_null());
     // Another run tries it again.
