@@ -70,7 +70,7 @@ fn bad_files_are_named_and_the_others_are_explained() {
     let expected = [
         (&prose, "is not in a supported picture format"),
         (&empty, "is empty"),
-        (&cut, "ends too early"),
+        (&cut, "is an incomplete PNG"),
         (&missing, "cannot be read"),
     ];
     assert_eq!(errors.len(), expected.len(), "{}", run.stderr);
