@@ -158,7 +158,7 @@ def test_a_notebook_shows_an_explanation_as_its_figure(model, coffee):
     ("act", "kind", "words"),
     [
         (lambda m, c: m.explain("missing.png"), FileNotFoundError, "missing.png"),
-        (lambda m, c: m.explain(b"no picture"), dvm.PictureError, "not a picture"),
+        (lambda m, c: m.explain(b"no picture"), dvm.PictureError, "not in a supported picture format"),
         (lambda m, c: m.explain(c, "grad-cm"), dvm.UsageError, "did you mean"),
         (lambda m, c: m.explain(c, "gradient", "expresso"), dvm.UsageError, "espresso"),
         (lambda m, c: m.explain(c, "gradient", 1000), dvm.UsageError, "0 to 999"),
