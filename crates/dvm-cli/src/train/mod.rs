@@ -37,7 +37,7 @@ pub struct Arguments {
     report: ReportOption,
     /// Resume the run in this folder from its last checkpoint
     ///
-    /// --epochs N changes the total number of epochs. Schedules that depend on that number start anew
+    /// --epochs N changes the total number of epochs. Schedules that depend on that number start again
     /// and cover the remaining epochs.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(conflicts_with_all = ["data", "out", "config", "preset", "preview", "overwrite"])]

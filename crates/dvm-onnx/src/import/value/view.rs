@@ -8,7 +8,7 @@ use crate::import::node_error::{Result, unsupported};
 
 /// A node, and for each axis of the file's value the axes of the node's value that it consists of, outermost first.
 ///
-/// An axis of length 1 consists of none. Axes of length 1 are never listed, except the batch, which is the node's axis 0.
+/// Axes of length 1 are never listed, except the batch, which is the node's axis 0.
 /// `[[0], [2], [3], [1]]` is a feature map with its channels last; `[[0, 1], [2]]` has the batch merged with axis 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct View {
