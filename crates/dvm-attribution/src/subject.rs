@@ -1,9 +1,11 @@
 //! What methods work on: a network with a prepared picture, and a cache of what was computed for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dvm_engine::incremental::{Incremental, Rectangle};
-use dvm_engine::{Activations, Graph, Keep, Mode, Network, Output, Segments, Tensor};
+use dvm_engine::{
+    Activations, GradientCheck, Graph, Keep, Mode, Network, Output, Segments, Tensor,
+};
 use dvm_image::{Input, Preprocess};
 
 use crate::Error;
@@ -73,6 +75,7 @@ struct SubjectData<'a> {
     /// The unchanged picture, `[1, C, H, W]`.
     picture: Tensor,
     found: Mutex<Computed>,
+    gradient_check: Arc<OnceLock<GradientCheck>>,
 }
 
 /// What was computed for the picture so far.
@@ -113,6 +116,7 @@ impl<'a> Subject<'a> {
                 incremental: true,
                 picture: Tensor::from_nchw(&[1, c, h, w], input.values()),
                 found: Mutex::default(),
+                gradient_check: Arc::default(),
             }),
             progress: &|_, _| {},
             window_observer: None,
@@ -166,6 +170,7 @@ impl<'a> Subject<'a> {
         } = self;
         let mut changed = SubjectData {
             found: Mutex::default(),
+            gradient_check: Arc::default(),
             picture: data.picture.clone(),
             ..*data
         };
@@ -315,6 +320,12 @@ impl<'a> Subject<'a> {
     /// Bytes that may be used at once.
     pub fn memory(&self) -> usize {
         self.data.memory
+    }
+
+    /// The gradient check ([`Subject::check_gradient`]) that methods relied on; empty until one needs the true
+    /// gradient of this picture.
+    pub fn gradient_checked(&self) -> &Arc<OnceLock<GradientCheck>> {
+        &self.data.gradient_check
     }
 
     /// Reports progress: finished steps, all steps.

@@ -8,7 +8,9 @@
 
 mod error;
 mod graph;
+mod network;
 pub mod ops;
+pub mod passes;
 mod runtime;
 mod tensor;
 mod topology;
@@ -19,9 +21,9 @@ pub use error::Error;
 pub use graph::blueprint::Blueprint;
 pub use graph::gradient_check::GradientCheck;
 pub use graph::initialisation::{Initialisation, Initialiser};
-pub use graph::network::Network;
 pub use graph::output::Output;
-pub use graph::{Graph, Node, NodeId, Parameter, Role, passes, seeded};
+pub use graph::{Graph, Node, NodeId, Parameter, Role, seeded};
+pub use network::Network;
 pub use ops::layout::{Arrangement, SpatialLayout};
 pub use ops::{Arithmetic, Mode};
 pub use runtime::instruction_set::InstructionSet;

@@ -150,7 +150,10 @@ impl Classifier {
         unit: Option<&Unit>,
     ) -> Result<GradientRecord, Error> {
         let graph = subject.network().folded();
-        let of = self.check_key(subject, unit);
+        let of_nodes = subject
+            .compares_nodes()
+            .map_err(|error| self.failed(error))?;
+        let of = self.check_key(subject, unit, of_nodes);
         // Random weights have no checksum, so no key.
         let checks = match self.weights_sha256().is_empty() {
             true => Arc::default(),
@@ -158,10 +161,10 @@ impl Classifier {
         };
         let recalled = checks.recall(&of);
         if let Some(found) = recalled {
-            graph.note_gradient_check(found);
+            graph.note_gradient_check(&subject.shape(), of_nodes, found);
         }
         let record = GradientRecord {
-            found: Arc::clone(graph.gradient_checked()),
+            found: Arc::clone(subject.gradient_checked()),
             of,
             checks,
             is_kept: AtomicBool::new(recalled.is_some()),
@@ -182,11 +185,12 @@ impl Classifier {
     }
 
     /// The key of a check: everything that its result depends on.
-    fn check_key(&self, subject: &Subject, unit: Option<&Unit>) -> String {
+    fn check_key(&self, subject: &Subject, unit: Option<&Unit>, of_nodes: bool) -> String {
         let [_, c, h, w] = subject.shape();
         let arithmetic = subject.network().graph().arithmetic();
+        let extent = if of_nodes { "nodes" } else { "whole" };
         let mut of = format!(
-            "{} {} {c}x{h}x{w} {arithmetic:?} {:?} {}",
+            "{} {} {c}x{h}x{w} {extent} {arithmetic:?} {:?} {}",
             self.weights_sha256(),
             self.name(),
             InstructionSet::in_use(),

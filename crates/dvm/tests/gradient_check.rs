@@ -15,14 +15,18 @@ fn picture() -> Picture {
     picture
 }
 
+/// The embedded network on pictures of this size.
+fn sized(size: usize) -> Classifier {
+    let classifier = Classifier::embedded().unwrap();
+    let mut preprocess = classifier.preprocess().clone();
+    preprocess.crop = (size, size);
+    classifier.with_preprocess(preprocess).unwrap()
+}
+
 /// The embedded network on small pictures, with a stopwatch.
 fn classifier(cache: Option<&Path>) -> (Classifier, Stopwatch) {
     let stopwatch = Stopwatch::default();
-    let classifier = Classifier::embedded().unwrap();
-    let mut preprocess = classifier.preprocess().clone();
-    preprocess.crop = (96, 96);
-    let classifier = classifier.with_preprocess(preprocess).unwrap();
-    let classifier = classifier.with_stopwatch(stopwatch.clone());
+    let classifier = sized(96).with_stopwatch(stopwatch.clone());
     match cache {
         Some(folder) => (classifier.keeping_gradient_checks_in(folder), stopwatch),
         None => (classifier, stopwatch),
@@ -104,4 +108,34 @@ fn a_cache_that_cannot_be_written_is_not_an_error() {
     let (classifier, _) = classifier(Some(&occupied));
     assert_eq!(check(&explain(&classifier, "gradient"))["compared"], 6);
     assert_eq!(fs::read_to_string(&occupied).unwrap(), "not a folder");
+}
+
+/// A record depends on the explanation alone, not on what the same program or an earlier one did before.
+#[test]
+fn the_record_does_not_depend_on_what_was_explained_before() {
+    let cache = tempfile::tempdir().unwrap();
+    let fresh = check(&explain(&sized(96), "gradient"));
+    let smaller = check(&explain(&sized(64), "gradient"));
+    assert_ne!(fresh, smaller);
+    for classifier in [
+        sized(96),
+        classifier(Some(cache.path())).0,
+        classifier(Some(cache.path())).0,
+    ] {
+        // Another size, and a method that works on another form of the network.
+        let input = sized(64).prepare(picture()).unwrap();
+        let options = Explain::methods("gradient").unwrap();
+        let mut of_input = Vec::new();
+        let each = |explanation: Explanation| {
+            of_input.push(check(&explanation));
+            Ok::<_, dvm::Error>(())
+        };
+        classifier
+            .explain_input(input, &options, &|_, _, _| {}, each)
+            .unwrap();
+        assert_eq!(of_input, [smaller.clone()]);
+        assert_eq!(check(&explain(&classifier, "full-grad")), fresh);
+        assert_eq!(check(&explain(&classifier, "gradient")), fresh);
+        assert_eq!(check(&explain(&classifier, "guided-backprop")), Value::Null);
+    }
 }

@@ -134,23 +134,37 @@ impl Subject<'_> {
     }
 
     /// Checks the gradient of the network ([`dvm_engine::Graph::gradient_check`]), as the first backward pass with
-    /// the true rules does; done once for all forms of a network and all subjects.
+    /// the true rules does; done once for all forms of a network and all subjects. It is always made with
+    /// [`dvm_engine::Network::folded`], so that it does not depend on which method is the first.
     ///
     /// # Errors
     /// [`Error::Network`] with [`dvm_engine::Error::Gradient`] if it is certainly wrong.
     pub fn check_gradient(&self) -> Result<GradientCheck, Error> {
-        self.check_gradient_of(self.network().folded())
+        if let Some(&found) = self.gradient_checked().get() {
+            return Ok(found);
+        }
+        let graph = self.network().folded();
+        let found = graph.gradient_check(&self.shape(), self.values_of_gradient_check())?;
+        Ok(*self.gradient_checked().get_or_init(|| found))
     }
 
-    fn check_gradient_of(&self, graph: &Graph) -> Result<GradientCheck, Error> {
-        let allowed = self.memory().max(ALWAYS_ALLOWED_BACK) / size_of::<f32>();
-        Ok(graph.gradient_check(&self.shape(), allowed)?)
+    /// Whether [`Subject::check_gradient`] compares every node: memory allows it.
+    ///
+    /// # Errors
+    /// [`Error::Network`] if the picture does not fit the network.
+    pub fn compares_nodes(&self) -> Result<bool, Error> {
+        let graph = self.network().folded();
+        Ok(graph.compares_nodes(&self.shape(), self.values_of_gradient_check())?)
+    }
+
+    fn values_of_gradient_check(&self) -> usize {
+        self.memory().max(ALWAYS_ALLOWED_BACK) / size_of::<f32>()
     }
 
     /// Only the true rules are checked; replaced rules give another gradient on purpose.
     fn check_if_true(&self, ask: &GradientRequest) -> Result<(), Error> {
         if ask.composite.rules().next().is_none() {
-            self.check_gradient_of(ask.graph)?;
+            self.check_gradient()?;
         }
         Ok(())
     }

@@ -63,7 +63,7 @@ impl Blueprint {
     pub fn new(channels: usize) -> Self {
         let input = Node {
             name: "input".into(),
-            op: Arc::new(Input { channels }),
+            op: Arc::new(Input::Pictures { channels }),
             inputs: Vec::new(),
             parameters: Vec::new(),
             merged: Vec::new(),

@@ -1,4 +1,7 @@
-//! The result of a check of the gradient, stored with the graph.
+//! The results of gradient checks, stored with the graph.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 /// The result of a check of the gradient that found no error.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -27,5 +30,23 @@ impl GradientCheck {
         self.compared > 0
             && self.undecided <= self.compared
             && shares.iter().all(|share| (0.0..=1.0).contains(share))
+    }
+}
+
+/// Results by what they depend on besides the network: the shape of the input, and whether every node is compared.
+#[derive(Default)]
+pub(crate) struct KnownGradientChecks(Mutex<BTreeMap<([usize; 4], bool), GradientCheck>>);
+
+impl KnownGradientChecks {
+    pub(crate) fn get(&self, input: &[usize; 4], of_nodes: bool) -> Option<GradientCheck> {
+        self.known().get(&(*input, of_nodes)).copied()
+    }
+
+    pub(crate) fn insert(&self, input: &[usize; 4], of_nodes: bool, found: GradientCheck) {
+        self.known().insert((*input, of_nodes), found);
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<([usize; 4], bool), GradientCheck>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

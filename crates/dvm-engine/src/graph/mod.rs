@@ -3,10 +3,8 @@
 pub(crate) mod blueprint;
 pub(crate) mod gradient_check;
 pub(crate) mod initialisation;
-pub(crate) mod network;
 pub(crate) mod node;
 pub(crate) mod output;
-pub mod passes;
 pub mod seeded;
 
 use std::sync::{Arc, OnceLock};
@@ -14,6 +12,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use self::gradient_check::KnownGradientChecks;
 pub use self::node::{Node, NodeId, Parameter, Role};
 use crate::ops::input::Input;
 use crate::ops::{Arithmetic, Op, Prepared};
@@ -31,8 +30,8 @@ pub struct Graph {
     stopwatch: Option<Stopwatch>,
     /// Packed parameters of each node, made at first use.
     prepared: Vec<OnceLock<Option<Prepared>>>,
-    /// The result of the gradient check, shared by all forms of the network.
-    gradient_check: Arc<OnceLock<GradientCheck>>,
+    /// The results of gradient checks, shared by all forms of the network.
+    gradient_checks: Arc<KnownGradientChecks>,
 }
 
 /// Values are shared until one of the two graphs changes them.
@@ -84,7 +83,7 @@ impl Graph {
             arithmetic: Arithmetic::default(),
             stopwatch: None,
             prepared,
-            gradient_check: Arc::default(),
+            gradient_checks: Arc::default(),
         }
     }
 
@@ -122,29 +121,28 @@ impl Graph {
             .with_stopwatch(other.stopwatch.clone())
     }
 
-    /// The same graph, which shares the gradient check of `other`.
+    /// The same graph, which shares the gradient checks of `other`.
     pub(crate) fn checked_like(self, other: &Self) -> Self {
-        let gradient_check = Arc::clone(&other.gradient_check);
+        let gradient_checks = Arc::clone(&other.gradient_checks);
         Self {
-            gradient_check,
+            gradient_checks,
             ..self
         }
     }
 
-    /// The result of the gradient check ([`Graph::gradient_check`]), if it was made.
-    pub fn known_gradient_check(&self) -> Option<GradientCheck> {
-        self.gradient_check.get().copied()
+    /// The result of the gradient check ([`Graph::gradient_check`]) for an input of this shape `[1, C, H, W]`,
+    /// with or without a comparison of every node, if it was made.
+    pub fn known_gradient_check(
+        &self,
+        input: &[usize; 4],
+        of_nodes: bool,
+    ) -> Option<GradientCheck> {
+        self.gradient_checks.get(input, of_nodes)
     }
 
-    /// The cell that holds the result of the gradient check, for all forms of the network.
-    pub fn gradient_checked(&self) -> &Arc<OnceLock<GradientCheck>> {
-        &self.gradient_check
-    }
-
-    /// Stores the result of an earlier gradient check of this network, so that it is not made again. The
-    /// first result stays.
-    pub fn note_gradient_check(&self, found: GradientCheck) {
-        let _ = self.gradient_check.set(found);
+    /// Stores the result of an earlier gradient check of this network, so that it is not made again.
+    pub fn note_gradient_check(&self, input: &[usize; 4], of_nodes: bool, found: GradientCheck) {
+        self.gradient_checks.insert(input, of_nodes, found);
     }
 
     /// The nodes in the order in which they are computed; the input is the first.
@@ -277,10 +275,13 @@ impl Graph {
         self.prepared = self.nodes.iter().map(|_| OnceLock::new()).collect();
     }
 
-    /// Channels of the input.
+    /// Channels of the input, or features of its tokens.
     pub fn channels(&self) -> usize {
-        let input = self.node(self.input()).op_as::<Input>();
-        input.expect("a graph begins with its input").channels
+        match self.node(self.input()).op_as() {
+            Some(Input::Pictures { channels }) => *channels,
+            Some(Input::Tokens { features }) => *features,
+            None => unreachable!("a graph begins with its input"),
+        }
     }
 
     /// The shape of every node's value for an input `[N, C, H, W]`.

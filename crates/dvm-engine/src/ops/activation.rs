@@ -1,6 +1,6 @@
 //! Activation functions.
 
-mod by_vector;
+pub(super) mod by_vector;
 
 use rayon::prelude::*;
 

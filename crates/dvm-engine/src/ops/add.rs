@@ -27,10 +27,6 @@ impl Op for Add {
         Reads::by_reach(self, input, node)
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         match inputs {
             [a, b] if a == b => Ok(a.to_vec()),

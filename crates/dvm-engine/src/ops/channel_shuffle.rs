@@ -63,10 +63,6 @@ impl Op for ChannelShuffle {
         Reads::by_reach(self, input, node)
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
             return Err(format!("expects one input, not {}", inputs.len()));

@@ -48,6 +48,19 @@ impl Class {
         matches!(self, Self::Convolution | Self::Linear)
     }
 
+    /// Whether every op of the class is an affine function of its inputs. Ops of other classes may be, too.
+    pub fn is_affine(self) -> bool {
+        matches!(
+            self,
+            Self::Input
+                | Self::Constant
+                | Self::Sum
+                | Self::Resampling
+                | Self::Padding
+                | Self::Identity
+        ) || self.is_movement()
+    }
+
     /// Whether values are only moved: each value of the output is one of the inputs' values.
     pub fn is_movement(self) -> bool {
         matches!(self, Self::Rearrangement | Self::Copying)

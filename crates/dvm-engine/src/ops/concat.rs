@@ -58,10 +58,6 @@ impl Op for Concat {
         Reads::broadcast(input, node, Some(self.axis))
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let fits = inputs.first().is_some_and(|first| {
             let others = |shape: &[usize]| {

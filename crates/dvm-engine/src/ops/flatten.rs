@@ -30,10 +30,6 @@ impl Op for Flatten {
         Reach::Everything
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         match inputs {
             [[n, rest @ ..]] => Ok(vec![*n, rest.iter().product()]),

@@ -13,8 +13,8 @@ use self::packed::Packed;
 use super::activation::Activation;
 use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::matmul::{Matrix, matmul};
-use super::panels::{Finish, Residual, load};
-use super::simd::{Shared, multiply_add};
+use super::panels::{Finish, Residual};
+use super::simd::{Shared, load, multiply_add};
 use super::{
     Arithmetic, BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op,
     Prepared, Reach, channel_sums,

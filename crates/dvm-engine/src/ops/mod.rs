@@ -110,7 +110,7 @@ pub trait Op: Any + Debug + Send + Sync {
     /// Whether the value is an affine function of the inputs in inference, so that its gradient is the
     /// same everywhere. `false` is always correct.
     fn is_affine(&self) -> bool {
-        false
+        self.class().is_affine()
     }
 
     /// Bounds of the value in inference, given the bounds of the inputs. [`Bounds::ALL`] (unknown) is

@@ -14,8 +14,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::panels::{load, prefetch, store};
-use super::simd::{Shared, multiply_add};
+use super::simd::{Shared, load, multiply_add, prefetch, store};
 use crate::runtime::instruction_set::InstructionSet;
 
 /// Rows `[M]` and `[N]` of each pixel; the result `[M, N]` is the sum of their products.

@@ -60,10 +60,6 @@ impl Op for Pad {
         Reads::by_reach(self, input, node)
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
             return Err(format!("expects one input, not {}", inputs.len()));
@@ -153,10 +149,6 @@ impl Op for CropLike {
 
     fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
         Reach::Everything
-    }
-
-    fn is_affine(&self) -> bool {
-        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

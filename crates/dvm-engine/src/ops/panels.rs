@@ -16,6 +16,8 @@ use rayon::prelude::*;
 
 use self::tile::{Ahead, Tile, tile_of};
 use super::activation::Activation;
+use super::activation::by_vector::{activate, is_in_registers};
+use super::simd::{load, store};
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::InstructionSet;
 use crate::runtime::instruction_set::vectorised;
@@ -439,62 +441,6 @@ impl Finish<'_> {
         {
             activation.finish(simd, sums);
         }
-    }
-}
-
-/// Reads a vector.
-///
-/// # Safety
-/// `at` must be valid for reads of a vector's values.
-#[inline(always)]
-pub(super) unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
-    // SAFETY: guaranteed by the caller; any bits are a valid vector of f32, and the read needs no alignment.
-    unsafe { at.cast::<S::f32s>().read_unaligned() }
-}
-
-/// Writes a vector.
-///
-/// # Safety
-/// `at` must be valid for writes of a vector's values.
-#[inline(always)]
-pub(super) unsafe fn store<S: Simd>(at: *mut f32, vector: S::f32s) {
-    // SAFETY: guaranteed by the caller; the write needs no alignment.
-    unsafe { at.cast::<S::f32s>().write_unaligned(vector) }
-}
-
-/// Fetches the cache line of an address, which may be invalid.
-#[inline(always)]
-pub(super) fn prefetch(at: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch has no visible effect and never faults.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
-
-/// Whether [`activate`] applies it; other activations are applied to stored values ([`Activation::finish`]).
-pub(super) fn is_in_registers(activation: Activation) -> bool {
-    matches!(activation, Activation::Relu | Activation::Relu6)
-}
-
-/// Applies ReLU or ReLU6 to a vector; NaN stays NaN.
-#[inline(always)]
-pub(super) fn activate<S: Simd>(
-    simd: S,
-    activation: Option<Activation>,
-    values: S::f32s,
-) -> S::f32s {
-    let zero = simd.splat_f32s(0.0);
-    match activation {
-        Some(Activation::Relu) => simd.select_f32s(simd.less_than_f32s(values, zero), zero, values),
-        Some(Activation::Relu6) => {
-            let six = simd.splat_f32s(6.0);
-            let low = simd.select_f32s(simd.less_than_f32s(values, zero), zero, values);
-            simd.select_f32s(simd.less_than_f32s(six, low), six, low)
-        }
-        _ => values,
     }
 }
 

@@ -42,10 +42,6 @@ impl Op for Permute {
         Reach::Everything
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let mut sorted = self.axes.clone();
         sorted.sort_unstable();

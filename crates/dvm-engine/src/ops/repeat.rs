@@ -27,10 +27,6 @@ impl Op for Repeat {
         Reads::Nothing
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(
         &self,
         inputs: &[&[usize]],

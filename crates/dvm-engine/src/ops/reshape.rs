@@ -33,10 +33,6 @@ impl Op for Reshape {
         Reach::Everything
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
             return Err(format!("expects one input, not {}", inputs.len()));

@@ -15,6 +15,38 @@ pub(super) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s)
     }
 }
 
+/// Reads a vector.
+///
+/// # Safety
+/// `at` must be valid for reads of a vector's values.
+#[inline(always)]
+pub(super) unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
+    // SAFETY: guaranteed by the caller; any bits are a valid vector of f32, and the read needs no alignment.
+    unsafe { at.cast::<S::f32s>().read_unaligned() }
+}
+
+/// Writes a vector.
+///
+/// # Safety
+/// `at` must be valid for writes of a vector's values.
+#[inline(always)]
+pub(super) unsafe fn store<S: Simd>(at: *mut f32, vector: S::f32s) {
+    // SAFETY: guaranteed by the caller; the write needs no alignment.
+    unsafe { at.cast::<S::f32s>().write_unaligned(vector) }
+}
+
+/// Fetches the cache line of an address, which may be invalid.
+#[inline(always)]
+pub(super) fn prefetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch has no visible effect and never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// A buffer that several threads write to, each to a separate part.
 #[derive(Clone, Copy)]
 pub(super) struct Shared(*mut f32);

@@ -102,10 +102,6 @@ impl Op for Slice {
         }
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let refuse = || {
             let Self {

@@ -42,10 +42,6 @@ impl Op for StochasticDepth {
         Reads::by_reach(self, input, node)
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         if !(0.0..1.0).contains(&self.p) {
             let p = self.p;

@@ -34,10 +34,6 @@ impl Op for Tokens {
         Reach::Everything
     }
 
-    fn is_affine(&self) -> bool {
-        true
-    }
-
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
             return Err(format!("expects one input, not {}", inputs.len()));
@@ -96,10 +92,6 @@ impl Op for Grid {
 
     fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
         Reach::Everything
-    }
-
-    fn is_affine(&self) -> bool {
-        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -1,8 +1,9 @@
 //! Cut nodes: nodes that all paths from the input to the output go through.
 
-use crate::NodeId;
+use crate::ops::dropout::Dropout;
 use crate::ops::layout::Reads;
 use crate::topology::geometry::Geometry;
+use crate::{Error, Graph, Node, NodeId, Parameter};
 
 /// The part of a value that the output depends on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,4 +57,35 @@ pub(crate) fn cut_nodes(geometry: &Geometry) -> Vec<NodeId> {
         furthest = furthest.max(last_reader[id]);
     }
     found
+}
+
+/// The last node after which the network can be cut so that all parameters that `moves` selects come
+/// later: no later node reads anything earlier, its value is a feature map or tokens, and no dropout
+/// comes earlier. (Stochastic depth may: there it drops nothing.) The input if there is no other.
+///
+/// # Errors
+/// As [`Graph::shapes`].
+pub fn last_cut(
+    graph: &Graph,
+    input: &[usize],
+    moves: impl Fn(&Parameter) -> bool,
+) -> Result<NodeId, Error> {
+    let shapes = graph.shapes(input)?;
+    let moving = |node: &Node| {
+        let mut parameters = node.parameters.iter();
+        parameters.any(|&p| moves(&graph.parameters()[p]))
+    };
+    let end = graph.nodes().iter().position(moving);
+    let end = end.unwrap_or(graph.nodes().len());
+    // The earliest node that any node from each position on reads.
+    let mut reads_from = vec![usize::MAX; graph.nodes().len() + 1];
+    for (id, node) in graph.nodes().iter().enumerate().rev() {
+        let nearest = node.inputs.iter().map(|i| i.0).min();
+        reads_from[id] = reads_from[id + 1].min(nearest.unwrap_or(usize::MAX));
+    }
+    let random = |node: &Node| node.op_as::<Dropout>().is_some();
+    let dropout = graph.nodes().iter().position(random);
+    let end = end.min(dropout.unwrap_or(end));
+    let fits = |id: &usize| matches!(shapes[*id].len(), 3 | 4) && reads_from[id + 1] >= *id;
+    Ok(NodeId((0..end).rev().find(fits).unwrap_or(0)))
 }

@@ -5,8 +5,7 @@ use crate::ops::Class;
 use crate::ops::binary::Binary;
 use crate::ops::layout::{Arrangement, SpatialLayout};
 use crate::ops::pool::{Pool, Reduction};
-use crate::passes::last_cut;
-use crate::topology::cut_nodes::cut_nodes;
+use crate::topology::cut_nodes::{cut_nodes, last_cut};
 use crate::topology::geometry::Geometry;
 use crate::{Error, Graph, NodeId};
 

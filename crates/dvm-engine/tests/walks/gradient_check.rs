@@ -144,8 +144,29 @@ fn the_figures_are_the_same_each_time_and_shared_by_all_forms() {
     let first = network.folded().gradient_check(&INPUT, usize::MAX).unwrap();
     assert_eq!(first, check(&graph(RIGHT), usize::MAX).unwrap());
     for form in [network.graph(), network.fused()] {
-        assert_eq!(form.known_gradient_check(), Some(first));
+        assert_eq!(form.known_gradient_check(&INPUT, true), Some(first));
     }
     let other = network.graph().with_values(|_, p| Tensor::zeros(&p.shape));
-    assert_eq!(other.unwrap().known_gradient_check(), Some(first));
+    let other = other.unwrap();
+    assert_eq!(other.known_gradient_check(&INPUT, true), Some(first));
+}
+
+#[test]
+fn each_size_and_each_memory_has_its_own_result() {
+    let network = Network::new(graph(RIGHT));
+    let smaller = [1, 3, 24, 16];
+    let fresh = |input, allowed| {
+        graph(RIGHT)
+            .check_gradient(&input, allowed, &TRUE_GRADIENT)
+            .unwrap()
+    };
+    for (input, allowed) in [
+        (INPUT, usize::MAX),
+        (INPUT, 1),
+        (smaller, usize::MAX),
+        (INPUT, usize::MAX),
+    ] {
+        let found = network.folded().gradient_check(&input, allowed).unwrap();
+        assert_eq!(found, fresh(input, allowed));
+    }
 }

@@ -1,7 +1,6 @@
 //! The bytes of a file.
 
 use dvm_engine::Graph;
-use dvm_engine::ops::input::Input;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
@@ -104,9 +103,7 @@ fn model(export: &Export) -> Model {
 
 /// The graph without its initializers.
 fn body(written: Writer, graph: &Graph, export: &Export) -> GraphMessage {
-    let input = graph.node(graph.input()).op_as::<Input>();
-    let channels = input.map_or(3, |input| input.channels);
-    let picture = [1, channels, export.size.0, export.size.1];
+    let picture = [1, graph.channels(), export.size.0, export.size.1];
     GraphMessage {
         input: vec![batch(&written.input, &picture)],
         output: vec![batch(&written.output, &written.output_shape)],

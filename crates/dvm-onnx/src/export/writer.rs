@@ -56,10 +56,7 @@ impl Writer {
         (height, width): (usize, usize),
         purpose: Purpose,
     ) -> Result<Self, ExportError> {
-        let channels = graph.node(graph.input());
-        let channels = channels.op_as::<dvm_engine::ops::input::Input>();
-        let channels = channels.map_or(3, |input| input.channels);
-        let shapes = graph.shapes(&[1, channels, height, width])?;
+        let shapes = graph.shapes(&[1, graph.channels(), height, width])?;
         let mut values = UniqueNames::default();
         for parameter in graph.parameters() {
             values.unique(&parameter.name);

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::super::exponential::of_vectors;
-use super::super::panels::{activate, load, store};
+use super::super::simd::{load, store};
 use super::Activation;
 
 impl Activation {
@@ -125,5 +125,29 @@ fn by_vector<S: Simd>(simd: S, values: &mut [f32], f: impl Fn(S::f32s) -> S::f32
     if !rest.is_empty() {
         let values = f(simd.partial_load_f32s(rest));
         simd.partial_store_f32s(rest, values);
+    }
+}
+
+/// Whether [`activate`] applies it; other activations are applied to stored values ([`Activation::finish`]).
+pub(crate) fn is_in_registers(activation: Activation) -> bool {
+    matches!(activation, Activation::Relu | Activation::Relu6)
+}
+
+/// Applies ReLU or ReLU6 to a vector; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn activate<S: Simd>(
+    simd: S,
+    activation: Option<Activation>,
+    values: S::f32s,
+) -> S::f32s {
+    let zero = simd.splat_f32s(0.0);
+    match activation {
+        Some(Activation::Relu) => simd.select_f32s(simd.less_than_f32s(values, zero), zero, values),
+        Some(Activation::Relu6) => {
+            let six = simd.splat_f32s(6.0);
+            let low = simd.select_f32s(simd.less_than_f32s(values, zero), zero, values);
+            simd.select_f32s(simd.less_than_f32s(six, low), six, low)
+        }
+        _ => values,
     }
 }

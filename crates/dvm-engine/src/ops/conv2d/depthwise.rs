@@ -8,8 +8,9 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::super::panels::{Finish, activate, is_in_registers, load, store};
-use super::super::simd::multiply_add;
+use super::super::activation::by_vector::{activate, is_in_registers};
+use super::super::panels::Finish;
+use super::super::simd::{load, multiply_add, store};
 use super::super::{BackwardCall, ForwardCall};
 use super::{Conv2d, feature_map};
 use crate::Tensor;

@@ -11,8 +11,9 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::super::activation::Activation;
-use super::super::simd::multiply_add;
-use super::{Depth, Panel, Product, WIDE, activate, is_in_registers, load, prefetch, store};
+use super::super::activation::by_vector::{activate, is_in_registers};
+use super::super::simd::{load, multiply_add, prefetch, store};
+use super::{Depth, Panel, Product, WIDE};
 
 /// The kernel for tiles of this many rows and vectors. It is called through its address: if the kernels were
 /// inlined next to each other, the compiler would merge them and keep their sums in memory.

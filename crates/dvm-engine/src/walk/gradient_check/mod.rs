@@ -44,8 +44,8 @@ struct Mismatch {
 
 impl Graph {
     /// The result of [`Graph::check_gradient`] for this network and the true gradients. It is computed at the
-    /// first call and shared with the graphs that passes made of this one and with copies that have other
-    /// parameter values.
+    /// first call for this shape and shared with the graphs that passes made of this one and with copies that have
+    /// other parameter values.
     ///
     /// # Errors
     /// As [`Graph::check_gradient`].
@@ -54,12 +54,23 @@ impl Graph {
         input: &[usize; 4],
         allowed: usize,
     ) -> Result<GradientCheck, Error> {
-        if let Some(known) = self.known_gradient_check() {
+        let of_nodes = self.compares_nodes(input, allowed)?;
+        if let Some(known) = self.known_gradient_check(input, of_nodes) {
             return Ok(known);
         }
         let found = self.check_gradient(input, allowed, &crate::rules::TRUE_GRADIENT)?;
-        self.note_gradient_check(found);
+        self.note_gradient_check(input, of_nodes, found);
         Ok(found)
+    }
+
+    /// Whether the gradient check compares every node of an input `[1, C, H, W]` with this number of values in
+    /// memory, and not only the network as a whole.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn compares_nodes(&self, input: &[usize; 4], allowed: usize) -> Result<bool, Error> {
+        let values = self.segments(input, allowed)?.values();
+        Ok(nodes::COPIES.saturating_mul(values) <= allowed)
     }
 
     /// Compares directional derivatives with central differences: along each gradient, along random pictures,
@@ -80,7 +91,7 @@ impl Graph {
     ) -> Result<GradientCheck, Error> {
         let picture = field("gradient check: picture", *input);
         let segments = &self.segments(input, allowed)?;
-        let of_nodes = nodes::COPIES.saturating_mul(segments.values()) <= allowed;
+        let of_nodes = self.compares_nodes(input, allowed)?;
         let kept = match of_nodes {
             true => self.forward(&picture, Mode::Inference, Keep::All)?,
             false => self.forward_in_segments(&picture, segments)?,

@@ -10,8 +10,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::super::BackwardCall;
-use super::super::super::panels::{load, store};
-use super::super::super::simd::multiply_add;
+use super::super::super::simd::{load, multiply_add, store};
 use super::super::depthwise::{Taps, inside};
 use super::super::{Conv2d, feature_map};
 use crate::Tensor;

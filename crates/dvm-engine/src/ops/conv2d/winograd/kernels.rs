@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::super::super::panels::{activate, is_in_registers, load, store};
-use super::super::super::simd::Shared;
+use super::super::super::activation::by_vector::{activate, is_in_registers};
+use super::super::super::simd::{Shared, load, store};
 use super::tiles::{Tile, Tiles};
 use super::transform::{self, LARGEST, NEEDED_BY, POINTS};
 use super::{Place, Winograd};

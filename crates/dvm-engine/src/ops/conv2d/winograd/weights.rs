@@ -11,8 +11,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::super::outer::Outer;
-use super::super::super::panels::{load, store};
-use super::super::super::simd::Shared;
+use super::super::super::simd::{Shared, load, store};
 use super::kernels::{ByTile, Each, Enter, EnterGradient, Pixels};
 use super::tiles::{Rows, Tiles, sides};
 use super::transform::{self, POINTS};

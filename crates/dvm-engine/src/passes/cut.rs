@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ops::Op;
-use crate::ops::input::{Input, Sequence};
+use crate::ops::input::Input;
 use crate::{Error, Graph, Node, NodeId, Tensor};
 
 /// Cuts a graph after the node `at`. The first graph ends there; the second begins with its value `[N,
@@ -20,8 +20,8 @@ pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph),
         detail,
     };
     let begin: Arc<dyn Op> = match shape[..] {
-        [_, channels, _, _] => Arc::new(Input { channels }),
-        [_, _, features] => Arc::new(Sequence { features }),
+        [_, channels, _, _] => Arc::new(Input::Pictures { channels }),
+        [_, _, features] => Arc::new(Input::Tokens { features }),
         _ => {
             let detail = format!(
                 "gives {shape:?}, but a network is cut at feature maps [N, C, H, W] or tokens [N, T, D]"
@@ -64,37 +64,6 @@ pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph),
     let auxiliaries = heads.map(|&(id, weight)| (moved(id), weight)).collect();
     let back = graph.part(nodes, moved(graph.output()));
     Ok((front, back.with_auxiliaries(auxiliaries)))
-}
-
-/// The last node after which the network can be cut so that all parameters that `moves` selects come
-/// later: no later node reads anything earlier, its value is a feature map or tokens, and no dropout
-/// comes earlier. (Stochastic depth may: there it drops nothing.) The input if there is no other.
-///
-/// # Errors
-/// As [`Graph::shapes`].
-pub fn last_cut(
-    graph: &Graph,
-    input: &[usize],
-    moves: impl Fn(&crate::Parameter) -> bool,
-) -> Result<NodeId, Error> {
-    let shapes = graph.shapes(input)?;
-    let moving = |node: &Node| {
-        let mut parameters = node.parameters.iter();
-        parameters.any(|&p| moves(&graph.parameters()[p]))
-    };
-    let end = graph.nodes().iter().position(moving);
-    let end = end.unwrap_or(graph.nodes().len());
-    // The earliest node that any node from each position on reads.
-    let mut reads_from = vec![usize::MAX; graph.nodes().len() + 1];
-    for (id, node) in graph.nodes().iter().enumerate().rev() {
-        let nearest = node.inputs.iter().map(|i| i.0).min();
-        reads_from[id] = reads_from[id + 1].min(nearest.unwrap_or(usize::MAX));
-    }
-    let random = |node: &Node| node.op_as::<crate::ops::dropout::Dropout>().is_some();
-    let dropout = graph.nodes().iter().position(random);
-    let end = end.min(dropout.unwrap_or(end));
-    let fits = |id: &usize| matches!(shapes[*id].len(), 3 | 4) && reads_from[id + 1] >= *id;
-    Ok(NodeId((0..end).rev().find(fits).unwrap_or(0)))
 }
 
 impl Graph {

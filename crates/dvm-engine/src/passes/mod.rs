@@ -8,13 +8,14 @@ mod only_read_tokens;
 mod read_out;
 mod without_auxiliaries;
 
-pub use cut::{cut, last_cut};
+pub use cut::cut;
 pub use fold_batch_norm::fold_batch_norm;
 pub use fuse::{fuse, fuse_for_training};
 pub use only_read_tokens::only_read_tokens;
 pub use read_out::read_out;
 pub use without_auxiliaries::without_auxiliaries;
 
+pub use crate::topology::cut_nodes::last_cut;
 use crate::{Graph, Node, NodeId};
 
 /// Selects nodes that must stay nodes.
