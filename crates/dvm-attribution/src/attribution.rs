@@ -101,6 +101,23 @@ pub struct Check {
 }
 
 impl Attribution {
+    /// A map `[H, W]` of a target, positive, without names and arrays.
+    pub fn new(target: &Target, size: (usize, usize), map: Vec<f32>) -> Self {
+        Self {
+            target: target.clone(),
+            title: String::new(),
+            quantity: String::new(),
+            score: "none",
+            map,
+            size,
+            smooth: None,
+            arrays: Vec::new(),
+            value_kind: ValueKind::Positive,
+            warnings: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+
     /// The array with this name.
     pub fn array(&self, name: &str) -> Option<&Array> {
         self.arrays.iter().find(|array| array.name == name)

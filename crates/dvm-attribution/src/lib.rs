@@ -28,5 +28,6 @@ pub use baseline::{Baseline, Baselines};
 pub use dvm_options::{OptionSpec, Preset, SettingError, Settings};
 pub use error::Error;
 pub use method::{Method, Observation};
+pub use options::OptionReader;
 pub use subject::{BeforeWalk, PictureCache, Progress, Subject, Walks, WindowObserver};
 pub use target::{Score, Target};

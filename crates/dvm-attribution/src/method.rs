@@ -6,8 +6,11 @@ use crate::{Attribution, Error, Subject, Target, Walks};
 
 /// An attribution method with its settings.
 pub trait Method: Send + Sync {
-    /// Every setting that affects the map, with its value, for the record.
-    fn parameters(&self) -> Map<String, Value>;
+    /// Every setting that affects the map, with its value, for the record. For the methods of
+    /// [`registry`](crate::registry) these are the options that they read when they were built.
+    fn parameters(&self) -> Map<String, Value> {
+        Map::new()
+    }
 
     /// What it needs of the unchanged picture, so that one forward pass serves all methods.
     fn walks(&self) -> Walks {
@@ -37,6 +40,34 @@ pub trait Method: Send + Sync {
     fn attribute(&self, subject: &Subject, targets: &[Target]) -> Result<Vec<Attribution>, Error> {
         let observation = self.begin(subject, targets)?;
         targets.iter().map(&*observation).collect()
+    }
+}
+
+/// A method with the settings that it was built with.
+pub(crate) struct Recorded {
+    pub method: Box<dyn Method>,
+    pub parameters: Map<String, Value>,
+}
+
+impl Method for Recorded {
+    fn parameters(&self) -> Map<String, Value> {
+        self.parameters.clone()
+    }
+
+    fn walks(&self) -> Walks {
+        self.method.walks()
+    }
+
+    fn shares_walks(&self) -> bool {
+        self.method.shares_walks()
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        self.method.begin(subject, targets)
     }
 }
 

@@ -4,20 +4,11 @@ use std::fmt;
 
 use dvm_options::Takes;
 
-use crate::cam::{
-    ABLATION_CAM, EIGEN_CAM, EIGENGRAD_CAM, ELEMENT_WISE_CAM, FINER_CAM, FULL_GRAD, GRAD_CAM,
-    GRAD_CAM_PLUS_PLUS, GUIDED_GRAD_CAM, HIRES_CAM, LAYER_CAM, SCORE_CAM, XGRAD_CAM,
+use crate::method::Recorded;
+use crate::{
+    Method, OptionReader, OptionSpec, Preset, SettingError, Settings, cam, gradient, perturbation,
+    transformer,
 };
-use crate::gradient::{
-    BLUR_IG, DECONVNET, DEEPLIFT, EXPECTED_GRADIENTS, GRADIENT, GUIDED_BACKPROP, GUIDED_IG,
-    INPUT_X_GRADIENT, INTEGRATED_GRADIENTS, SMOOTHGRAD,
-};
-use crate::perturbation::{
-    EXTREMAL_PERTURBATION, FEATURE_ABLATION, KERNEL_SHAP, LIME, OCCLUSION, RISE, SHAPLEY_SAMPLING,
-    XRAI,
-};
-use crate::transformer::{ATTENTION_RELEVANCE, ATTENTION_ROLLOUT, LEGRAD};
-use crate::{Method, OptionSpec, Preset, SettingError, Settings};
 
 /// A method: its description, and how it is made.
 pub struct MethodEntry {
@@ -39,8 +30,8 @@ pub struct MethodEntry {
     pub options: &'static [OptionSpec],
     /// Named sets of options.
     pub presets: &'static [Preset],
-    /// Makes it from the options given; ignores those of other methods.
-    pub build: fn(&Settings) -> Result<Box<dyn Method>, SettingError>,
+    /// Makes it from the options that it reads.
+    pub build: fn(&mut OptionReader) -> Result<Box<dyn Method>, SettingError>,
 }
 
 /// Where a method was published.
@@ -122,40 +113,40 @@ impl Family {
 
 /// All methods.
 pub static ALL: &[MethodEntry] = &[
-    GUIDED_BACKPROP,
-    GRADIENT,
-    DECONVNET,
-    INPUT_X_GRADIENT,
-    INTEGRATED_GRADIENTS,
-    EXPECTED_GRADIENTS,
-    SMOOTHGRAD,
-    BLUR_IG,
-    GUIDED_IG,
-    DEEPLIFT,
-    GRAD_CAM,
-    GRAD_CAM_PLUS_PLUS,
-    XGRAD_CAM,
-    HIRES_CAM,
-    LAYER_CAM,
-    ELEMENT_WISE_CAM,
-    EIGEN_CAM,
-    EIGENGRAD_CAM,
-    SCORE_CAM,
-    ABLATION_CAM,
-    FINER_CAM,
-    FULL_GRAD,
-    GUIDED_GRAD_CAM,
-    OCCLUSION,
-    RISE,
-    FEATURE_ABLATION,
-    KERNEL_SHAP,
-    LIME,
-    SHAPLEY_SAMPLING,
-    EXTREMAL_PERTURBATION,
-    XRAI,
-    ATTENTION_ROLLOUT,
-    ATTENTION_RELEVANCE,
-    LEGRAD,
+    gradient::guided_backprop::GUIDED_BACKPROP,
+    gradient::plain::GRADIENT,
+    gradient::deconvnet::DECONVNET,
+    gradient::input_x_gradient::INPUT_X_GRADIENT,
+    gradient::integrated::INTEGRATED_GRADIENTS,
+    gradient::expected::EXPECTED_GRADIENTS,
+    gradient::smoothgrad::SMOOTHGRAD,
+    gradient::blur::BLUR_IG,
+    gradient::guided::GUIDED_IG,
+    gradient::deeplift::DEEPLIFT,
+    cam::grad_cam::GRAD_CAM,
+    cam::grad_cam_plus_plus::GRAD_CAM_PLUS_PLUS,
+    cam::xgrad_cam::XGRAD_CAM,
+    cam::hires_cam::HIRES_CAM,
+    cam::layer_cam::LAYER_CAM,
+    cam::element_wise_cam::ELEMENT_WISE_CAM,
+    cam::eigen_cam::EIGEN_CAM,
+    cam::eigengrad_cam::EIGENGRAD_CAM,
+    cam::score_cam::SCORE_CAM,
+    cam::ablation_cam::ABLATION_CAM,
+    cam::finer_cam::FINER_CAM,
+    cam::full_grad::FULL_GRAD,
+    cam::guided_grad_cam::GUIDED_GRAD_CAM,
+    perturbation::occlusion::OCCLUSION,
+    perturbation::rise::RISE,
+    perturbation::feature_ablation::FEATURE_ABLATION,
+    perturbation::kernel_shap::KERNEL_SHAP,
+    perturbation::lime::LIME,
+    perturbation::shapley_sampling::SHAPLEY_SAMPLING,
+    perturbation::extremal::EXTREMAL_PERTURBATION,
+    perturbation::xrai::XRAI,
+    transformer::attention_rollout::ATTENTION_ROLLOUT,
+    transformer::attention_relevance::ATTENTION_RELEVANCE,
+    transformer::legrad::LEGRAD,
 ];
 
 /// The method with this name.
@@ -193,39 +184,44 @@ impl MethodEntry {
             })?;
             all = all.or(&preset.settings());
         }
-        (self.build)(&all)
+        let mut options = OptionReader::new(self.options, &all);
+        let method = (self.build)(&mut options)?;
+        Ok(Box::new(Recorded {
+            method,
+            parameters: options.into_record(),
+        }))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use serde_json::{Map, Value};
+
     use super::*;
 
-    #[test]
-    fn the_defaults_in_the_list_are_those_of_the_method() {
-        for entry in ALL {
-            let plain = entry.method(&Settings::new()).unwrap().parameters();
-            let mut spelled_out = Settings::new();
-            for option in entry.options {
-                spelled_out = spelled_out.with(option.name, option.default);
-            }
-            let spelled_out = entry.method(&spelled_out).unwrap().parameters();
-            assert_eq!(plain, spelled_out, "{}", entry.name);
+    /// Checks that the defaults of `options` are what an entry does, and that every option is in its record, which
+    /// `recorded` returns for some settings.
+    pub(crate) fn check_options(
+        name: &str,
+        options: &[OptionSpec],
+        recorded: impl Fn(&Settings) -> Map<String, Value>,
+    ) {
+        let plain = recorded(&Settings::new());
+        let spelled_out = options.iter().fold(Settings::new(), |settings, option| {
+            settings.with(option.name, option.default)
+        });
+        assert_eq!(plain, recorded(&spelled_out), "{name}");
+        for option in options {
+            assert!(plain.contains_key(option.name), "{name} {}", option.name);
         }
     }
 
     #[test]
-    fn every_option_is_written_into_the_record() {
+    fn the_defaults_in_the_list_are_those_of_the_method_and_in_its_record() {
         for entry in ALL {
-            let record = entry.method(&Settings::new()).unwrap().parameters();
-            for option in entry.options {
-                assert!(
-                    record.contains_key(option.name),
-                    "{} {}",
-                    entry.name,
-                    option.name
-                );
-            }
+            check_options(entry.name, entry.options, |settings| {
+                entry.method(settings).unwrap().parameters()
+            });
         }
     }
 

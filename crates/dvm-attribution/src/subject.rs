@@ -12,6 +12,7 @@ use crate::Error;
 
 /// A network and a prepared picture. The output for the picture and its forward pass are computed
 /// once and shared by all methods.
+#[derive(Clone)]
 pub struct Subject<'a> {
     data: Arc<SubjectData<'a>>,
     progress: &'a Progress<'a>,
@@ -56,6 +57,18 @@ pub struct Walks {
 }
 
 impl Walks {
+    /// Gradients alone.
+    pub const BACKWARD: Self = Self {
+        backward: true,
+        changes: false,
+    };
+
+    /// Scores of pictures that differ in a rectangle alone.
+    pub const CHANGES: Self = Self {
+        backward: false,
+        changes: true,
+    };
+
     /// What either needs.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -162,24 +175,16 @@ impl<'a> Subject<'a> {
     }
 
     fn changed(self, change: impl FnOnce(&mut SubjectData<'a>)) -> Self {
-        let Self {
-            data,
-            progress,
-            window_observer,
-            before_walk,
-        } = self;
-        let mut changed = SubjectData {
+        let mut data = SubjectData {
             found: Mutex::default(),
+            picture: self.data.picture.clone(),
             gradient_check: Arc::default(),
-            picture: data.picture.clone(),
-            ..*data
+            ..*self.data
         };
-        change(&mut changed);
+        change(&mut data);
         Self {
-            data: Arc::new(changed),
-            progress,
-            window_observer,
-            before_walk,
+            data: Arc::new(data),
+            ..self
         }
     }
 
@@ -204,10 +209,8 @@ impl<'a> Subject<'a> {
         'a: 'b,
     {
         Subject {
-            data: self.data.clone(),
             progress,
-            window_observer: self.window_observer,
-            before_walk: self.before_walk,
+            ..self.clone()
         }
     }
 
@@ -218,10 +221,8 @@ impl<'a> Subject<'a> {
         'a: 'b,
     {
         Subject {
-            data: self.data.clone(),
-            progress: self.progress,
             window_observer: Some(window_observer),
-            before_walk: self.before_walk,
+            ..self.clone()
         }
     }
 
@@ -233,10 +234,8 @@ impl<'a> Subject<'a> {
         'a: 'b,
     {
         Subject {
-            data: self.data.clone(),
-            progress: self.progress,
-            window_observer: self.window_observer,
             before_walk,
+            ..self.clone()
         }
     }
 
@@ -464,6 +463,25 @@ impl<'a> Subject<'a> {
              limit is {:.1} MiB: choose a smaller crop or a higher memory limit",
             mebibytes(needed),
             mebibytes(self.memory()),
+        )))
+    }
+
+    /// Refuses work that needs more bytes than the memory, and more than [`ALWAYS_ALLOWED_BACK`]. The error says
+    /// `what` needs them, and what to `choose`.
+    pub(crate) fn allow_bytes(
+        &self,
+        needed: usize,
+        what: impl FnOnce() -> String,
+        choose: &str,
+    ) -> Result<(), Error> {
+        if needed <= self.memory().max(ALWAYS_ALLOWED_BACK) {
+            return Ok(());
+        }
+        Err(Error::Unfit(format!(
+            "{} {} MiB; the limit is {} MiB: choose {choose}",
+            what(),
+            needed.div_ceil(1 << 20),
+            self.memory() >> 20
         )))
     }
 }

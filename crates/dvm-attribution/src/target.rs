@@ -146,6 +146,14 @@ impl Target {
         }
     }
 
+    /// Checks that the network has the classes of all these targets.
+    ///
+    /// # Errors
+    /// As [`Target::check`].
+    pub(crate) fn check_all(targets: &[Self], classes: usize) -> Result<(), Error> {
+        targets.iter().try_for_each(|target| target.check(classes))
+    }
+
     /// Its score, from the scores of all classes.
     ///
     /// # Errors
@@ -190,6 +198,15 @@ impl Target {
             .map(|slope| slope as f32)
             .collect())
     }
+}
+
+/// The position of a target among those that a method was given.
+///
+/// # Panics
+/// If it is none of them, which [`crate::Observation`] does not allow.
+pub(crate) fn place(targets: &[Target], target: &Target) -> usize {
+    let place = targets.iter().position(|known| known == target);
+    place.expect("begin was given this target")
 }
 
 /// ln p of each class, accurate for small p.

@@ -67,6 +67,13 @@ fn between(from: usize, to: usize) -> Vec<(usize, usize, f64)> {
     (0..to).map(point).collect()
 }
 
+/// The smallest and the largest value.
+pub(crate) fn extent(values: &[f32]) -> (f64, f64) {
+    let low = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    (low.into(), high.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,17 +1,13 @@
 //! Ablation-CAM.
 
 use dvm_engine::{Output, Tensor};
-use dvm_options::OptionSpec;
-use serde_json::{Map, Value};
 
-use super::gradient_cam::Reduction;
 use super::layer::{CamLayers, active_channels, by_channel, without_channel};
-use super::{Names, RawMap, SMOOTH, Shared, attribution};
+use super::{Names, RawMap, SMOOTH, Shared, attribution, weighted};
 use crate::options::{LAYER, SCORE};
 use crate::registry::{Family, MethodEntry, Published, Reference};
+use crate::target::place;
 use crate::{Error, Method, Observation, Subject, Target};
-
-const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, SMOOTH];
 
 /// Every channel weighted by the drop of the score when the channel is set to 0: `(y − y without c) / |y|`.
 ///
@@ -30,11 +26,11 @@ pub const ABLATION_CAM: MethodEntry = MethodEntry {
     family: Family::Cam,
     cost: "1 pass forward, and per channel 1 from the layer on, for all classes together",
     networks: super::NETWORKS,
-    options: OPTIONS,
+    options: &[LAYER, SCORE, SMOOTH],
     presets: &[],
-    build: |settings| {
+    build: |options| {
         Ok(Box::new(AblationCam {
-            shared: Shared::new(settings)?,
+            shared: Shared::new(options)?,
         }))
     },
 };
@@ -57,10 +53,7 @@ impl AblationCam {
         cam_layers: &CamLayers,
         targets: &[Target],
     ) -> Result<Vec<OfTarget>, Error> {
-        let classes = Output::classes(subject.numbers()?.len());
-        targets
-            .iter()
-            .try_for_each(|target| target.check(classes))?;
+        Target::check_all(targets, Output::classes(subject.numbers()?.len()))?;
         let new = |_: &Target| OfTarget {
             maps: Vec::new(),
             is_absolute: false,
@@ -88,7 +81,6 @@ impl AblationCam {
     ) -> Result<(), Error> {
         let map = &cam_layers.maps[layer];
         let values = by_channel(map, value);
-        let places = map.layout.count();
         // The unchanged value comes first. Channels that are 0 anyway are skipped.
         let active = active_channels(map, value);
         let make = |index: usize| match index {
@@ -105,27 +97,19 @@ impl AblationCam {
             subject.progress(index + 1, active.len() + 1);
             Ok(())
         })?;
-        let reduction = if self.shared.smooth {
-            Reduction::Smooth
-        } else {
-            Reduction::Sum
-        };
         for (target, own) in of_targets.iter_mut().enumerate() {
             let score = |variant: usize| f64::from(scores[variant * targets.len() + target]);
             let whole = score(0);
             own.is_absolute |= whole == 0.0;
             let scale = if whole == 0.0 { 1.0 } else { whole.abs() };
-            let mut shares = vec![0.0; values.len()];
+            let mut weights = vec![0.0; map.channels];
             for (index, &channel) in active.iter().enumerate() {
-                let weight = (whole - score(index + 1)) / scale;
-                let activations = &values[channel * places..][..places];
-                for (share, &a) in shares[channel * places..].iter_mut().zip(activations) {
-                    *share = (weight * f64::from(a)) as f32;
-                }
+                weights[channel] = (whole - score(index + 1)) / scale;
             }
+            let shares = weighted(&values, &weights);
             own.maps.push(RawMap {
                 size: (map.layout.rows, map.layout.columns),
-                values: reduction.of(&shares, map.channels),
+                values: self.shared.reduction().of(&shares, map.channels),
             });
         }
         Ok(())
@@ -133,10 +117,6 @@ impl AblationCam {
 }
 
 impl Method for AblationCam {
-    fn parameters(&self) -> Map<String, Value> {
-        self.shared.parameters(OPTIONS)
-    }
-
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,
@@ -146,8 +126,7 @@ impl Method for AblationCam {
         let found = self.find(subject, &cam_layers, targets)?;
         let outputs = subject.numbers()?.len();
         Ok(Box::new(move |target| {
-            let index = targets.iter().position(|known| known == target);
-            let own = &found[index.expect("begin was given this target")];
+            let own = &found[place(targets, target)];
             let score = self.shared.score.name(subject.output(), outputs);
             let names = Names {
                 title: "Ablation-CAM",

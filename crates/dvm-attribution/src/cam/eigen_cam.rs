@@ -1,8 +1,7 @@
 //! Eigen-CAM.
 
 use dvm_engine::Output;
-use dvm_options::{OptionSpec, SettingError, Settings, Takes};
-use serde_json::{Map, Value};
+use dvm_options::{OptionSpec, Takes};
 
 use super::augmentation::{augmentations, mean};
 use super::first_component::{first_component, largest_positive};
@@ -40,7 +39,12 @@ pub const EIGEN_CAM: MethodEntry = MethodEntry {
     networks: super::NETWORKS,
     options: OPTIONS,
     presets: &[],
-    build: |settings| Ok(Box::new(EigenCam::new(settings)?)),
+    build: |options| {
+        Ok(Box::new(EigenCam {
+            shared: Shared::new(options)?,
+            centre: options.plain(&CENTRE)?,
+        }))
+    },
 };
 
 struct EigenCam {
@@ -49,13 +53,6 @@ struct EigenCam {
 }
 
 impl EigenCam {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        Ok(Self {
-            shared: Shared::new(settings)?,
-            centre: CENTRE.of(settings)?,
-        })
-    }
-
     /// The raw map of each layer.
     fn maps(&self, subject: &Subject, cam_layers: &CamLayers) -> Result<Vec<RawMap>, Error> {
         let augmentations = augmentations(self.shared.augment);
@@ -84,22 +81,13 @@ impl EigenCam {
 }
 
 impl Method for EigenCam {
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = self.shared.parameters(OPTIONS);
-        parameters.insert(CENTRE.name.into(), self.centre.into());
-        parameters
-    }
-
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,
         targets: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
         // The map is the same for each class, but the class must exist.
-        let classes = Output::classes(subject.numbers()?.len());
-        targets
-            .iter()
-            .try_for_each(|target| target.check(classes))?;
+        Target::check_all(targets, Output::classes(subject.numbers()?.len()))?;
         let cam_layers = self.shared.layers.find(subject)?;
         let maps = self.maps(subject, &cam_layers)?;
         Ok(Box::new(move |target| {

@@ -20,13 +20,11 @@ pub const EIGENGRAD_CAM: MethodEntry = MethodEntry {
     networks: super::NETWORKS,
     options: OPTIONS_OF_COMPONENTS,
     presets: &[],
-    build: |settings| {
-        let quantity = "first component";
-        let method = GradientCam::new(("EigenGrad-CAM", quantity), shares, settings)?;
+    build: |options| {
+        let names = ("EigenGrad-CAM", "first component");
         Ok(Box::new(GradientCam {
             reduction: Reduction::FirstComponent,
-            options: OPTIONS_OF_COMPONENTS,
-            ..method
+            ..GradientCam::new(names, shares, options)?
         }))
     },
 };

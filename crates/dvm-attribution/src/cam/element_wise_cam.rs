@@ -19,10 +19,12 @@ pub const ELEMENT_WISE_CAM: MethodEntry = MethodEntry {
     networks: super::NETWORKS,
     options: OPTIONS,
     presets: &[],
-    build: |settings| {
-        let quantity = "positive activation × gradient";
-        let names = ("element-wise Grad-CAM", quantity);
-        Ok(Box::new(GradientCam::new(names, shares, settings)?))
+    build: |options| {
+        GradientCam::boxed(
+            ("element-wise Grad-CAM", "positive activation × gradient"),
+            shares,
+            options,
+        )
     },
 };
 

@@ -1,14 +1,13 @@
 //! Finer-CAM.
 
-use dvm_options::{Count, OptionSpec, Positive, Settings, Takes, words};
-use serde_json::Map;
+use dvm_options::{OptionSpec, Takes, words};
 
 use super::grad_cam::shares;
 use super::gradient_cam::{GradientCam, WeightedTargets};
 use super::{AUGMENT, SMOOTH};
 use crate::options::{LAYER, SCORE};
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::{Score, SettingError, Target};
+use crate::{OptionReader, Score, SettingError, Target};
 
 /// The weight of the similar classes.
 const ALPHA: OptionSpec = OptionSpec {
@@ -64,7 +63,7 @@ pub const FINER_CAM: MethodEntry = MethodEntry {
     networks: super::NETWORKS,
     options: OPTIONS,
     presets: &[],
-    build: |settings| Ok(Box::new(built(settings)?)),
+    build: |options| Ok(Box::new(built(options)?)),
 };
 
 /// How a class is compared with similar ones.
@@ -75,22 +74,13 @@ struct Comparison {
     weighting: Weighting,
 }
 
-fn built(settings: &Settings) -> Result<GradientCam, SettingError> {
-    let names = ("Finer-CAM", "weighted channels");
-    let Count(similar) = SIMILAR.of(settings)?;
-    let Positive(alpha) = ALPHA.of(settings)?;
+fn built(options: &mut OptionReader) -> Result<GradientCam, SettingError> {
     let comparison = Comparison {
-        alpha,
-        similar,
-        weighting: COMPARISON.of(settings)?,
+        similar: options.count(&SIMILAR)?,
+        alpha: options.positive(&ALPHA)?,
+        weighting: options.word(&COMPARISON)?,
     };
-    let parameters = [
-        (ALPHA.name.into(), alpha.into()),
-        (SIMILAR.name.into(), similar.into()),
-        (COMPARISON.name.into(), comparison.weighting.word().into()),
-    ];
     Ok(GradientCam {
-        parameters: Map::from_iter(parameters),
         targets: Some(Box::new(move |subject, target, score| {
             let numbers = subject.numbers()?;
             let output = subject.output();
@@ -98,7 +88,7 @@ fn built(settings: &Settings) -> Result<GradientCam, SettingError> {
             target.check(logits.len())?;
             Ok(comparison.weighted_targets(target, score, (&logits, &scores)))
         })),
-        ..GradientCam::new(names, shares, settings)?
+        ..GradientCam::new(("Finer-CAM", "weighted channels"), shares, options)?
     })
 }
 

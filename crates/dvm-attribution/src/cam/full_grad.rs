@@ -6,7 +6,6 @@ use dvm_engine::ops::channel_affine::ChannelAffine;
 use dvm_engine::rules::Composite;
 use dvm_engine::{FeatureMap, Graph, NodeId};
 use dvm_options::{OptionSpec, Takes, words};
-use serde_json::{Map, Value};
 
 use super::layer::by_channel;
 use crate::options::SCORE;
@@ -14,9 +13,7 @@ use crate::probe::GradientRequest;
 use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::subject::finite;
 use crate::upsample::bilinear;
-use crate::{
-    Array, Attribution, Check, Error, Method, Observation, Score, Subject, Target, ValueKind,
-};
+use crate::{Array, Attribution, Check, Error, Method, Observation, Score, Subject, Target};
 
 /// How the parts are scaled before they are added up.
 const RESCALE: OptionSpec = OptionSpec {
@@ -39,8 +36,6 @@ words! {
     }
 }
 
-const OPTIONS: &[OptionSpec] = &[SCORE, RESCALE];
-
 /// Input times gradient, plus every bias times its gradient at each position, in absolute values.
 ///
 /// Biases are those of convolutions and linear layers, a sum with one parameter per channel, and of
@@ -62,12 +57,12 @@ pub const FULL_GRAD: MethodEntry = MethodEntry {
     family: Family::Cam,
     cost: "1 pass forward, 1 back; more if memory does not hold all layers",
     networks: "all; complete for ReLU networks",
-    options: OPTIONS,
+    options: &[SCORE, RESCALE],
     presets: &[],
-    build: |settings| {
+    build: |options| {
         Ok(Box::new(FullGrad {
-            score: SCORE.of(settings)?,
-            rescale: RESCALE.of(settings)?,
+            score: options.word(&SCORE)?,
+            rescale: options.word(&RESCALE)?,
         }))
     },
 };
@@ -196,20 +191,16 @@ impl FullGrad {
             }
             let own = &biases[from..until];
             let nodes = own.iter().map(|bias| bias.node);
-            let nodes: Vec<NodeId> = [graph.input()].into_iter().chain(nodes).collect();
             let answer = subject.gradients(&GradientRequest {
                 target,
                 score: self.score,
                 composite: &Composite::new(),
                 graph,
-                nodes: &nodes,
+                nodes: [graph.input()].into_iter().chain(nodes).collect(),
             })?;
             if from == 0 {
-                let pairs = subject
-                    .input()
-                    .values()
-                    .iter()
-                    .zip(answer.gradients[0].to_nchw());
+                let own = subject.input().values().iter();
+                let pairs = own.zip(answer.gradients[0].to_nchw());
                 parts.input = pairs.map(|(&x, g)| x * g).collect();
                 let slopes =
                     target.output_gradient(self.score, subject.output(), &answer.numbers)?;
@@ -255,11 +246,8 @@ impl FullGrad {
         let [_, c, h, w] = subject.shape();
         let own: Vec<f64> = parts.input.iter().map(|&v| f64::from(v)).collect();
         for plane in self.scaled(&own, h * w).chunks_exact(h * w) {
-            parts
-                .map
-                .iter_mut()
-                .zip(plane)
-                .for_each(|(sum, v)| *sum += v);
+            let sums = parts.map.iter_mut().zip(plane);
+            sums.for_each(|(sum, v)| *sum += v);
         }
         let map: Vec<f32> = parts.map.iter().map(|&v| v as f32).collect();
         finite("the gradient", &map)?;
@@ -272,20 +260,14 @@ impl FullGrad {
             Rescale::Layer => "the parts of all layers, each scaled to 0 … 1",
             Rescale::Channel => "the parts of all channels, each scaled to 0 … 1",
         };
-        let attribution = Attribution {
-            target: target.clone(),
+        Ok(Attribution {
             title: "FullGrad".into(),
             quantity: quantity.into(),
             score: self.score.name(subject.output(), outputs),
-            map,
-            size: (h, w),
-            smooth: None,
             arrays: vec![
                 Array::new(Array::RAW, &[c, h, w], parts.input),
                 Array::new("biases", &[totals.len()], totals),
             ],
-            value_kind: ValueKind::Positive,
-            warnings: Vec::new(),
             checks: vec![Check {
                 name: "completeness gap",
                 value: gap,
@@ -295,18 +277,13 @@ impl FullGrad {
                      layers are missing, and the gap shows how much they matter"
                         .into(),
             }],
-        };
-        Ok(attribution.checked())
+            ..Attribution::new(target, (h, w), map)
+        }
+        .checked())
     }
 }
 
 impl Method for FullGrad {
-    fn parameters(&self) -> Map<String, Value> {
-        let score = (SCORE.name.into(), self.score.word().into());
-        let rescale = (RESCALE.name.into(), self.rescale.word().into());
-        [score, rescale].into_iter().collect()
-    }
-
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,

@@ -19,10 +19,7 @@ pub const GRAD_CAM: MethodEntry = MethodEntry {
     networks: super::NETWORKS,
     options: OPTIONS,
     presets: &[],
-    build: |settings| {
-        let names = ("Grad-CAM", "weighted channels");
-        Ok(Box::new(GradientCam::new(names, shares, settings)?))
-    },
+    build: |options| GradientCam::boxed(("Grad-CAM", "weighted channels"), shares, options),
 };
 
 /// `mean(G_c) · A_c`.

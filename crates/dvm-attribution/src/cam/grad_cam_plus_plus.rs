@@ -25,10 +25,7 @@ pub const GRAD_CAM_PLUS_PLUS: MethodEntry = MethodEntry {
     networks: super::NETWORKS,
     options: OPTIONS,
     presets: &[],
-    build: |settings| {
-        let names = ("Grad-CAM++", "weighted channels");
-        Ok(Box::new(GradientCam::new(names, shares, settings)?))
-    },
+    build: |options| GradientCam::boxed(("Grad-CAM++", "weighted channels"), shares, options),
 };
 
 fn shares(found: &LayerGradients) -> Vec<f32> {

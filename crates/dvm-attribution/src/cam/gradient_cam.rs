@@ -2,16 +2,16 @@
 
 use dvm_engine::FeatureMap;
 use dvm_engine::rules::Composite;
-use serde_json::{Map, Value};
 
 use super::augmentation::{augmentations, mean};
 use super::first_component::{along, first_component, largest_positive};
 use super::layer::{CamLayers, by_channel};
-use super::{AUGMENT, Names, RawMap, SMOOTH, Shared, attribution};
+use super::{AUGMENT, Names, RawMap, SMOOTH, Shared, attribution, weighted};
 use crate::options::{LAYER, SCORE};
 use crate::probe::{GradientRequest, GradientResult};
 use crate::{
-    Error, Method, Observation, OptionSpec, Score, SettingError, Settings, Subject, Target, Walks,
+    Error, Method, Observation, OptionReader, OptionSpec, Score, SettingError, Subject, Target,
+    Walks,
 };
 
 /// Options of all methods of this kind.
@@ -30,22 +30,13 @@ pub(crate) struct LayerGradients {
 }
 
 impl LayerGradients {
-    fn places(&self) -> usize {
-        self.size.0 * self.size.1
-    }
-
     /// The activations of each channel times its weight, which `weight` computes from its activations and gradients.
     pub fn weighted(&self, weight: impl Fn(&[f32], &[f32]) -> f64) -> Vec<f32> {
-        let places = self.places();
+        let places = self.size.0 * self.size.1;
         let channels = self.activations.chunks_exact(places);
         let channels = channels.zip(self.gradients.chunks_exact(places));
-        let mut shares = Vec::with_capacity(self.activations.len());
-        for (activations, gradients) in channels {
-            let weight = weight(activations, gradients);
-            let own = activations.iter().map(|&a| (weight * f64::from(a)) as f32);
-            shares.extend(own);
-        }
-        shares
+        let weights: Vec<f64> = channels.map(|(a, g)| weight(a, g)).collect();
+        weighted(&self.activations, &weights)
     }
 
     /// A function of each activation and its gradient.
@@ -109,9 +100,6 @@ pub(crate) struct GradientCam {
     /// The contribution of each channel and position, `[C, places]`.
     pub shares: fn(&LayerGradients) -> Vec<f32>,
     pub reduction: Reduction,
-    pub options: &'static [OptionSpec],
-    /// Further settings for the record.
-    pub parameters: Map<String, Value>,
     /// What is explained instead of the target's own score.
     pub targets: Option<ChooseTargets>,
     pub shared: Shared,
@@ -122,23 +110,26 @@ impl GradientCam {
     pub fn new(
         (title, quantity): (&'static str, &'static str),
         shares: fn(&LayerGradients) -> Vec<f32>,
-        settings: &Settings,
+        options: &mut OptionReader,
     ) -> Result<Self, SettingError> {
-        let shared = Shared::new(settings)?;
+        let shared = Shared::new(options)?;
         Ok(Self {
             title,
             quantity,
             shares,
-            reduction: if shared.smooth {
-                Reduction::Smooth
-            } else {
-                Reduction::Sum
-            },
-            options: OPTIONS,
-            parameters: Map::new(),
+            reduction: shared.reduction(),
             targets: None,
             shared,
         })
+    }
+
+    /// The same as a method.
+    pub fn boxed(
+        names: (&'static str, &'static str),
+        shares: fn(&LayerGradients) -> Vec<f32>,
+        options: &mut OptionReader,
+    ) -> Result<Box<dyn Method>, SettingError> {
+        Ok(Box::new(Self::new(names, shares, options)?))
     }
 
     /// The raw map of each layer.
@@ -148,10 +139,9 @@ impl GradientCam {
         cam_layers: &CamLayers,
         target: &Target,
     ) -> Result<Vec<RawMap>, Error> {
-        let own = || vec![(target.clone(), self.shared.score, 1.0)];
         let targets = match &self.targets {
             Some(choose) => choose(subject, target, self.shared.score)?,
-            None => own(),
+            None => vec![(target.clone(), self.shared.score, 1.0)],
         };
         let augmentations = augmentations(self.shared.augment);
         let of_augmentations = layer_gradients(subject, cam_layers, &targets, self.shared.augment)?;
@@ -177,7 +167,6 @@ fn layer_gradients(
     augment: bool,
 ) -> Result<Vec<Vec<LayerGradients>>, Error> {
     let mut all: Vec<Vec<LayerGradients>> = Vec::new();
-    let nodes = cam_layers.nodes();
     for (target, score, factor) in targets {
         let mut note = |augmentation: usize, answer: &GradientResult| {
             if all.len() == augmentation {
@@ -192,20 +181,15 @@ fn layer_gradients(
             score: *score,
             composite: &Composite::new(),
             graph: cam_layers.graph,
-            nodes: &nodes,
+            nodes: cam_layers.nodes(),
         };
         if augment {
             let augmentations = augmentations(true);
             let make = |index: usize| augmentations[index].of(subject);
-            subject.gradients_of(
-                augmentations.len(),
-                &make,
-                &ask,
-                &mut |augmentation, answer| {
-                    note(augmentation, &answer);
-                    Ok(())
-                },
-            )?;
+            subject.gradients_of(augmentations.len(), &make, &ask, &mut |index, answer| {
+                note(index, &answer);
+                Ok(())
+            })?;
         } else {
             note(0, &subject.gradients(&ask)?);
         }
@@ -227,16 +211,10 @@ fn activations_only(maps: &[FeatureMap], answer: &GradientResult) -> Vec<LayerGr
 }
 
 impl Method for GradientCam {
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = self.shared.parameters(self.options);
-        parameters.extend(self.parameters.clone());
-        parameters
-    }
-
     fn walks(&self) -> Walks {
-        Walks {
-            backward: !self.shared.augment,
-            ..Walks::default()
+        match self.shared.augment {
+            true => Walks::default(),
+            false => Walks::BACKWARD,
         }
     }
 

@@ -2,19 +2,17 @@
 
 use dvm_engine::rules::{Composite, guided_backprop};
 use dvm_options::{OptionSpec, Takes};
-use serde_json::{Map, Value};
 
-use super::Shared;
-use super::grad_cam::shares;
+use super::grad_cam::{GRAD_CAM, shares};
 use super::gradient_cam::GradientCam;
 use super::layer::CamLayers;
-use crate::gradient::{self, CHANNELS, rectifier_warnings};
+use crate::gradient::{self, CHANNELS, note_rules, rectifier_warnings};
 use crate::options::{LAYER, SCORE};
 use crate::probe::GradientRequest;
-use crate::registry::{Family, MethodEntry, Published, Reference};
+use crate::registry::{Family, MethodEntry};
 use crate::upsample::Upsampling;
 use crate::{
-    Array, Attribution, Error, Method, Observation, SettingError, Settings, Subject, Target, Walks,
+    Attribution, Error, Method, Observation, OptionReader, SettingError, Subject, Target, Walks,
 };
 
 /// How the map of the layer is upsampled.
@@ -32,18 +30,13 @@ pub const GUIDED_GRAD_CAM: MethodEntry = MethodEntry {
     name: "guided-grad-cam",
     title: "guided Grad-CAM",
     summary: "guided backprop times Grad-CAM: fine detail, limited to the class",
-    reference: Reference {
-        authors: "Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra",
-        year: 2016,
-        title: "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
-        published: Published::Arxiv("1610.02391"),
-    },
+    reference: GRAD_CAM.reference,
     family: Family::Cam,
     cost: "1 pass forward, 2 back",
     networks: super::NETWORKS,
     options: OPTIONS,
     presets: &[],
-    build: |settings| Ok(Box::new(GuidedGradCam::new(settings)?)),
+    build: |options| Ok(Box::new(GuidedGradCam::new(options)?)),
 };
 
 struct GuidedGradCam {
@@ -54,22 +47,15 @@ struct GuidedGradCam {
 }
 
 impl GuidedGradCam {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        // Only the options that it has.
-        let mut own = Settings::new();
-        for option in [LAYER, SCORE] {
-            own = own.with(option.name, option.text(settings));
-        }
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
+        let composite = guided_backprop();
+        note_rules(&composite, options);
         Ok(Self {
-            cam: GradientCam::new(("Grad-CAM", "weighted channels"), shares, &own)?,
-            gradient: gradient::Shared::new(settings)?,
-            upsampling: UPSAMPLING.of(settings)?,
-            composite: guided_backprop(),
+            cam: GradientCam::new(("Grad-CAM", "weighted channels"), shares, options)?,
+            gradient: gradient::Shared::new(options)?,
+            upsampling: options.word(&UPSAMPLING)?,
+            composite,
         })
-    }
-
-    fn shared(&self) -> &Shared {
-        &self.cam.shared
     }
 
     fn attribution(
@@ -83,21 +69,14 @@ impl GuidedGradCam {
         let mut positive = vec![0.0f64; size.0 * size.1];
         for map in &maps {
             let own: Vec<f32> = map.values.iter().map(|v| v.max(0.0)).collect();
-            for (sum, v) in positive
-                .iter_mut()
-                .zip(self.upsampling.of(&own, map.size, size))
-            {
+            let upsampled = self.upsampling.of(&own, map.size, size);
+            for (sum, v) in positive.iter_mut().zip(upsampled) {
                 *sum += f64::from(v) / maps.len() as f64;
             }
         }
-        let graph = subject.network().folded();
-        let answer = subject.gradients(&GradientRequest {
-            target,
-            score: self.shared().score,
-            composite: &self.composite,
-            graph,
-            nodes: &[graph.input()],
-        })?;
+        let score = self.gradient.score;
+        let ask = GradientRequest::of_picture(subject, target, score, &self.composite);
+        let answer = subject.gradients(&ask)?;
         let guided = answer.gradients[0].to_nchw();
         let planes = guided.chunks_exact(positive.len());
         let products = planes.flat_map(|plane| {
@@ -107,15 +86,10 @@ impl GuidedGradCam {
         let names = ("guided Grad-CAM", "guided gradient × Grad-CAM");
         let values = products.collect();
         let mut attribution = self.gradient.attribution(subject, target, names, values)?;
-        let layers: Vec<&str> = (0..maps.len())
-            .map(|index| cam_layers.name(index))
-            .collect();
-        attribution.quantity += &format!(" at {}", layers.join(", "));
-        let cams = maps.into_iter().zip(CAMS);
-        attribution.arrays.extend(
-            cams.map(|(map, name)| Array::new(name, &[map.size.0, map.size.1], map.values)),
-        );
-        attribution.warnings.splice(0..0, rectifier_warnings(graph));
+        attribution.quantity += &format!(" at {}", cam_layers.names());
+        attribution.arrays.extend(super::arrays(maps, CAMS));
+        let warnings = rectifier_warnings(ask.graph);
+        attribution.warnings.splice(0..0, warnings);
         Ok(attribution)
     }
 }
@@ -126,20 +100,8 @@ const CAMS: [&str; super::MOST] = [
 ];
 
 impl Method for GuidedGradCam {
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = self.shared().parameters(OPTIONS);
-        parameters.extend(self.gradient.parameters());
-        parameters.insert(UPSAMPLING.name.into(), self.upsampling.word().into());
-        let rules = gradient::rules_of(&self.composite);
-        parameters.insert("rules".into(), rules.into());
-        parameters
-    }
-
     fn walks(&self) -> Walks {
-        Walks {
-            backward: true,
-            ..Walks::default()
-        }
+        Walks::BACKWARD
     }
 
     fn begin<'a>(
@@ -147,7 +109,7 @@ impl Method for GuidedGradCam {
         subject: &'a Subject<'a>,
         _: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
-        let cam_layers = self.shared().layers.find(subject)?;
+        let cam_layers = self.cam.shared.layers.find(subject)?;
         // Kept until all maps are made, so that all use one forward pass.
         let forward = subject.forward()?;
         Ok(Box::new(move |target| {

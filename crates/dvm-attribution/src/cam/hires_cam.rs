@@ -20,10 +20,7 @@ pub const HIRES_CAM: MethodEntry = MethodEntry {
     networks: super::NETWORKS,
     options: OPTIONS,
     presets: &[],
-    build: |settings| {
-        let names = ("HiResCAM", "activation × gradient");
-        Ok(Box::new(GradientCam::new(names, shares, settings)?))
-    },
+    build: |options| GradientCam::boxed(("HiResCAM", "activation × gradient"), shares, options),
 };
 
 /// `A_c · G_c`.

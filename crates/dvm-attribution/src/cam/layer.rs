@@ -1,5 +1,6 @@
 //! The feature maps that a class activation map uses, and the layout of their values.
 
+use std::fmt;
 use std::str::FromStr;
 
 use dvm_engine::ops::layer_norm::LayerNorm;
@@ -41,12 +42,13 @@ impl FromStr for Layers {
     }
 }
 
-impl Layers {
-    /// The names, separated by commas; empty for the default layer.
-    pub fn text(&self) -> String {
-        self.0.join(",")
+impl fmt::Display for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(","))
     }
+}
 
+impl Layers {
     /// The feature maps of these names in the subject's network. The name of a module (`layer4`)
     /// selects the last of its layers that has a feature map.
     ///
@@ -91,6 +93,12 @@ impl CamLayers<'_> {
     /// The name of a layer.
     pub fn name(&self, index: usize) -> &str {
         &self.graph.node(self.maps[index].node).name
+    }
+
+    /// The names of all layers, separated by commas.
+    pub fn names(&self) -> String {
+        let names: Vec<&str> = (0..self.maps.len()).map(|index| self.name(index)).collect();
+        names.join(", ")
     }
 }
 

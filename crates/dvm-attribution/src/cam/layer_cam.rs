@@ -20,9 +20,12 @@ pub const LAYER_CAM: MethodEntry = MethodEntry {
     networks: super::NETWORKS,
     options: OPTIONS,
     presets: &[],
-    build: |settings| {
-        let names = ("LayerCAM", "activation × positive gradient");
-        Ok(Box::new(GradientCam::new(names, shares, settings)?))
+    build: |options| {
+        GradientCam::boxed(
+            ("LayerCAM", "activation × positive gradient"),
+            shares,
+            options,
+        )
     },
 };
 

@@ -5,49 +5,35 @@
 //! channels. The map at the layer's resolution, signed, is the raw array; the map `[H, W]` is its positive part,
 //! upsampled bilinearly to the size of the picture, not rescaled.
 
-mod ablation_cam;
+pub(crate) mod ablation_cam;
 mod augmentation;
-mod eigen_cam;
-mod eigengrad_cam;
-mod element_wise_cam;
-mod finer_cam;
+pub(crate) mod eigen_cam;
+pub(crate) mod eigengrad_cam;
+pub(crate) mod element_wise_cam;
+pub(crate) mod finer_cam;
 mod first_component;
-mod full_grad;
-mod grad_cam;
-mod grad_cam_plus_plus;
+pub(crate) mod full_grad;
+pub(crate) mod grad_cam;
+pub(crate) mod grad_cam_plus_plus;
 mod gradient_cam;
-mod guided_grad_cam;
-mod hires_cam;
+pub(crate) mod guided_grad_cam;
+pub(crate) mod hires_cam;
 mod layer;
-mod layer_cam;
-mod score_cam;
-mod xgrad_cam;
+pub(crate) mod layer_cam;
+pub(crate) mod score_cam;
+pub(crate) mod xgrad_cam;
 
 use dvm_options::Takes;
-use serde_json::{Map, Value};
 
-pub use ablation_cam::ABLATION_CAM;
-pub use eigen_cam::EIGEN_CAM;
-pub use eigengrad_cam::EIGENGRAD_CAM;
-pub use element_wise_cam::ELEMENT_WISE_CAM;
-pub use finer_cam::FINER_CAM;
-pub use full_grad::FULL_GRAD;
-pub use grad_cam::GRAD_CAM;
-pub use grad_cam_plus_plus::GRAD_CAM_PLUS_PLUS;
-pub use guided_grad_cam::GUIDED_GRAD_CAM;
-pub use hires_cam::HIRES_CAM;
 pub use layer::usual_layer;
-pub use layer_cam::LAYER_CAM;
-pub use score_cam::SCORE_CAM;
-pub use xgrad_cam::XGRAD_CAM;
 
 use crate::options::{LAYER, SCORE};
 use crate::subject::finite;
 use crate::upsample::bilinear;
 use crate::{
-    Array, Attribution, Error, OptionSpec, Score, SettingError, Settings, Subject, Target,
-    ValueKind,
+    Array, Attribution, Error, OptionReader, OptionSpec, Score, SettingError, Subject, Target,
 };
+use gradient_cam::Reduction;
 use layer::{CamLayers, Layers, MOST};
 
 /// The networks that class activation maps work with.
@@ -83,7 +69,7 @@ const ARRAYS: [&str; MOST] = [
     "layer8",
 ];
 
-/// The settings that class activation maps share.
+/// The settings that class activation maps share; those that a method does not have keep their defaults.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub layers: Layers,
@@ -93,26 +79,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new(settings: &Settings) -> Result<Self, SettingError> {
+    pub fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            layers: LAYER.of(settings)?,
-            score: SCORE.of(settings)?,
-            augment: AUGMENT.of(settings)?,
-            smooth: SMOOTH.of(settings)?,
+            layers: options.written(&LAYER)?,
+            score: options.word(&SCORE)?,
+            augment: options.plain(&AUGMENT)?,
+            smooth: options.plain(&SMOOTH)?,
         })
     }
 
-    /// Those of these options, for the record.
-    pub fn parameters(&self, options: &[OptionSpec]) -> Map<String, Value> {
-        let all = [
-            (LAYER.name, Value::from(self.layers.text())),
-            (SCORE.name, self.score.word().into()),
-            (AUGMENT.name, self.augment.into()),
-            (SMOOTH.name, self.smooth.into()),
-        ];
-        let is_option = |name: &str| options.iter().any(|option| option.name == name);
-        let own = all.into_iter().filter(|(name, _)| is_option(name));
-        own.map(|(name, value)| (name.into(), value)).collect()
+    /// How channels become one map.
+    pub fn reduction(&self) -> Reduction {
+        match self.smooth {
+            true => Reduction::Smooth,
+            false => Reduction::Sum,
+        }
     }
 }
 
@@ -129,6 +110,23 @@ impl RawMap {
         let positive: Vec<f32> = self.values.iter().map(|v| v.max(0.0)).collect();
         bilinear(&positive, self.size, size)
     }
+}
+
+/// The values `[C, positions]` of all channels, each times its weight.
+fn weighted(values: &[f32], weights: &[f64]) -> Vec<f32> {
+    let channels = values.chunks_exact(values.len() / weights.len());
+    let product = |(channel, &weight): (&[f32], &f64)| -> Vec<f32> {
+        let products = channel.iter().map(|&v| (weight * f64::from(v)) as f32);
+        products.collect()
+    };
+    channels.zip(weights).flat_map(product).collect()
+}
+
+/// The raw maps of the layers as arrays with these names.
+fn arrays(maps: Vec<RawMap>, names: [&'static str; MOST]) -> Vec<Array> {
+    let maps = maps.into_iter().zip(names);
+    maps.map(|(map, name)| Array::new(name, &[map.size.0, map.size.1], map.values))
+        .collect()
 }
 
 /// The names of an attribution.
@@ -180,34 +178,21 @@ pub(crate) fn attribution(
                 }
             }
             let mean = mean.into_iter().map(|v| v as f32).collect();
-            let layers: Vec<&str> = (0..several.len())
-                .map(|index| cam_layers.name(index))
-                .collect();
-            let what = "each with a largest value of 1";
             let quantity = format!(
-                "mean of {} at {}, {what}",
+                "mean of {} at {}, each with a largest value of 1",
                 names.quantity,
-                layers.join(", ")
+                cam_layers.names()
             );
             (mean, quantity)
         }
     };
-    let arrays = maps.into_iter().zip(ARRAYS);
-    let arrays = arrays
-        .map(|(map, name)| Array::new(name, &[map.size.0, map.size.1], map.values))
-        .collect();
-    let attribution = Attribution {
-        target: target.clone(),
+    Ok(Attribution {
         title: names.title.into(),
         quantity,
         score: names.score,
-        map,
-        size,
-        smooth: None,
-        arrays,
-        value_kind: ValueKind::Positive,
+        arrays: arrays(maps, ARRAYS),
         warnings,
-        checks: Vec::new(),
-    };
-    Ok(attribution.checked())
+        ..Attribution::new(target, size, map)
+    }
+    .checked())
 }

@@ -1,17 +1,15 @@
 //! Score-CAM.
 
-use dvm_engine::incremental::Rectangle;
-use dvm_options::{OptionSpec, SettingError, Settings, Takes, words};
-use serde_json::{Map, Value};
+use dvm_options::{OptionSpec, Takes, words};
 
 use super::augmentation::{augmentations, mean};
-use super::gradient_cam::Reduction;
 use super::layer::{CamLayers, by_channel};
-use super::{AUGMENT, Names, RawMap, SMOOTH, Shared, attribution};
+use super::{AUGMENT, Names, RawMap, SMOOTH, Shared, attribution, weighted};
 use crate::options::{LAYER, SCORE};
 use crate::probe::Variants;
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::upsample::bilinear;
+use crate::target::place;
+use crate::upsample::{bilinear, extent};
 use crate::{Error, Method, Observation, Subject, Target};
 
 /// The weight of a channel.
@@ -33,8 +31,6 @@ words! {
     }
 }
 
-const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, AUGMENT, SMOOTH, CHANNEL_WEIGHTS];
-
 /// Every channel weighted by the score of the picture masked with the channel, which is upsampled
 /// to the picture's size, then scaled to 0 … 1. A constant channel masks all of the picture.
 pub const SCORE_CAM: MethodEntry = MethodEntry {
@@ -50,9 +46,14 @@ pub const SCORE_CAM: MethodEntry = MethodEntry {
     family: Family::Cam,
     cost: "1 pass forward per channel of the layer, for all classes together",
     networks: super::NETWORKS,
-    options: OPTIONS,
+    options: &[LAYER, SCORE, AUGMENT, SMOOTH, CHANNEL_WEIGHTS],
     presets: &[],
-    build: |settings| Ok(Box::new(ScoreCam::new(settings)?)),
+    build: |options| {
+        Ok(Box::new(ScoreCam {
+            shared: Shared::new(options)?,
+            weights: options.word(&CHANNEL_WEIGHTS)?,
+        }))
+    },
 };
 
 struct ScoreCam {
@@ -97,29 +98,18 @@ impl Variants for Masked<'_> {
         self.masks.len() + 1
     }
 
-    fn rectangle(&self, _: usize) -> Option<Rectangle> {
-        None
-    }
-
     fn variant(&self, _: &[f32], index: usize) -> Option<Vec<f32>> {
         let Some(&channel) = self.masks.get(index) else {
             return Some(vec![0.0; self.picture.len()]);
         };
-        let mask = bilinear(
-            self.channels.channel(channel),
-            self.channels.size,
-            self.size,
-        );
-        let (low, high) = mask
-            .iter()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
-                (low.min(v), high.max(v))
-            });
+        let channel = self.channels.channel(channel);
+        let mask = bilinear(channel, self.channels.size, self.size);
+        let (low, high) = extent(&mask);
         // As in pytorch-grad-cam.
-        let range = f64::from(high) - f64::from(low) + 1e-8;
+        let range = high - low + 1e-8;
         let pixels = self.picture.chunks_exact(self.picture.len() / mask.len());
         let masked = pixels.zip(&mask).flat_map(|(pixel, &m)| {
-            let share = ((f64::from(m) - f64::from(low)) / range) as f32;
+            let share = ((f64::from(m) - low) / range) as f32;
             pixel.iter().map(move |v| v * share)
         });
         Some(masked.collect())
@@ -127,13 +117,6 @@ impl Variants for Masked<'_> {
 }
 
 impl ScoreCam {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        Ok(Self {
-            shared: Shared::new(settings)?,
-            weights: CHANNEL_WEIGHTS.of(settings)?,
-        })
-    }
-
     /// The raw maps of every target, of each layer.
     fn maps(
         &self,
@@ -194,11 +177,6 @@ impl ScoreCam {
         for (variant, &channel) in masked.masks.iter().enumerate() {
             variants[channel] = variant;
         }
-        let reduction = if self.shared.smooth {
-            Reduction::Smooth
-        } else {
-            Reduction::Sum
-        };
         let of_target = |target: usize| {
             let score = |&variant: &usize| f64::from(scores[variant * targets.len() + target]);
             let own: Vec<f64> = variants.iter().map(score).collect();
@@ -206,14 +184,10 @@ impl ScoreCam {
                 Weights::Score => own,
                 Weights::Softmax => softmax(&own),
             };
-            let mut shares = Vec::with_capacity(channels.values.len());
-            for (channel, weight) in weights.iter().enumerate() {
-                let values = channels.channel(channel).iter();
-                shares.extend(values.map(|&v| (weight * f64::from(v)) as f32));
-            }
+            let shares = weighted(&channels.values, &weights);
             RawMap {
                 size: channels.size,
-                values: reduction.of(&shares, channels.count),
+                values: self.shared.reduction().of(&shares, channels.count),
             }
         };
         Ok((0..targets.len()).map(of_target).collect())
@@ -228,12 +202,6 @@ fn softmax(scores: &[f64]) -> Vec<f64> {
 }
 
 impl Method for ScoreCam {
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = self.shared.parameters(OPTIONS);
-        parameters.insert(CHANNEL_WEIGHTS.name.into(), self.weights.word().into());
-        parameters
-    }
-
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,
@@ -243,14 +211,18 @@ impl Method for ScoreCam {
         let maps = self.maps(subject, &cam_layers, targets)?;
         let outputs = subject.numbers()?.len();
         Ok(Box::new(move |target| {
-            let index = targets.iter().position(|known| known == target);
-            let index = index.expect("begin was given this target");
             let names = Names {
                 title: "Score-CAM",
                 quantity: "weighted channels",
                 score: self.shared.score.name(subject.output(), outputs),
             };
-            attribution(subject, target, names, &cam_layers, maps[index].clone())
+            attribution(
+                subject,
+                target,
+                names,
+                &cam_layers,
+                maps[place(targets, target)].clone(),
+            )
         }))
     }
 }

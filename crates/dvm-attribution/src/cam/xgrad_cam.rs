@@ -23,10 +23,7 @@ pub const XGRAD_CAM: MethodEntry = MethodEntry {
     networks: super::NETWORKS,
     options: OPTIONS,
     presets: &[],
-    build: |settings| {
-        let names = ("XGrad-CAM", "weighted channels");
-        Ok(Box::new(GradientCam::new(names, shares, settings)?))
-    },
+    build: |options| GradientCam::boxed(("XGrad-CAM", "weighted channels"), shares, options),
 };
 
 fn shares(found: &LayerGradients) -> Vec<f32> {

@@ -1,12 +1,16 @@
 //! The common part of gradient methods that can be averaged: one value for every value of any input.
 
 use dvm_engine::Tensor;
+use dvm_engine::rules::{Composite, TRUE_GRADIENT};
 use dvm_options::{OptionSpec, Takes};
-use serde_json::{Map, Value};
 
 use super::Shared;
-use crate::options;
-use crate::{Attribution, Baselines, Check, Error, Method, Observation, Score, Subject, Target};
+use crate::options::{self, SEED};
+use crate::probe::GradientRequest;
+use crate::{
+    Attribution, Baselines, Check, Error, Method, Observation, OptionReader, Score, SettingError,
+    Subject, Target, Walks,
+};
 
 /// A method that gives one value for every value of an input.
 pub(super) trait Attributor: Send + Sync {
@@ -14,10 +18,14 @@ pub(super) trait Attributor: Send + Sync {
     fn title(&self) -> String;
 
     /// What the values are.
-    fn quantity(&self) -> &'static str;
+    fn quantity(&self) -> &'static str {
+        "share of the rise"
+    }
 
-    /// Its settings, without those that all gradient methods share.
-    fn parameters(&self) -> Map<String, Value>;
+    /// Whether a single backward pass of the picture gives its attribution.
+    fn is_one_pass(&self) -> bool {
+        false
+    }
 
     /// Prepares what all inputs and targets have in common.
     ///
@@ -32,6 +40,32 @@ pub(super) struct Prepared<'a> {
     pub(super) attribute: Box<AttributeInputs<'a>>,
     /// What a reader of the map must know.
     pub(super) warnings: Vec<String>,
+}
+
+impl<'a> Prepared<'a> {
+    /// For values that add up to the rise of the score from a baseline to the input: `explain` returns the values of
+    /// an input, and the score at the baseline. `helps` is the advice if they do not add up.
+    pub(super) fn adding_up(
+        subject: &'a Subject<'a>,
+        helps: Option<&'static str>,
+        explain: impl Fn(&AttributionRequest, &[f32], bool) -> Result<(Vec<f64>, f64), Error> + 'a,
+    ) -> Self {
+        let attribute = move |request: &AttributionRequest, each: &mut OnAttribution| {
+            let inputs = request.inputs;
+            inputs.one_by_one(subject, &mut |index, input, is_own| {
+                let (sums, at_baseline) = explain(request, input, is_own)?;
+                let mut found = InputAttribution::new(&sums);
+                if is_own {
+                    found = completeness(subject, request, (found, at_baseline), helps)?;
+                }
+                each(index, found)
+            })
+        };
+        Self {
+            attribute: Box::new(attribute),
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// Computes attributions input by input.
@@ -50,6 +84,22 @@ pub(super) struct AttributionRequest<'q> {
     pub(super) target: &'q Target,
     pub(super) score: Score,
     pub(super) inputs: Inputs<'q>,
+}
+
+impl<'q> AttributionRequest<'q> {
+    /// The gradient that is asked for, by these rules.
+    pub(super) fn gradient(
+        &self,
+        subject: &Subject<'q>,
+        composite: &'q Composite,
+    ) -> GradientRequest<'q> {
+        GradientRequest::of_picture(subject, self.target, self.score, composite)
+    }
+
+    /// The true gradient.
+    pub(super) fn true_gradient(&self, subject: &Subject<'q>) -> GradientRequest<'q> {
+        self.gradient(subject, &TRUE_GRADIENT)
+    }
 }
 
 /// Which inputs are explained.
@@ -98,16 +148,28 @@ impl Inputs<'_> {
 }
 
 /// The method that shows the attribution of the subject's picture.
-pub(super) struct AttributorMethod<A> {
-    pub(super) attributor: A,
-    pub(super) shared: Shared,
+struct AttributorMethod<A> {
+    attributor: A,
+    shared: Shared,
+}
+
+/// The method that shows what `attributor` finds for the picture.
+pub(super) fn method(
+    attributor: impl Attributor + 'static,
+    options: &mut OptionReader,
+) -> Result<Box<dyn Method>, SettingError> {
+    Ok(Box::new(AttributorMethod {
+        attributor,
+        shared: Shared::new(options)?,
+    }))
 }
 
 impl<A: Attributor> Method for AttributorMethod<A> {
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = self.shared.parameters();
-        parameters.extend(self.attributor.parameters());
-        parameters
+    fn walks(&self) -> Walks {
+        match self.attributor.is_one_pass() {
+            true => Walks::BACKWARD,
+            false => Walks::default(),
+        }
     }
 
     fn begin<'a>(
@@ -115,6 +177,11 @@ impl<A: Attributor> Method for AttributorMethod<A> {
         subject: &'a Subject<'a>,
         _: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
+        // Kept until all maps are made, so that all use one forward pass.
+        let forward = match self.attributor.is_one_pass() {
+            true => Some(subject.forward()?),
+            false => None,
+        };
         // Checks the network's output.
         subject.numbers()?;
         let Prepared {
@@ -122,6 +189,7 @@ impl<A: Attributor> Method for AttributorMethod<A> {
             warnings,
         } = self.attributor.begin(subject)?;
         Ok(Box::new(move |target| {
+            let _held = &forward;
             let request = AttributionRequest {
                 target,
                 score: self.shared.score,
@@ -166,6 +234,38 @@ pub(super) const BASELINE: OptionSpec = OptionSpec {
     ..options::BASELINE
 };
 
+/// Several baselines.
+pub(super) struct SeededBaselines {
+    pub(super) baselines: Baselines,
+    /// Seed of the baseline `noise`.
+    pub(super) seed: u64,
+}
+
+impl SeededBaselines {
+    /// The baselines of `option`, with the option `seed`.
+    pub(super) fn new(
+        option: &OptionSpec,
+        options: &mut OptionReader,
+    ) -> Result<Self, SettingError> {
+        Ok(Self {
+            baselines: options.written(option)?,
+            seed: options.plain(&SEED)?,
+        })
+    }
+
+    /// The number of baselines.
+    pub(super) fn count(&self) -> usize {
+        self.baselines.0.len()
+    }
+
+    /// As inputs for the subject's picture.
+    pub(super) fn of_whole(&self, subject: &Subject) -> Result<Vec<Tensor>, Error> {
+        let all = self.baselines.0.iter();
+        all.map(|baseline| baseline.of_whole(subject, self.seed))
+            .collect()
+    }
+}
+
 /// Baselines as inputs, and the network's outputs for them.
 pub(super) struct BaselineInputs {
     /// Values stored `H, W, C`, one entry for each baseline.
@@ -175,13 +275,12 @@ pub(super) struct BaselineInputs {
 }
 
 impl BaselineInputs {
-    /// Baselines for the subject's picture; `seed` is that of the noise.
+    /// Baselines for the subject's picture.
     ///
     /// # Errors
     /// Those of reading a file, and of running the network.
-    pub(super) fn new(subject: &Subject, baselines: &Baselines, seed: u64) -> Result<Self, Error> {
-        let pictures = baselines.0.iter().map(|one| one.of_whole(subject, seed));
-        let pictures: Vec<Tensor> = pictures.collect::<Result<_, _>>()?;
+    pub(super) fn new(subject: &Subject, baselines: &SeededBaselines) -> Result<Self, Error> {
+        let pictures = baselines.of_whole(subject)?;
         let make = |index: usize| pictures[index].data().to_vec();
         let numbers = outputs(subject, pictures.len(), &make)?;
         Ok(Self { pictures, numbers })

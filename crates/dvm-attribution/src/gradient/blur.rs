@@ -3,21 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use dvm_engine::rules::TRUE_GRADIENT;
-use dvm_options::Count;
 use dvm_options::Takes;
-use serde_json::{Map, Value};
 
-use super::attributor::{
-    AttributionRequest, Attributor, AttributorMethod, InputAttribution, OnAttribution, Prepared,
-    completeness, outputs, score,
-};
+use super::CHANNELS;
+use super::attributor::{AttributionRequest, Attributor, Prepared, method, outputs, score};
 use super::gaussian::blurred;
-use super::{CHANNELS, Shared};
 use crate::options::SCORE;
-use crate::probe::GradientRequest;
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::{Error, OptionSpec, SettingError, Settings, Subject};
+use crate::{Error, OptionReader, OptionSpec, SettingError, Subject};
 
 const STEPS: OptionSpec = OptionSpec {
     name: "steps",
@@ -53,12 +46,7 @@ pub const BLUR_IG: MethodEntry = MethodEntry {
     networks: "all",
     options: &[CHANNELS, SCORE, STEPS, SIGMA],
     presets: &[],
-    build: |settings| {
-        Ok(Box::new(AttributorMethod {
-            attributor: Blurring::new(settings)?,
-            shared: Shared::new(settings)?,
-        }))
-    },
+    build: |options| method(Blurring::new(options)?, options),
 };
 
 /// The method with its settings.
@@ -68,9 +56,9 @@ pub(super) struct Blurring {
 }
 
 impl Blurring {
-    pub(super) fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let Count(steps) = STEPS.of(settings)?;
-        let sigma: f64 = SIGMA.of(settings)?;
+    pub(super) fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
+        let steps = options.count(&STEPS)?;
+        let sigma: f64 = options.plain(&SIGMA)?;
         if !(sigma > 0.0 && sigma <= 10_000.0) {
             return Err(SIGMA.refuse(sigma, "it must be greater than 0 and at most 10000"));
         }
@@ -83,89 +71,64 @@ impl Attributor for Blurring {
         "Blur IG".into()
     }
 
-    fn quantity(&self) -> &'static str {
-        "share of the rise"
-    }
-
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = Map::new();
-        parameters.insert("steps".into(), self.steps.into());
-        parameters.insert("sigma".into(), self.sigma.into());
-        parameters
-    }
-
     fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
-        Ok(Prepared {
-            attribute: Box::new(move |request, each| self.walk(subject, request, each)),
-            warnings: Vec::new(),
-        })
+        let explain = move |request: &AttributionRequest, picture: &[f32], is_own: bool| {
+            self.explain(subject, request, picture, is_own)
+        };
+        Ok(Prepared::adding_up(
+            subject,
+            Some("take more `steps`"),
+            explain,
+        ))
     }
 }
 
 impl Blurring {
-    fn walk(
+    /// The values of a picture, and for the subject's own the score of the most blurred picture.
+    fn explain(
         &self,
         subject: &Subject,
         request: &AttributionRequest,
-        each: &mut OnAttribution,
-    ) -> Result<(), Error> {
-        let graph = subject.network().folded();
-        let ask = GradientRequest {
-            target: request.target,
-            score: request.score,
-            composite: &TRUE_GRADIENT,
-            graph,
-            nodes: &[graph.input()],
-        };
+        picture: &[f32],
+        is_own: bool,
+    ) -> Result<(Vec<f64>, f64), Error> {
         let [_, channels, _, width] = subject.shape();
         let step = self.sigma / self.steps as f64;
-        request
-            .inputs
-            .one_by_one(subject, &mut |index, picture, is_own| {
-                let picture: Vec<f64> = picture.iter().map(|&x| f64::from(x)).collect();
-                let at = |sigma: f64| blurred(&picture, (width, channels), sigma);
-                // The slope of the picture at the steps of the current batch.
-                let slopes = Mutex::new(BTreeMap::new());
-                let point = |index: usize| -> Vec<f32> {
-                    let sigma = index as f64 * step;
-                    let (here, there) = (at(sigma), at(sigma + APART));
-                    let pairs = there.iter().zip(&here);
-                    let slope: Vec<f64> =
-                        pairs.map(|(there, here)| (there - here) / APART).collect();
-                    let mut slopes = slopes.lock().unwrap_or_else(PoisonError::into_inner);
-                    slopes.insert(index, slope);
-                    here.into_iter().map(|value| value as f32).collect()
-                };
-                let mut sums = vec![0.0; picture.len()];
-                subject.gradients_of(self.steps, &point, &ask, &mut |index, answer| {
-                    let mut slopes = slopes.lock().unwrap_or_else(PoisonError::into_inner);
-                    let slope = slopes
-                        .remove(&index)
-                        .expect("it was found with the picture");
-                    let gradient = answer.gradients[0].data();
-                    for (sum, (slope, &g)) in sums.iter_mut().zip(slope.into_iter().zip(gradient)) {
-                        // The path goes from the blurred picture to the sharp one, opposite to the slope.
-                        *sum -= step * slope * f64::from(g);
-                    }
-                    if is_own {
-                        subject.progress(index + 1, self.steps);
-                    }
-                    Ok(())
-                })?;
-                let mut found = InputAttribution::new(&sums);
-                if is_own {
-                    let blurriest = |_| {
-                        at(self.sigma)
-                            .into_iter()
-                            .map(|value| value as f32)
-                            .collect()
-                    };
-                    let numbers = outputs(subject, 1, &blurriest)?;
-                    let at_baseline = score(subject, request, &numbers[0])?;
-                    let helps = Some("take more `steps`");
-                    found = completeness(subject, request, (found, at_baseline), helps)?;
-                }
-                each(index, found)
-            })
+        let picture: Vec<f64> = picture.iter().map(|&x| f64::from(x)).collect();
+        let at = |sigma: f64| blurred(&picture, (width, channels), sigma);
+        let narrow = |values: Vec<f64>| -> Vec<f32> {
+            values.into_iter().map(|value| value as f32).collect()
+        };
+        // The slope of the picture at the steps of the current batch.
+        let slopes = Mutex::new(BTreeMap::new());
+        let slopes = || slopes.lock().unwrap_or_else(PoisonError::into_inner);
+        let point = |index: usize| {
+            let sigma = index as f64 * step;
+            let (here, there) = (at(sigma), at(sigma + APART));
+            let pairs = there.iter().zip(&here);
+            let slope: Vec<f64> = pairs.map(|(there, here)| (there - here) / APART).collect();
+            slopes().insert(index, slope);
+            narrow(here)
+        };
+        let mut sums = vec![0.0; picture.len()];
+        let ask = request.true_gradient(subject);
+        subject.gradients_of(self.steps, &point, &ask, &mut |index, answer| {
+            let slope = slopes().remove(&index);
+            let slope = slope.expect("it was found with the picture");
+            let gradient = answer.gradients[0].data();
+            for (sum, (slope, &g)) in sums.iter_mut().zip(slope.into_iter().zip(gradient)) {
+                // The path goes from the blurred picture to the sharp one, opposite to the slope.
+                *sum -= step * slope * f64::from(g);
+            }
+            if is_own {
+                subject.progress(index + 1, self.steps);
+            }
+            Ok(())
+        })?;
+        if !is_own {
+            return Ok((sums, 0.0));
+        }
+        let numbers = outputs(subject, 1, &|_| narrow(at(self.sigma)))?;
+        Ok((sums, score(subject, request, &numbers[0])?))
     }
 }

@@ -2,10 +2,10 @@
 
 use dvm_engine::rules;
 
-use super::{GradientMethod, OPTIONS, Shared};
+use super::attributor::method;
+use super::{GradientMethod, OPTIONS};
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::transformer::AttentionRules;
-use crate::{SettingError, Settings};
+use crate::{OptionReader, SettingError};
 
 /// The gradient where it is positive itself, at every ReLU.
 pub const DECONVNET: MethodEntry = MethodEntry {
@@ -23,17 +23,15 @@ pub const DECONVNET: MethodEntry = MethodEntry {
     networks: "all; with a warning for activations other than ReLU",
     options: OPTIONS,
     presets: &[],
-    build: |settings| Ok(Box::new(method(settings)?)),
+    build: |options| method(new(options)?, options),
 };
 
 /// The method with its settings.
-pub(super) fn method(settings: &Settings) -> Result<GradientMethod, SettingError> {
-    Ok(GradientMethod {
-        title: "deconvnet",
-        quantity: "gradient",
-        composite: AttentionRules::behind(rules::deconvnet(), settings)?,
-        formula: |_, g| g,
-        replaces_rectifiers: true,
-        shared: Shared::new(settings)?,
-    })
+pub(super) fn new(options: &mut OptionReader) -> Result<GradientMethod, SettingError> {
+    GradientMethod::new(
+        ("deconvnet", "gradient"),
+        rules::deconvnet(),
+        |_, g| g,
+        options,
+    )
 }

@@ -1,20 +1,14 @@
 //! Expected gradients, or GradientSHAP.
 
-use dvm_engine::rules::TRUE_GRADIENT;
-use dvm_options::Count;
-use serde_json::{Map, Value};
-
+use super::CHANNELS;
 use super::attributor::{
-    AttributionRequest, Attributor, AttributorMethod, BASELINE, BaselineInputs, InputAttribution,
-    OnAttribution, Prepared, completeness,
+    AttributionRequest, Attributor, BASELINE, BaselineInputs, Prepared, SeededBaselines, method,
 };
-use super::integrated::between;
-use super::{CHANNELS, Shared};
+use super::integrated::{Point, summed_along};
 use crate::options::{SAMPLES, SCORE, SEED};
-use crate::probe::GradientRequest;
 use crate::random::Stream;
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::{Baselines, Error, OptionSpec, SettingError, Settings, Subject};
+use crate::{Error, OptionReader, OptionSpec, SettingError, Subject};
 
 const BASELINES: OptionSpec = OptionSpec {
     default: "black,grey,white,blur,noise",
@@ -48,36 +42,29 @@ pub const EXPECTED_GRADIENTS: MethodEntry = MethodEntry {
     networks: "all",
     options: &[CHANNELS, SCORE, DRAWS, BASELINES, SEED],
     presets: &[],
-    build: |settings| {
-        Ok(Box::new(AttributorMethod {
-            attributor: Expected::new(settings)?,
-            shared: Shared::new(settings)?,
-        }))
-    },
+    build: |options| method(Expected::new(options)?, options),
 };
 
 /// The method with its settings.
 pub(super) struct Expected {
     samples: usize,
-    baselines: Baselines,
-    seed: u64,
+    baselines: SeededBaselines,
 }
 
 impl Expected {
-    pub(super) fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let Count(samples) = DRAWS.of(settings)?;
+    pub(super) fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            samples,
-            baselines: BASELINES.of(settings)?,
-            seed: SEED.of(settings)?,
+            samples: options.count(&DRAWS)?,
+            baselines: SeededBaselines::new(&BASELINES, options)?,
         })
     }
 
     /// For each sample the baseline and the point between it (0) and the picture (1).
     fn drawn(&self) -> Vec<(usize, f64)> {
-        let mut baselines = Stream::new("expected-gradients baseline", self.seed);
-        let places = Stream::new("expected-gradients place", self.seed).uniform(self.samples);
-        let count = self.baselines.0.len();
+        let seed = self.baselines.seed;
+        let mut baselines = Stream::new("expected-gradients baseline", seed);
+        let places = Stream::new("expected-gradients place", seed).uniform(self.samples);
+        let count = self.baselines.count();
         let places = places.into_iter();
         places
             .map(|place| (baselines.below(count), f64::from(place)))
@@ -90,69 +77,29 @@ impl Attributor for Expected {
         "expected gradients".into()
     }
 
-    fn quantity(&self) -> &'static str {
-        "share of the rise"
-    }
-
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = Map::new();
-        parameters.insert("samples".into(), self.samples.into());
-        parameters.insert("baseline".into(), self.baselines.to_string().into());
-        parameters.insert("seed".into(), self.seed.into());
-        parameters
-    }
-
     fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
-        let baseline_inputs = BaselineInputs::new(subject, &self.baselines, self.seed)?;
+        let baselines = BaselineInputs::new(subject, &self.baselines)?;
         let drawn = self.drawn();
-        Ok(Prepared {
-            attribute: Box::new(move |request, each| {
-                walk(subject, &baseline_inputs, &drawn, request, each)
-            }),
-            warnings: Vec::new(),
-        })
+        let explain = move |request: &AttributionRequest, picture: &[f32], is_own: bool| {
+            let count = drawn.len();
+            let point = |sample: usize| {
+                let (baseline, place) = drawn[sample];
+                Point {
+                    baseline: baselines.pictures[baseline].data(),
+                    place,
+                    weight: count as f64,
+                }
+            };
+            let term = |count: f64, x: f32, b: f32, g: f32| f64::from(x - b) * f64::from(g) / count;
+            let ask = request.true_gradient(subject);
+            let sums = summed_along(subject, &ask, (picture, is_own), count, point, term)?;
+            let indices = drawn.iter().map(|&(baseline, _)| baseline);
+            Ok((sums, baselines.score(subject, request, indices)?))
+        };
+        Ok(Prepared::adding_up(
+            subject,
+            Some("take more `samples`"),
+            explain,
+        ))
     }
-}
-
-fn walk(
-    subject: &Subject,
-    baseline_inputs: &BaselineInputs,
-    drawn: &[(usize, f64)],
-    request: &AttributionRequest,
-    each: &mut OnAttribution,
-) -> Result<(), Error> {
-    let graph = subject.network().folded();
-    let ask = GradientRequest {
-        target: request.target,
-        score: request.score,
-        composite: &TRUE_GRADIENT,
-        graph,
-        nodes: &[graph.input()],
-    };
-    request
-        .inputs
-        .one_by_one(subject, &mut |index, picture, is_own| {
-            let baseline = |sample: usize| baseline_inputs.pictures[drawn[sample].0].data();
-            let point = |sample: usize| between(baseline(sample), picture, drawn[sample].1);
-            let mut sums = vec![0.0; picture.len()];
-            subject.gradients_of(drawn.len(), &point, &ask, &mut |sample, answer| {
-                let ways = picture.iter().zip(baseline(sample));
-                let gradient = answer.gradients[0].data();
-                for (sum, ((&x, &b), &g)) in sums.iter_mut().zip(ways.zip(gradient)) {
-                    *sum += f64::from(x - b) * f64::from(g) / drawn.len() as f64;
-                }
-                if is_own {
-                    subject.progress(sample + 1, drawn.len());
-                }
-                Ok(())
-            })?;
-            let mut found = InputAttribution::new(&sums);
-            if is_own {
-                let indices = drawn.iter().map(|&(baseline, _)| baseline);
-                let at_baseline = baseline_inputs.score(subject, request, indices)?;
-                let helps = Some("take more `samples`");
-                found = completeness(subject, request, (found, at_baseline), helps)?;
-            }
-            each(index, found)
-        })
 }

@@ -1,19 +1,15 @@
 //! Guided integrated gradients.
 
-use dvm_engine::rules::TRUE_GRADIENT;
-use dvm_options::{Count, Share, Takes};
-use serde_json::{Map, Value};
+use dvm_options::Takes;
 
+use super::CHANNELS;
 use super::attributor::{
-    AttributionRequest, Attributor, AttributorMethod, BASELINE, BaselineInputs, InputAttribution,
-    OnAttribution, Prepared, completeness,
+    AttributionRequest, Attributor, BASELINE, BaselineInputs, Prepared, SeededBaselines, method,
 };
 use super::guided_path::Path;
-use super::{CHANNELS, Shared};
 use crate::options::{SCORE, SEED};
-use crate::probe::GradientRequest;
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::{Baselines, Error, OptionSpec, SettingError, Settings, Subject};
+use crate::{Error, OptionReader, OptionSpec, SettingError, Subject};
 
 const STEPS: OptionSpec = OptionSpec {
     name: "steps",
@@ -54,34 +50,24 @@ pub const GUIDED_IG: MethodEntry = MethodEntry {
     networks: "all",
     options: &[CHANNELS, SCORE, STEPS, FRACTION, DISTANCE, BASELINE, SEED],
     presets: &[],
-    build: |settings| {
-        Ok(Box::new(AttributorMethod {
-            attributor: Guided::new(settings)?,
-            shared: Shared::new(settings)?,
-        }))
-    },
+    build: |options| method(Guided::new(options)?, options),
 };
 
 /// The method with its settings.
 pub(super) struct Guided {
     path: Path,
-    baselines: Baselines,
-    /// Seed of the baseline `noise`.
-    seed: u64,
+    baselines: SeededBaselines,
 }
 
 impl Guided {
-    pub(super) fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let Count(steps) = STEPS.of(settings)?;
-        let (Share(fraction), Share(distance)) = (FRACTION.of(settings)?, DISTANCE.of(settings)?);
+    pub(super) fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
             path: Path {
-                steps,
-                fraction,
-                distance,
+                steps: options.count(&STEPS)?,
+                fraction: options.share(&FRACTION)?,
+                distance: options.share(&DISTANCE)?,
             },
-            baselines: BASELINE.of(settings)?,
-            seed: SEED.of(settings)?,
+            baselines: SeededBaselines::new(&BASELINE, options)?,
         })
     }
 }
@@ -91,84 +77,54 @@ impl Attributor for Guided {
         "Guided IG".into()
     }
 
-    fn quantity(&self) -> &'static str {
-        "share of the rise"
-    }
-
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = Map::new();
-        parameters.insert("steps".into(), self.path.steps.into());
-        parameters.insert("fraction".into(), self.path.fraction.into());
-        parameters.insert("distance".into(), self.path.distance.into());
-        parameters.insert("baseline".into(), self.baselines.to_string().into());
-        parameters.insert("seed".into(), self.seed.into());
-        parameters
-    }
-
     fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
-        let baseline_inputs = BaselineInputs::new(subject, &self.baselines, self.seed)?;
-        Ok(Prepared {
-            attribute: Box::new(move |request, each| {
-                self.walk(subject, &baseline_inputs, request, each)
-            }),
-            warnings: Vec::new(),
-        })
+        let baselines = BaselineInputs::new(subject, &self.baselines)?;
+        let explain = move |request: &AttributionRequest, picture: &[f32], is_own: bool| {
+            self.explain(subject, &baselines, request, (picture, is_own))
+        };
+        Ok(Prepared::adding_up(
+            subject,
+            Some("take more `steps`"),
+            explain,
+        ))
     }
 }
 
 impl Guided {
-    fn walk(
+    fn explain(
         &self,
         subject: &Subject,
-        baseline_inputs: &BaselineInputs,
+        baselines: &BaselineInputs,
         request: &AttributionRequest,
-        each: &mut OnAttribution,
-    ) -> Result<(), Error> {
-        let graph = subject.network().folded();
-        let ask = GradientRequest {
-            target: request.target,
-            score: request.score,
-            composite: &TRUE_GRADIENT,
-            graph,
-            nodes: &[graph.input()],
-        };
+        (picture, is_own): (&[f32], bool),
+    ) -> Result<(Vec<f64>, f64), Error> {
+        let ask = request.true_gradient(subject);
         let in_f64 = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| v.into()).collect() };
-        let count = baseline_inputs.pictures.len();
-        let all = count * self.path.steps;
-        request
-            .inputs
-            .one_by_one(subject, &mut |index, picture, is_own| {
-                let picture = in_f64(picture);
-                let mut sums = vec![0.0; picture.len()];
-                let mut done = 0;
-                for baseline in &baseline_inputs.pictures {
-                    let gradient = |at: &[f64]| {
-                        let point = |_| at.iter().map(|&value| value as f32).collect();
-                        let mut found = Vec::new();
-                        subject.gradients_of(1, &point, &ask, &mut |_, answer| {
-                            found = answer.gradients[0].data().to_vec();
-                            Ok(())
-                        })?;
-                        done += 1;
-                        if is_own {
-                            subject.progress(done, all);
-                        }
-                        Ok::<_, Error>(found)
-                    };
-                    let own = self
-                        .path
-                        .walk(&picture, &in_f64(baseline.data()), gradient)?;
-                    for (sum, own) in sums.iter_mut().zip(own) {
-                        *sum += own / count as f64;
-                    }
-                }
-                let mut found = InputAttribution::new(&sums);
+        let count = baselines.pictures.len();
+        let picture = in_f64(picture);
+        let mut sums = vec![0.0; picture.len()];
+        let mut done = 0;
+        for baseline in &baselines.pictures {
+            let gradient = |at: &[f64]| {
+                let point = |_| at.iter().map(|&value| value as f32).collect();
+                let mut found = Vec::new();
+                subject.gradients_of(1, &point, &ask, &mut |_, answer| {
+                    found = answer.gradients[0].data().to_vec();
+                    Ok(())
+                })?;
+                done += 1;
                 if is_own {
-                    let at_baseline = baseline_inputs.score(subject, request, 0..count)?;
-                    let helps = Some("take more `steps`");
-                    found = completeness(subject, request, (found, at_baseline), helps)?;
+                    subject.progress(done, count * self.path.steps);
                 }
-                each(index, found)
-            })
+                Ok::<_, Error>(found)
+            };
+            let own = self
+                .path
+                .walk(&picture, &in_f64(baseline.data()), gradient)?;
+            for (sum, own) in sums.iter_mut().zip(own) {
+                *sum += own / count as f64;
+            }
+        }
+        Ok((sums, baselines.score(subject, request, 0..count)?))
     }
 }

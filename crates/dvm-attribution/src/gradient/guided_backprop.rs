@@ -2,10 +2,10 @@
 
 use dvm_engine::rules;
 
-use super::{GradientMethod, OPTIONS, Shared};
+use super::attributor::method;
+use super::{GradientMethod, OPTIONS};
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::transformer::AttentionRules;
-use crate::{SettingError, Settings};
+use crate::{OptionReader, SettingError};
 
 /// The gradient without negative values at every ReLU.
 pub const GUIDED_BACKPROP: MethodEntry = MethodEntry {
@@ -24,17 +24,15 @@ pub const GUIDED_BACKPROP: MethodEntry = MethodEntry {
     networks: "all; with a warning for activations other than ReLU",
     options: OPTIONS,
     presets: &[],
-    build: |settings| Ok(Box::new(method(settings)?)),
+    build: |options| method(new(options)?, options),
 };
 
 /// The method with its settings.
-pub(super) fn method(settings: &Settings) -> Result<GradientMethod, SettingError> {
-    Ok(GradientMethod {
-        title: "guided backprop",
-        quantity: "gradient",
-        composite: AttentionRules::behind(rules::guided_backprop(), settings)?,
-        formula: |_, g| g,
-        replaces_rectifiers: true,
-        shared: Shared::new(settings)?,
-    })
+pub(super) fn new(options: &mut OptionReader) -> Result<GradientMethod, SettingError> {
+    GradientMethod::new(
+        ("guided backprop", "gradient"),
+        rules::guided_backprop(),
+        |_, g| g,
+        options,
+    )
 }

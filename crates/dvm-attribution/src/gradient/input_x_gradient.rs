@@ -2,10 +2,10 @@
 
 use dvm_engine::rules::Composite;
 
-use super::{GradientMethod, OPTIONS, Shared};
+use super::attributor::method;
+use super::{GradientMethod, OPTIONS};
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::transformer::AttentionRules;
-use crate::{SettingError, Settings};
+use crate::{OptionReader, SettingError};
 
 /// Each value of the normalised picture times its gradient.
 pub const INPUT_X_GRADIENT: MethodEntry = MethodEntry {
@@ -24,17 +24,15 @@ pub const INPUT_X_GRADIENT: MethodEntry = MethodEntry {
     networks: "all",
     options: OPTIONS,
     presets: &[],
-    build: |settings| Ok(Box::new(method(settings)?)),
+    build: |options| method(new(options)?, options),
 };
 
 /// The method with its settings.
-pub(super) fn method(settings: &Settings) -> Result<GradientMethod, SettingError> {
-    Ok(GradientMethod {
-        title: "input × gradient",
-        quantity: "input × gradient",
-        composite: AttentionRules::behind(Composite::new(), settings)?,
-        formula: |x, g| x * g,
-        replaces_rectifiers: false,
-        shared: Shared::new(settings)?,
-    })
+pub(super) fn new(options: &mut OptionReader) -> Result<GradientMethod, SettingError> {
+    GradientMethod::new(
+        ("input × gradient", "input × gradient"),
+        Composite::new(),
+        |x, g| x * g,
+        options,
+    )
 }

@@ -1,20 +1,16 @@
 //! Integrated gradients.
 
-use dvm_engine::rules::TRUE_GRADIENT;
-use dvm_options::Count;
 use dvm_options::Takes;
-use serde_json::{Map, Value};
 
+use super::CHANNELS;
 use super::attributor::{
-    AttributionRequest, Attributor, AttributorMethod, BASELINE, BaselineInputs, InputAttribution,
-    OnAttribution, Prepared, completeness,
+    AttributionRequest, Attributor, BASELINE, BaselineInputs, Prepared, SeededBaselines, method,
 };
 use super::quadrature::gauss_legendre;
-use super::{CHANNELS, Shared};
 use crate::options::{SCORE, SEED};
 use crate::probe::GradientRequest;
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::{Baselines, Error, OptionSpec, SettingError, Settings, Subject};
+use crate::{Error, OptionReader, OptionSpec, SettingError, Subject};
 
 const STEPS: OptionSpec = OptionSpec {
     name: "steps",
@@ -41,32 +37,24 @@ pub const INTEGRATED_GRADIENTS: MethodEntry = MethodEntry {
     networks: "all",
     options: &[CHANNELS, SCORE, STEPS, BASELINE, SEED],
     presets: &[],
-    build: |settings| {
-        Ok(Box::new(AttributorMethod {
-            attributor: Integrated::new(settings)?,
-            shared: Shared::new(settings)?,
-        }))
-    },
+    build: |options| method(Integrated::new(options)?, options),
 };
 
 /// The method with its settings.
 pub(super) struct Integrated {
     steps: usize,
-    baselines: Baselines,
-    /// Seed of the baseline `noise`.
-    seed: u64,
+    baselines: SeededBaselines,
 }
 
 impl Integrated {
-    pub(super) fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let Count(steps) = STEPS.of(settings)?;
+    pub(super) fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
+        let steps = options.count(&STEPS)?;
         if steps > MOST_STEPS {
             return Err(STEPS.refuse(steps, format!("it must be at most {MOST_STEPS}")));
         }
         Ok(Self {
             steps,
-            baselines: BASELINE.of(settings)?,
-            seed: SEED.of(settings)?,
+            baselines: SeededBaselines::new(&BASELINE, options)?,
         })
     }
 }
@@ -79,82 +67,72 @@ impl Attributor for Integrated {
         "integrated gradients".into()
     }
 
-    fn quantity(&self) -> &'static str {
-        "share of the rise"
-    }
-
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = Map::new();
-        parameters.insert("steps".into(), self.steps.into());
-        parameters.insert("baseline".into(), self.baselines.to_string().into());
-        parameters.insert("seed".into(), self.seed.into());
-        parameters
-    }
-
     fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
-        let baseline_inputs = BaselineInputs::new(subject, &self.baselines, self.seed)?;
+        let baselines = BaselineInputs::new(subject, &self.baselines)?;
         let places = gauss_legendre(self.steps);
-        Ok(Prepared {
-            attribute: Box::new(move |request, each| {
-                walk(subject, &baseline_inputs, &places, request, each)
-            }),
-            warnings: Vec::new(),
-        })
+        let number = self.baselines.count();
+        let explain = move |request: &AttributionRequest, picture: &[f32], is_own: bool| {
+            let point = |at: usize| {
+                let (place, weight) = places[at % places.len()];
+                Point {
+                    baseline: baselines.pictures[at / places.len()].data(),
+                    place,
+                    weight: weight / number as f64,
+                }
+            };
+            let term =
+                |weight: f64, x: f32, b: f32, g: f32| weight * f64::from(x - b) * f64::from(g);
+            let ask = request.true_gradient(subject);
+            let count = number * places.len();
+            let sums = summed_along(subject, &ask, (picture, is_own), count, point, term)?;
+            Ok((sums, baselines.score(subject, request, 0..number)?))
+        };
+        Ok(Prepared::adding_up(
+            subject,
+            Some("take more `steps`"),
+            explain,
+        ))
     }
 }
 
-fn walk(
-    subject: &Subject,
-    baseline_inputs: &BaselineInputs,
-    places: &[(f64, f64)],
-    request: &AttributionRequest,
-    each: &mut OnAttribution,
-) -> Result<(), Error> {
-    let graph = subject.network().folded();
-    let ask = GradientRequest {
-        target: request.target,
-        score: request.score,
-        composite: &TRUE_GRADIENT,
-        graph,
-        nodes: &[graph.input()],
-    };
-    let baselines = &baseline_inputs.pictures;
-    let count = baselines.len() * places.len();
-    request
-        .inputs
-        .one_by_one(subject, &mut |index, picture, is_own| {
-            let point = |at: usize| {
-                let baseline = baselines[at / places.len()].data();
-                between(baseline, picture, places[at % places.len()].0)
-            };
-            let mut sums = vec![0.0; picture.len()];
-            subject.gradients_of(count, &point, &ask, &mut |at, answer| {
-                let baseline = baselines[at / places.len()].data();
-                let weight = places[at % places.len()].1 / baselines.len() as f64;
-                let ways = picture.iter().zip(baseline);
-                let gradient = answer.gradients[0].data();
-                for (sum, ((&x, &b), &g)) in sums.iter_mut().zip(ways.zip(gradient)) {
-                    *sum += weight * f64::from(x - b) * f64::from(g);
-                }
-                if is_own {
-                    subject.progress(at + 1, count);
-                }
-                Ok(())
-            })?;
-            let mut found = InputAttribution::new(&sums);
-            if is_own {
-                let at_baseline = baseline_inputs.score(subject, request, 0..baselines.len())?;
-                let helps = Some("take more `steps`");
-                found = completeness(subject, request, (found, at_baseline), helps)?;
-            }
-            each(index, found)
-        })
+/// A point on a straight line from a baseline (`place` 0) to a picture (1).
+pub(crate) struct Point<'b> {
+    pub baseline: &'b [f32],
+    pub place: f64,
+    pub weight: f64,
 }
 
-/// The point between the baseline (`place` 0) and the picture (1).
-pub(super) fn between(baseline: &[f32], picture: &[f32], place: f64) -> Vec<f32> {
-    let values = baseline.iter().zip(picture);
-    values
-        .map(|(&b, &x)| (f64::from(b) + place * (f64::from(x) - f64::from(b))) as f32)
-        .collect()
+/// The sum of `term` over `count` points on lines to a picture, value by value: it gets the weight of the point, the
+/// values of the picture and the baseline, and the gradient at the point.
+pub(crate) fn summed_along<'b>(
+    subject: &Subject,
+    ask: &GradientRequest,
+    (picture, reports): (&[f32], bool),
+    count: usize,
+    point: impl Fn(usize) -> Point<'b> + Sync,
+    term: impl Fn(f64, f32, f32, f32) -> f64,
+) -> Result<Vec<f64>, Error> {
+    let input = |index: usize| -> Vec<f32> {
+        let Point {
+            baseline, place, ..
+        } = point(index);
+        let between =
+            |(&b, &x): (&f32, &f32)| (f64::from(b) + place * (f64::from(x) - f64::from(b))) as f32;
+        baseline.iter().zip(picture).map(between).collect()
+    };
+    let mut sums = vec![0.0; picture.len()];
+    subject.gradients_of(count, &input, ask, &mut |index, answer| {
+        let Point {
+            baseline, weight, ..
+        } = point(index);
+        let values = picture.iter().zip(baseline).zip(answer.gradients[0].data());
+        for (sum, ((&x, &b), &g)) in sums.iter_mut().zip(values) {
+            *sum += term(weight, x, b, g);
+        }
+        if reports {
+            subject.progress(index + 1, count);
+        }
+        Ok(())
+    })?;
+    Ok(sums)
 }

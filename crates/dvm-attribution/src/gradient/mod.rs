@@ -5,45 +5,36 @@
 //! gradients of several pictures, or a baseline. Each is an `attributor`, which `smoothgrad` can average.
 
 mod attributor;
-mod blur;
-mod deconvnet;
-mod deeplift;
-mod expected;
+pub(crate) mod blur;
+pub(crate) mod deconvnet;
+pub(crate) mod deeplift;
+pub(crate) mod expected;
 mod gaussian;
-mod guided;
-mod guided_backprop;
+pub(crate) mod guided;
+pub(crate) mod guided_backprop;
 mod guided_path;
-mod input_x_gradient;
-mod integrated;
-mod plain;
+pub(crate) mod input_x_gradient;
+pub(crate) mod integrated;
+pub(crate) mod plain;
 mod quadrature;
-mod smoothgrad;
+pub(crate) mod smoothgrad;
 
 use dvm_engine::Graph;
 use dvm_engine::rules::{self, Composite, Kind};
 use dvm_options::{Takes, words};
 use serde_json::{Map, Value};
 
-pub use blur::BLUR_IG;
-pub use deconvnet::DECONVNET;
-pub use deeplift::DEEPLIFT;
-pub use expected::EXPECTED_GRADIENTS;
-pub use guided::GUIDED_IG;
-pub use guided_backprop::GUIDED_BACKPROP;
-pub use input_x_gradient::INPUT_X_GRADIENT;
-pub use integrated::INTEGRATED_GRADIENTS;
-pub use plain::GRADIENT;
+pub(crate) use integrated::{Point, summed_along};
 pub(crate) use quadrature::legendre_roots;
-pub use smoothgrad::SMOOTHGRAD;
 
 use self::attributor::{Attributor, InputAttribution, Inputs, Prepared};
 use crate::options::SCORE;
-use crate::probe::{GradientRequest, GradientResult};
+use crate::probe::GradientResult;
 use crate::subject::finite;
 use crate::transformer::{ATTENTION_RULES, AttentionRules};
 use crate::{
-    Array, Attribution, Error, Method, Observation, OptionSpec, Score, SettingError, Settings,
-    Subject, Target, ValueKind, Walks,
+    Array, Attribution, Error, OptionReader, OptionSpec, Score, SettingError, Subject, Target,
+    ValueKind,
 };
 
 /// How the channels of a gradient become one map.
@@ -76,18 +67,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new(settings: &Settings) -> Result<Self, SettingError> {
+    pub fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            channels: CHANNELS.of(settings)?,
-            score: SCORE.of(settings)?,
+            channels: options.word(&CHANNELS)?,
+            score: options.word(&SCORE)?,
         })
-    }
-
-    /// For the record.
-    pub fn parameters(&self) -> Map<String, Value> {
-        let channels = (CHANNELS.name.into(), self.channels.word().into());
-        let score = (SCORE.name.into(), self.score.word().into());
-        [channels, score].into_iter().collect()
     }
 
     /// The attribution from values `[C, H, W]`, row-major; `quantity` says what they are.
@@ -101,24 +85,24 @@ impl Shared {
         finite("the gradient", &values)?;
         let [_, c, h, w] = subject.shape();
         let outputs = subject.numbers()?.len();
+        let (quantity, value_kind) = match self.channels {
+            Channels::MaxAbs => {
+                let quantity = format!("max |{quantity}| over channels");
+                (quantity, ValueKind::Positive)
+            }
+            Channels::Sum => (
+                format!("sum of {quantity} over channels"),
+                ValueKind::Signed,
+            ),
+        };
+        let map = reduced(&values, h * w, self.channels);
         Ok(Attribution {
-            target: target.clone(),
             title: title.into(),
-            quantity: match self.channels {
-                Channels::MaxAbs => format!("max |{quantity}| over channels"),
-                Channels::Sum => format!("sum of {quantity} over channels"),
-            },
+            quantity,
             score: self.score.name(subject.output(), outputs),
-            map: reduced(&values, h * w, self.channels),
-            size: (h, w),
-            smooth: None,
             arrays: vec![Array::new(Array::RAW, &[c, h, w], values)],
-            value_kind: match self.channels {
-                Channels::MaxAbs => ValueKind::Positive,
-                Channels::Sum => ValueKind::Signed,
-            },
-            warnings: Vec::new(),
-            checks: Vec::new(),
+            value_kind,
+            ..Attribution::new(target, (h, w), map)
         }
         .checked())
     }
@@ -130,69 +114,43 @@ struct GradientMethod {
     /// What the values of the raw array are.
     quantity: &'static str,
     composite: Composite,
+    attention_rules: AttentionRules,
     /// The result for a value of the picture and its gradient.
     formula: fn(x: f32, gradient: f32) -> f32,
-    /// Whether the rules are those of a paper on ReLU.
+    /// Whether it has rules of its own: those of a paper on ReLU.
     replaces_rectifiers: bool,
-    shared: Shared,
 }
 
 impl GradientMethod {
+    /// A method with rules of its own, to which the option for attention adds others.
+    fn new(
+        (title, quantity): (&'static str, &'static str),
+        own: Composite,
+        formula: fn(x: f32, gradient: f32) -> f32,
+        options: &mut OptionReader,
+    ) -> Result<Self, SettingError> {
+        let attention_rules: AttentionRules = options.word(&ATTENTION_RULES)?;
+        let replaces_rectifiers = own.rules().next().is_some();
+        let composite = attention_rules.behind(own);
+        note_rules(&composite, options);
+        Ok(Self {
+            title,
+            quantity,
+            composite,
+            attention_rules,
+            formula,
+            replaces_rectifiers,
+        })
+    }
+
     /// What a reader of its maps for this network must know.
     fn warnings(&self, graph: &Graph) -> Vec<String> {
         let of_rectifiers = match self.replaces_rectifiers {
             true => rectifier_warnings(graph),
             false => Vec::new(),
         };
-        let of_attention = AttentionRules::of(&self.composite).warning(graph);
+        let of_attention = self.attention_rules.warning(graph);
         of_rectifiers.into_iter().chain(of_attention).collect()
-    }
-}
-
-impl Method for GradientMethod {
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = self.shared.parameters();
-        parameters.extend(Attributor::parameters(self));
-        parameters
-    }
-
-    fn walks(&self) -> Walks {
-        Walks {
-            backward: true,
-            ..Walks::default()
-        }
-    }
-
-    fn begin<'a>(
-        &'a self,
-        subject: &'a Subject<'a>,
-        _: &'a [Target],
-    ) -> Result<Observation<'a>, Error> {
-        let graph = subject.network().folded();
-        // Kept until all maps are made, so that all use one forward pass.
-        let forward = subject.forward()?;
-        let warnings = self.warnings(graph);
-        Ok(Box::new(move |target| {
-            let _held = &forward;
-            let gradient = subject.gradients(&GradientRequest {
-                target,
-                score: self.shared.score,
-                composite: &self.composite,
-                graph,
-                nodes: &[graph.input()],
-            })?;
-            let values = subject
-                .input()
-                .values()
-                .iter()
-                .zip(&gradient.gradients[0].to_nchw())
-                .map(|(&x, &g)| (self.formula)(x, g))
-                .collect();
-            let names = (self.title, self.quantity);
-            let mut attribution = self.shared.attribution(subject, target, names, values)?;
-            attribution.warnings.splice(0..0, warnings.clone());
-            Ok(attribution)
-        }))
     }
 }
 
@@ -205,16 +163,11 @@ impl Attributor for GradientMethod {
         self.quantity
     }
 
-    fn parameters(&self) -> Map<String, Value> {
-        let rules = rules_of(&self.composite);
-        let of_attention = AttentionRules::of(&self.composite).word();
-        let attention = (ATTENTION_RULES.name.into(), of_attention.into());
-        let rules = (!rules.is_empty()).then(|| ("rules".into(), rules.into()));
-        std::iter::once(attention).chain(rules).collect()
+    fn is_one_pass(&self) -> bool {
+        true
     }
 
     fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
-        let graph = subject.network().folded();
         let found = |answer: &GradientResult| {
             let pairs = answer.activations[0].data().iter();
             let pairs = pairs.zip(answer.gradients[0].data());
@@ -226,13 +179,7 @@ impl Attributor for GradientMethod {
         };
         Ok(Prepared {
             attribute: Box::new(move |request, each| {
-                let ask = GradientRequest {
-                    target: request.target,
-                    score: request.score,
-                    composite: &self.composite,
-                    graph,
-                    nodes: &[graph.input()],
-                };
+                let ask = request.gradient(subject, &self.composite);
                 match request.inputs {
                     Inputs::Own => each(0, found(&subject.gradients(&ask)?)),
                     Inputs::Others { count, make } => {
@@ -242,13 +189,13 @@ impl Attributor for GradientMethod {
                     }
                 }
             }),
-            warnings: self.warnings(graph),
+            warnings: self.warnings(subject.network().folded()),
         })
     }
 }
 
-/// The rules of a composite for the record: where, which rule, with which parameters.
-pub(crate) fn rules_of(composite: &Composite) -> Vec<Value> {
+/// Records the rules of a composite, if it has any: where, which rule, with which parameters.
+pub(crate) fn note_rules(composite: &Composite, options: &mut OptionReader) {
     let rule = |(at, rule): (&rules::Where, &dyn rules::Rule)| {
         let mut entry = Map::new();
         entry.insert("at".into(), at.name().into());
@@ -257,7 +204,10 @@ pub(crate) fn rules_of(composite: &Composite) -> Vec<Value> {
         entry.extend(parameters.map(|(name, value)| (name.into(), value.into())));
         Value::Object(entry)
     };
-    composite.rules().map(rule).collect()
+    let rules: Vec<Value> = composite.rules().map(rule).collect();
+    if !rules.is_empty() {
+        options.note("rules", rules);
+    }
 }
 
 /// Reduces `[C, H, W]` to one map `[H, W]`.

@@ -2,10 +2,10 @@
 
 use dvm_engine::rules::Composite;
 
-use super::{GradientMethod, OPTIONS, Shared};
+use super::attributor::method;
+use super::{GradientMethod, OPTIONS};
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::transformer::AttentionRules;
-use crate::{SettingError, Settings};
+use crate::{OptionReader, SettingError};
 
 /// The gradient of the class's logit with respect to each value of the picture.
 pub const GRADIENT: MethodEntry = MethodEntry {
@@ -23,17 +23,15 @@ pub const GRADIENT: MethodEntry = MethodEntry {
     networks: "all",
     options: OPTIONS,
     presets: &[],
-    build: |settings| Ok(Box::new(method(settings)?)),
+    build: |options| method(new(options)?, options),
 };
 
 /// The method with its settings.
-pub(super) fn method(settings: &Settings) -> Result<GradientMethod, SettingError> {
-    Ok(GradientMethod {
-        title: "gradient",
-        quantity: "gradient",
-        composite: AttentionRules::behind(Composite::new(), settings)?,
-        formula: |_, g| g,
-        replaces_rectifiers: false,
-        shared: Shared::new(settings)?,
-    })
+pub(super) fn new(options: &mut OptionReader) -> Result<GradientMethod, SettingError> {
+    GradientMethod::new(
+        ("gradient", "gradient"),
+        Composite::new(),
+        |_, g| g,
+        options,
+    )
 }

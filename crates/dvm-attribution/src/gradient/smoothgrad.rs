@@ -1,11 +1,10 @@
 //! SmoothGrad, VarGrad and SmoothGrad²: another gradient method, averaged over noisy pictures.
 
-use dvm_options::{Count, Positive, Takes, words};
+use dvm_options::{Takes, words};
 use serde_json::{Map, Value};
 
 use super::attributor::{
-    AttributionRequest, Attributor, AttributorMethod, InputAttribution, Inputs, OnAttribution,
-    Prepared,
+    AttributionRequest, Attributor, InputAttribution, Inputs, OnAttribution, Prepared, method,
 };
 use super::{
     CHANNELS, Shared, blur, deconvnet, deeplift, expected, guided, guided_backprop,
@@ -14,7 +13,8 @@ use super::{
 use crate::options::{SAMPLES, SCORE, SEED};
 use crate::random::Stream;
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::{Error, OptionSpec, SettingError, Settings, Subject};
+use crate::upsample::extent;
+use crate::{Error, OptionReader, OptionSpec, SettingError, Settings, Subject};
 
 const OF: OptionSpec = OptionSpec {
     name: "of",
@@ -52,27 +52,26 @@ words! {
 
 /// The methods that can be averaged, by name.
 const INNER: [(&str, Build); 9] = [
-    ("gradient", |s| Ok(Box::new(plain::method(s)?))),
-    ("guided-backprop", |s| {
-        Ok(Box::new(guided_backprop::method(s)?))
+    ("gradient", |o| boxed(plain::new(o))),
+    ("guided-backprop", |o| boxed(guided_backprop::new(o))),
+    ("deconvnet", |o| boxed(deconvnet::new(o))),
+    ("input-x-gradient", |o| boxed(input_x_gradient::new(o))),
+    ("integrated-gradients", |o| {
+        boxed(integrated::Integrated::new(o))
     }),
-    ("deconvnet", |s| Ok(Box::new(deconvnet::method(s)?))),
-    ("input-x-gradient", |s| {
-        Ok(Box::new(input_x_gradient::method(s)?))
-    }),
-    ("integrated-gradients", |s| {
-        Ok(Box::new(integrated::Integrated::new(s)?))
-    }),
-    ("expected-gradients", |s| {
-        Ok(Box::new(expected::Expected::new(s)?))
-    }),
-    ("blur-ig", |s| Ok(Box::new(blur::Blurring::new(s)?))),
-    ("guided-ig", |s| Ok(Box::new(guided::Guided::new(s)?))),
-    ("deeplift", |s| Ok(Box::new(deeplift::DeepLift::new(s)?))),
+    ("expected-gradients", |o| boxed(expected::Expected::new(o))),
+    ("blur-ig", |o| boxed(blur::Blurring::new(o))),
+    ("guided-ig", |o| boxed(guided::Guided::new(o))),
+    ("deeplift", |o| boxed(deeplift::DeepLift::new(o))),
 ];
 
-type Inner = Box<dyn Attributor>;
-type Build = fn(&Settings) -> Result<Inner, SettingError>;
+type Build = fn(&mut OptionReader) -> Result<Box<dyn Attributor>, SettingError>;
+
+fn boxed<A: Attributor + 'static>(
+    built: Result<A, SettingError>,
+) -> Result<Box<dyn Attributor>, SettingError> {
+    Ok(Box::new(built?))
+}
 
 /// Another gradient method, averaged over noisy pictures.
 pub const SMOOTHGRAD: MethodEntry = MethodEntry {
@@ -91,19 +90,14 @@ pub const SMOOTHGRAD: MethodEntry = MethodEntry {
     networks: "all",
     options: &[CHANNELS, SCORE, OF, STATISTIC, SAMPLES, NOISE, SEED],
     presets: &[],
-    build: |settings| {
-        Ok(Box::new(AttributorMethod {
-            attributor: Smooth::new(settings)?,
-            shared: Shared::new(settings)?,
-        }))
-    },
+    build: |options| method(Smooth::new(options)?, options),
 };
 
 /// The method with its settings.
 struct Smooth {
-    /// As given, for the record.
+    /// The option `of`.
     of: String,
-    inner: Inner,
+    inner: Box<dyn Attributor>,
     statistic: Statistic,
     samples: usize,
     noise: f64,
@@ -111,42 +105,49 @@ struct Smooth {
 }
 
 impl Smooth {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let of = OF.text(settings);
-        let Count(samples) = SAMPLES.of(settings)?;
-        let Positive(noise) = NOISE.of(settings)?;
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
+        let of: String = options.written(&OF)?;
+        let samples = options.count(&SAMPLES)?;
+        let noise = options.positive(&NOISE)?;
+        let (inner, record) = inner(&of)?;
+        if !record.is_empty() {
+            options.note("settings", record);
+        }
         Ok(Self {
-            of: of.into(),
-            inner: inner(of)?,
-            statistic: STATISTIC.of(settings)?,
+            of,
+            inner,
+            statistic: options.word(&STATISTIC)?,
             samples,
             noise,
-            seed: SEED.of(settings)?,
+            seed: options.plain(&SEED)?,
         })
     }
 }
 
-/// The method of the text `NAME:OPTION=VALUE:…`.
-fn inner(text: &str) -> Result<Inner, SettingError> {
+/// The method of the text `NAME:OPTION=VALUE:…`, and its settings without those that all gradient methods share.
+fn inner(text: &str) -> Result<(Box<dyn Attributor>, Map<String, Value>), SettingError> {
     let mut parts = text.split(':');
     let name = parts.next().unwrap_or_default();
     let found = INNER.iter().find(|(known, _)| *known == name);
-    let (_, build) = found.ok_or_else(|| {
+    let entry = crate::registry::find(name);
+    let ((_, build), entry) = found.zip(entry).ok_or_else(|| {
         let names = INNER.map(|(name, _)| name).join(", ");
         OF.refuse(text, format!("the method must be one of {names}"))
     })?;
-    let entry = crate::registry::find(name);
     let mut settings = Settings::new();
     for part in parts {
         let (option, value) = part
             .split_once('=')
             .ok_or_else(|| OF.refuse(text, format!("`{part}` is not OPTION=VALUE")))?;
-        if !entry.is_some_and(|entry| entry.takes(option)) {
+        if !entry.takes(option) {
             return Err(OF.refuse(text, format!("{name} has no option `{option}`")));
         }
         settings = settings.with(option, value);
     }
-    build(&settings)
+    let mut options = OptionReader::new(entry.options, &settings);
+    let attributor = build(&mut options)?;
+    Shared::new(&mut OptionReader::new(entry.options, &settings))?;
+    Ok((attributor, options.into_record()))
 }
 
 impl Attributor for Smooth {
@@ -170,20 +171,6 @@ impl Attributor for Smooth {
         }
     }
 
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = Map::new();
-        parameters.insert("of".into(), self.of.clone().into());
-        let inner = self.inner.parameters();
-        if !inner.is_empty() {
-            parameters.insert("settings".into(), inner.into());
-        }
-        parameters.insert("statistic".into(), self.statistic.word().into());
-        parameters.insert("samples".into(), self.samples.into());
-        parameters.insert("noise".into(), self.noise.into());
-        parameters.insert("seed".into(), self.seed.into());
-        parameters
-    }
-
     fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
         let Prepared {
             attribute,
@@ -191,12 +178,13 @@ impl Attributor for Smooth {
         } = self.inner.begin(subject)?;
         Ok(Prepared {
             attribute: Box::new(move |request, each| {
-                request
-                    .inputs
-                    .one_by_one(subject, &mut |index, picture, _| {
-                        let found = self.smoothed(subject, picture, request, &*attribute)?;
-                        each(index, found)
-                    })
+                let inputs = request.inputs;
+                inputs.one_by_one(subject, &mut |index, picture, _| {
+                    each(
+                        index,
+                        self.smoothed(subject, picture, request, &*attribute)?,
+                    )
+                })
             }),
             warnings,
         })
@@ -211,7 +199,8 @@ impl Smooth {
         request: &AttributionRequest,
         attribute: &dyn Fn(&AttributionRequest, &mut OnAttribution) -> Result<(), Error>,
     ) -> Result<InputAttribution, Error> {
-        let deviation = self.noise * range(picture);
+        let (low, high) = extent(picture);
+        let deviation = self.noise * (high - low);
         let noisy = |sample: usize| -> Vec<f32> {
             let noise = Stream::new(&format!("smoothgrad noise {sample}"), self.seed);
             let noise = { noise }.normal(picture.len());
@@ -255,13 +244,6 @@ impl Smooth {
     }
 }
 
-/// The largest value minus the smallest.
-fn range(values: &[f32]) -> f64 {
-    let least = values.iter().copied().fold(f32::INFINITY, f32::min);
-    let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    f64::from(largest) - f64::from(least)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,8 +254,7 @@ mod tests {
 
     #[test]
     fn options_of_the_averaged_method_follow_colons() {
-        let found = inner("integrated-gradients:steps=7:baseline=black,white").unwrap();
-        let parameters = found.parameters();
+        let (_, parameters) = inner("integrated-gradients:steps=7:baseline=black,white").unwrap();
         assert_eq!(parameters["steps"], 7);
         assert_eq!(parameters["baseline"], "black,white");
     }

@@ -1,11 +1,9 @@
 //! Complexity: the entropy of the map.
 
-use serde_json::{Map, Value};
-
+use super::mu_fidelity::MU_FIDELITY;
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
 use crate::Error;
-use crate::registry::{Published, Reference};
 
 /// The entropy of the relevance.
 pub const COMPLEXITY: MetricEntry = MetricEntry {
@@ -13,12 +11,7 @@ pub const COMPLEXITY: MetricEntry = MetricEntry {
     title: "complexity",
     summary: "the entropy of the absolute values, in nats: 0 if one pixel has all the relevance, \
               the logarithm of the number of pixels if all have the same",
-    reference: Reference {
-        authors: "Bhatt, Weller, Moura",
-        year: 2020,
-        title: "Evaluating and Aggregating Feature-based Model Explanations",
-        published: Published::Arxiv("2005.00631"),
-    },
+    reference: MU_FIDELITY.reference,
     question: Question::Simplicity,
     better: Better::Neither,
     needs: Needs::Map,
@@ -30,10 +23,6 @@ pub const COMPLEXITY: MetricEntry = MetricEntry {
 struct Complexity;
 
 impl Metric for Complexity {
-    fn parameters(&self) -> Map<String, Value> {
-        Map::new()
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let relevance = candidate.relevance();
         let entropy = entropy(relevance);

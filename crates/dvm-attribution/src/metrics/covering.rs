@@ -12,14 +12,13 @@
 use std::sync::Arc;
 
 use dvm_engine::incremental::Rectangle;
-use dvm_options::{Count, OptionSpec, SettingError, Settings, Takes};
-use serde_json::{Map, Value};
+use dvm_options::{OptionSpec, Takes};
 
 use super::options::{BASELINE, SCORE, SEED};
 use super::{Candidate, Curve};
 use crate::probe::Series;
 use crate::random::Stream;
-use crate::{Baseline, Error, Score, Subject};
+use crate::{Baseline, Error, OptionReader, Score, SettingError, Subject};
 
 const STEPS: OptionSpec = OptionSpec {
     name: "steps",
@@ -35,6 +34,7 @@ pub(super) const ORDER_SEED: OptionSpec = OptionSpec {
 };
 
 /// How pixels are covered.
+#[derive(Debug)]
 pub(super) struct Covering {
     steps: usize,
     baseline: Baseline,
@@ -46,24 +46,13 @@ impl Covering {
     /// Its options.
     pub const OPTIONS: &'static [OptionSpec] = &[STEPS, BASELINE, SCORE, ORDER_SEED];
 
-    pub fn new(settings: &Settings) -> Result<Self, SettingError> {
+    pub fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            steps: STEPS.of::<Count>(settings)?.0,
-            baseline: BASELINE.of(settings)?,
-            score: SCORE.of(settings)?,
-            seed: ORDER_SEED.of(settings)?,
+            steps: options.count(&STEPS)?,
+            baseline: options.written(&BASELINE)?,
+            score: options.word(&SCORE)?,
+            seed: options.plain(&ORDER_SEED)?,
         })
-    }
-
-    pub fn parameters(&self) -> Map<String, Value> {
-        let parameters = [
-            (STEPS.name, self.steps.into()),
-            (BASELINE.name, self.baseline.to_string().into()),
-            (SCORE.name, self.score.word().into()),
-            (ORDER_SEED.name, self.seed.into()),
-        ];
-        let named = parameters.map(|(name, value)| (name.to_string(), value));
-        named.into_iter().collect()
     }
 
     /// The score over the share of pixels covered, the most relevant first.
@@ -75,13 +64,8 @@ impl Covering {
         })?;
         let shown = self.score_of_picture(candidate)?;
         let scores = std::iter::once(shown).chain(covered.iter().copied());
-        self.curve(
-            candidate,
-            "deletion",
-            "share of pixels covered",
-            &ends,
-            scores,
-        )
+        let names = ("deletion", "share of pixels covered");
+        self.curve(candidate, names, &ends, scores)
     }
 
     /// The score over the share of pixels shown on the baseline, the most relevant first.
@@ -96,13 +80,8 @@ impl Covering {
         })?;
         let shown = self.score_of_picture(candidate)?;
         let scores = inserted.iter().copied().chain(std::iter::once(shown));
-        self.curve(
-            candidate,
-            "insertion",
-            "share of pixels shown",
-            &ends,
-            scores,
-        )
+        let names = ("insertion", "share of pixels shown");
+        self.curve(candidate, names, &ends, scores)
     }
 
     /// Computes scores once for all metrics with the same settings.
@@ -112,7 +91,7 @@ impl Covering {
         candidate: &Candidate,
         compute: impl FnOnce() -> Result<Vec<f64>, Error>,
     ) -> Result<Arc<Vec<f64>>, Error> {
-        let key = format!("{which} {}", Value::from(self.parameters()));
+        let key = format!("{which} {self:?}");
         candidate.shared(&key, compute)
     }
 
@@ -141,8 +120,7 @@ impl Covering {
     fn curve(
         &self,
         candidate: &Candidate,
-        name: &'static str,
-        across: &'static str,
+        (name, across): (&'static str, &'static str),
         ends: &[usize],
         scores: impl Iterator<Item = f64>,
     ) -> Result<Curve, Error> {

@@ -1,7 +1,6 @@
 //! Efficient model randomisation: does the entropy of the map rise when the network's weights are random?
 
-use dvm_options::{Count, Takes};
-use serde_json::{Map, Value};
+use dvm_options::Takes;
 
 use super::agreement::is_plain;
 use super::options::SEED;
@@ -11,7 +10,8 @@ use super::random_weights::{
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
 use crate::registry::{Published, Reference};
-use crate::{Error, OptionSpec, SettingError, Settings};
+use crate::upsample::extent;
+use crate::{Error, OptionReader, OptionSpec, SettingError};
 
 const BINS: OptionSpec = OptionSpec {
     name: "bins",
@@ -37,7 +37,7 @@ pub const EFFICIENT_MODEL_RANDOMISATION: MetricEntry = MetricEntry {
     needs: Needs::Method,
     cost: "one map",
     options: &[BINS, WEIGHTS, SEED],
-    build: |settings| Ok(Box::new(Efficient::new(settings)?)),
+    build: |options| Ok(Box::new(Efficient::new(options)?)),
 };
 
 struct Efficient {
@@ -47,28 +47,20 @@ struct Efficient {
 }
 
 impl Efficient {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let Count(bins) = BINS.of(settings)?;
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
+        let bins = options.count(&BINS)?;
         if !(2..=1 << 16).contains(&bins) {
             return Err(BINS.refuse(bins, "it must be a whole number from 2 to 65536"));
         }
         Ok(Self {
             bins,
-            weights: WEIGHTS.of(settings)?,
-            seed: SEED.of(settings)?,
+            weights: options.word(&WEIGHTS)?,
+            seed: options.plain(&SEED)?,
         })
     }
 }
 
 impl Metric for Efficient {
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = Map::new();
-        parameters.insert("bins".into(), self.bins.into());
-        parameters.insert("weights".into(), self.weights.word().into());
-        parameters.insert("seed".into(), self.seed.into());
-        parameters
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         refuse_plain(candidate.relevance())?;
         let before = entropy(candidate.relevance(), self.bins);
@@ -90,18 +82,16 @@ impl Metric for Efficient {
 /// The entropy, in nats, of a histogram with `bins` equal intervals between the smallest and the
 /// largest value; 0 if all values are equal.
 fn entropy(values: &[f32], bins: usize) -> f64 {
-    let values = || values.iter().map(|&value| f64::from(value));
-    let low = values().fold(f64::INFINITY, f64::min);
-    let high = values().fold(f64::NEG_INFINITY, f64::max);
+    let (low, high) = extent(values);
     if low >= high {
         return 0.0;
     }
     let mut counts = vec![0usize; bins];
-    for value in values() {
-        let place = (value - low) / (high - low) * bins as f64;
+    for &value in values {
+        let place = (f64::from(value) - low) / (high - low) * bins as f64;
         counts[(place as usize).min(bins - 1)] += 1;
     }
-    let all = values().len() as f64;
+    let all = values.len() as f64;
     let shares = counts.iter().filter(|&&count| count > 0);
     shares
         .map(|&count| {
@@ -114,6 +104,7 @@ fn entropy(values: &[f32], bins: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Settings;
 
     #[test]
     fn the_entropy_is_that_of_a_histogram() {
@@ -127,10 +118,9 @@ mod tests {
     #[test]
     fn bins_outside_2_to_65536_are_an_error() {
         for bins in ["0", "1", "65537", "many"] {
-            assert!(
-                Efficient::new(&Settings::new().with("bins", bins)).is_err(),
-                "{bins}"
-            );
+            let settings = Settings::new().with("bins", bins);
+            let made = EFFICIENT_MODEL_RANDOMISATION.metric(&settings);
+            assert!(made.is_err(), "{bins}");
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Energy inside: the part of the relevance that is on the object.
 
 use dvm_image::short_percent as percent;
-use serde_json::{Map, Value};
 
 use super::object::Object;
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
 use crate::Error;
-use crate::registry::{Published, Reference};
+use crate::cam::score_cam::SCORE_CAM;
 
 /// The share of the positive relevance that is on the object.
 ///
@@ -18,12 +17,7 @@ pub const ENERGY_INSIDE: MetricEntry = MetricEntry {
     title: "energy inside",
     summary: "the share of the positive relevance that is on the object, 0 to 1 (also called \
               relevance mass accuracy)",
-    reference: Reference {
-        authors: "Wang, Wang, Du, Yang, Zhang, Ding, Mardziel, Hu",
-        year: 2019,
-        title: "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks",
-        published: Published::Arxiv("1910.01279"),
-    },
+    reference: SCORE_CAM.reference,
     question: Question::Localisation,
     better: Better::Higher,
     needs: Needs::Region,
@@ -35,10 +29,6 @@ pub const ENERGY_INSIDE: MetricEntry = MetricEntry {
 struct EnergyInside;
 
 impl Metric for EnergyInside {
-    fn parameters(&self) -> Map<String, Value> {
-        Map::new()
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let object = Object::of(candidate)?;
         let inside = inside(candidate.relevance(), object.pixels).ok_or_else(|| {

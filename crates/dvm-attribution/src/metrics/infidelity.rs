@@ -2,8 +2,7 @@
 //! is changed at random.
 
 use dvm_engine::incremental::Rectangle;
-use dvm_options::{Count, Positive, Share, Takes, words};
-use serde_json::{Map, Value};
+use dvm_options::{Takes, words};
 
 use super::options::{self, BASELINE, SEED};
 use super::registry::{Better, MetricEntry, Needs, Question};
@@ -11,7 +10,7 @@ use super::{Candidate, Measurement, Metric};
 use crate::probe::Variants;
 use crate::random::Stream;
 use crate::registry::{Published, Reference};
-use crate::{Baseline, Error, OptionSpec, Score, SettingError, Settings};
+use crate::{Baseline, Error, OptionReader, OptionSpec, Score, SettingError};
 
 const PERTURBATION: OptionSpec = OptionSpec {
     name: "perturbation",
@@ -81,7 +80,7 @@ pub const INFIDELITY: MetricEntry = MetricEntry {
         SEED,
         SCORE,
     ],
-    build: |settings| Ok(Box::new(Infidelity::new(settings)?)),
+    build: |options| Ok(Box::new(Infidelity::new(options)?)),
 };
 
 words! {
@@ -108,41 +107,21 @@ struct Infidelity {
 }
 
 impl Infidelity {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let Share(side) = SIDE.of(settings)?;
-        let Share(share) = SHARE.of(settings)?;
-        let Positive(noise) = NOISE.of(settings)?;
-        let Count(samples) = SAMPLES.of(settings)?;
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            perturbation: PERTURBATION.of(settings)?,
-            side,
-            share,
-            noise,
-            samples,
-            baseline: BASELINE.of(settings)?,
-            seed: SEED.of(settings)?,
-            score: SCORE.of(settings)?,
+            side: options.share(&SIDE)?,
+            share: options.share(&SHARE)?,
+            noise: options.positive(&NOISE)?,
+            samples: options.count(&SAMPLES)?,
+            perturbation: options.word(&PERTURBATION)?,
+            baseline: options.written(&BASELINE)?,
+            seed: options.plain(&SEED)?,
+            score: options.word(&SCORE)?,
         })
     }
 }
 
 impl Metric for Infidelity {
-    fn parameters(&self) -> Map<String, Value> {
-        [
-            (PERTURBATION.name, self.perturbation.word().into()),
-            (SIDE.name, self.side.into()),
-            (SHARE.name, self.share.into()),
-            (NOISE.name, self.noise.into()),
-            (SAMPLES.name, self.samples.into()),
-            (BASELINE.name, self.baseline.to_string().into()),
-            (SEED.name, self.seed.into()),
-            (SCORE.name, self.score.word().into()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let (subject, target) = (candidate.subject(), candidate.target());
         let baseline = self.baseline.of_whole(subject, self.seed)?;
@@ -154,9 +133,7 @@ impl Metric for Infidelity {
         let targets = std::slice::from_ref(target);
         let scores = subject.scores(&perturbed, targets, self.score)?;
         let whole = target.score(self.score, subject.output(), &subject.numbers()?)?;
-        let drops = scores
-            .iter()
-            .map(|&score| f64::from(whole) - f64::from(score));
+        let drops = scores.iter().map(|&s| f64::from(whole) - f64::from(s));
         let drops: Vec<f64> = drops.collect();
         let predicted: Vec<f64> = (0..self.samples)
             .map(|sample| perturbed.predicted(candidate.relevance(), sample))
@@ -287,10 +264,16 @@ impl Variants for Perturbed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Settings;
+
+    fn with_defaults() -> Infidelity {
+        let settings = Settings::new();
+        Infidelity::new(&mut OptionReader::new(INFIDELITY.options, &settings)).unwrap()
+    }
 
     #[test]
     fn the_scale_of_a_map_does_not_matter_but_its_sign_does() {
-        let metric = Infidelity::new(&Settings::new()).unwrap();
+        let metric = with_defaults();
         let drops = [1.0, 2.0, -1.0];
         let figure = |found: &Measurement, name: &str| {
             let figure = found.figures.iter().find(|f| f.name == name);
@@ -311,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_map_of_zeros_predicts_nothing() {
-        let metric = Infidelity::new(&Settings::new()).unwrap();
+        let metric = with_defaults();
         let found = metric.measured(&[1.0, -1.0], &[0.0, 0.0]);
         assert_eq!(found.value, 1.0);
         assert!(found.finding.is_some());

@@ -1,11 +1,9 @@
 //! Insertion: how fast the score rises while the most relevant pixels are shown on the baseline.
 
-use serde_json::{Map, Value};
-
 use super::covering::Covering;
-use super::deletion::RISE;
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
+use crate::perturbation::rise::RISE;
 use crate::{Error, Walks};
 
 /// The area under the score while pixels are shown, the most relevant first.
@@ -13,27 +11,20 @@ pub const INSERTION: MetricEntry = MetricEntry {
     name: "insertion",
     title: "insertion",
     summary: "mean score while more and more pixels are shown on the baseline, the most relevant first",
-    reference: RISE,
+    reference: RISE.reference,
     question: Question::Faithfulness,
     better: Better::Higher,
     needs: Needs::Map,
     cost: "one partial forward pass per step",
     options: Covering::OPTIONS,
-    build: |settings| Ok(Box::new(Insertion(Covering::new(settings)?))),
+    build: |options| Ok(Box::new(Insertion(Covering::new(options)?))),
 };
 
 struct Insertion(Covering);
 
 impl Metric for Insertion {
-    fn parameters(&self) -> Map<String, Value> {
-        self.0.parameters()
-    }
-
     fn walks(&self) -> Walks {
-        Walks {
-            changes: true,
-            ..Walks::default()
-        }
+        Walks::CHANGES
     }
 
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {

@@ -1,14 +1,13 @@
 //! Max-sensitivity: how much the map changes when the picture changes a little.
 
-use dvm_options::{Count, Positive, Takes};
-use serde_json::{Map, Value};
+use dvm_options::Takes;
 
+use super::infidelity::INFIDELITY;
 use super::options::SEED;
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
 use crate::random::Stream;
-use crate::registry::{Published, Reference};
-use crate::{Error, OptionSpec, SettingError, Settings, options};
+use crate::{Error, OptionReader, OptionSpec, SettingError, options};
 
 const RADIUS: OptionSpec = OptionSpec {
     name: "radius",
@@ -28,18 +27,13 @@ pub const MAX_SENSITIVITY: MetricEntry = MetricEntry {
     name: "max-sensitivity",
     title: "max-sensitivity",
     summary: "largest change of the map, relative to the map, over some pictures with a little random noise",
-    reference: Reference {
-        authors: "Yeh, Hsieh, Suggala, Inouye, Ravikumar",
-        year: 2019,
-        title: "On the (In)fidelity and Sensitivity for Explanations",
-        published: Published::Arxiv("1901.09392"),
-    },
+    reference: INFIDELITY.reference,
     question: Question::Robustness,
     better: Better::Lower,
     needs: Needs::Method,
     cost: "`samples` maps of the method",
     options: &[RADIUS, SAMPLES, SEED],
-    build: |settings| Ok(Box::new(MaxSensitivity::new(settings)?)),
+    build: |options| Ok(Box::new(MaxSensitivity::new(options)?)),
 };
 
 struct MaxSensitivity {
@@ -49,13 +43,11 @@ struct MaxSensitivity {
 }
 
 impl MaxSensitivity {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let Positive(radius) = RADIUS.of(settings)?;
-        let Count(samples) = SAMPLES.of(settings)?;
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            radius,
-            samples,
-            seed: SEED.of(settings)?,
+            radius: options.positive(&RADIUS)?,
+            samples: options.count(&SAMPLES)?,
+            seed: options.plain(&SEED)?,
         })
     }
 
@@ -72,17 +64,6 @@ impl MaxSensitivity {
 }
 
 impl Metric for MaxSensitivity {
-    fn parameters(&self) -> Map<String, Value> {
-        [
-            (RADIUS.name, self.radius.into()),
-            (SAMPLES.name, self.samples.into()),
-            (SEED.name, self.seed.into()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let subject = candidate.subject();
         let own = candidate.relevance();

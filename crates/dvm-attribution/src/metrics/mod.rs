@@ -42,8 +42,11 @@ use crate::{Error, Walks};
 
 /// A test of a map.
 pub trait Metric: Send + Sync {
-    /// Every setting that affects the figure, with its value, for the record.
-    fn parameters(&self) -> Map<String, Value>;
+    /// Every setting that affects the figure, with its value, for the record. For the metrics of [`registry`] these
+    /// are the options that they read when they were built.
+    fn parameters(&self) -> Map<String, Value> {
+        Map::new()
+    }
 
     /// What it needs of the unchanged picture, so that one forward pass serves all.
     fn walks(&self) -> Walks {
@@ -55,4 +58,24 @@ pub trait Metric: Send + Sync {
     /// # Errors
     /// [`Error`] instead of a wrong figure; [`Error::Unfit`] if the candidate lacks something ([`registry::Needs`]).
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error>;
+}
+
+/// A metric with the settings that it was built with.
+struct Recorded {
+    metric: Box<dyn Metric>,
+    parameters: Map<String, Value>,
+}
+
+impl Metric for Recorded {
+    fn parameters(&self) -> Map<String, Value> {
+        self.parameters.clone()
+    }
+
+    fn walks(&self) -> Walks {
+        self.metric.walks()
+    }
+
+    fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
+        self.metric.measure(candidate)
+    }
 }

@@ -1,7 +1,6 @@
 //! Model randomisation: does the map change when the network's weights are random?
 
-use dvm_options::{Positive, Takes, words};
-use serde_json::{Map, Value};
+use dvm_options::{Takes, words};
 
 use super::agreement::{is_plain, magnitudes, ranks, spearman, ssim};
 use super::options::SEED;
@@ -13,7 +12,8 @@ use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Curve, Measurement, Metric, agreement};
 use crate::random::Stream;
 use crate::registry::{Published, Reference};
-use crate::{Error, OptionSpec, SettingError, Settings, Subject};
+use crate::upsample::extent;
+use crate::{Error, OptionReader, OptionSpec, SettingError, Subject};
 
 const LAYERS: OptionSpec = OptionSpec {
     name: "layers",
@@ -75,7 +75,7 @@ pub const MODEL_RANDOMISATION: MetricEntry = MetricEntry {
     needs: Needs::Method,
     cost: "one map for each group of `layers`, times `samples`",
     options: &[LAYERS, ORDER, WEIGHTS, SAMPLES, NOISE, SEED],
-    build: |settings| Ok(Box::new(ModelRandomisation::new(settings)?)),
+    build: |options| Ok(Box::new(ModelRandomisation::new(options)?)),
 };
 
 struct ModelRandomisation {
@@ -88,15 +88,14 @@ struct ModelRandomisation {
 }
 
 impl ModelRandomisation {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let Positive(noise) = NOISE.of(settings)?;
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            layers: LAYERS.of(settings)?,
-            order: ORDER.of(settings)?,
-            weights: WEIGHTS.of(settings)?,
-            samples: SAMPLES.of(settings)?,
-            noise,
-            seed: SEED.of(settings)?,
+            noise: options.positive(&NOISE)?,
+            layers: options.word(&LAYERS)?,
+            order: options.word(&ORDER)?,
+            weights: options.word(&WEIGHTS)?,
+            samples: options.plain(&SAMPLES)?,
+            seed: options.plain(&SEED)?,
         })
     }
 }
@@ -116,17 +115,6 @@ const INDEPENDENT_OF_WEIGHTS: &str = "randomising the network's weights hardly c
                                       the picture more than what the network learned";
 
 impl Metric for ModelRandomisation {
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = Map::new();
-        parameters.insert("layers".into(), self.layers.word().into());
-        parameters.insert("order".into(), self.order.word().into());
-        parameters.insert("weights".into(), self.weights.word().into());
-        parameters.insert("samples".into(), self.samples.into());
-        parameters.insert("noise".into(), self.noise.into());
-        parameters.insert("seed".into(), self.seed.into());
-        parameters
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let subject = candidate.subject();
         let original = match self.samples {
@@ -137,13 +125,11 @@ impl Metric for ModelRandomisation {
         };
         refuse_plain(&original)?;
         let original = Original::new(&original, subject.size());
-        let fully = fully_random(
-            candidate,
-            RandomWeights {
-                initialisation: self.weights,
-                seed: self.seed,
-            },
-        )?;
+        let draw = RandomWeights {
+            initialisation: self.weights,
+            seed: self.seed,
+        };
+        let fully = fully_random(candidate, draw)?;
         let mut groups = groups(subject, self.layers, self.weights)?;
         if self.order == Order::BottomUp {
             groups.reverse();
@@ -184,18 +170,11 @@ impl ModelRandomisation {
     ) -> Result<Vec<f32>, Error> {
         let mut sum: Vec<f64> = map(subject)?.into_iter().map(f64::from).collect();
         let values = subject.input().values();
-        let (low, high) = values
-            .iter()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
-                (low.min(v), high.max(v))
-            });
-        let deviation = self.noise * (f64::from(high) - f64::from(low));
+        let (low, high) = extent(values);
+        let deviation = self.noise * (high - low);
         for sample in 1..self.samples {
-            let mut stream = Stream::new(
-                &format!("model-randomisation noise {}", sample - 1),
-                self.seed,
-            );
-            let noise = stream.normal(values.len());
+            let name = format!("model-randomisation noise {}", sample - 1);
+            let noise = Stream::new(&name, self.seed).normal(values.len());
             let noisy = values.iter().zip(noise);
             let noisy = noisy.map(|(&x, n)| (f64::from(x) + deviation * f64::from(n)) as f32);
             let input = subject

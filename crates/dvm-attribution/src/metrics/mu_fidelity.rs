@@ -1,8 +1,7 @@
 //! µFidelity: does the score drop as much as the map says when random parts of the picture are covered?
 
 use dvm_engine::incremental::Rectangle;
-use dvm_options::{Count, Share, Takes};
-use serde_json::{Map, Value};
+use dvm_options::Takes;
 
 use super::agreement::{correlation, ranks};
 use super::options::{self, BASELINE, SEED};
@@ -11,8 +10,7 @@ use super::{Candidate, Measurement, Metric};
 use crate::probe::Variants;
 use crate::random::Stream;
 use crate::registry::{Published, Reference};
-use crate::subject::ALWAYS_ALLOWED_BACK;
-use crate::{Baseline, Error, OptionSpec, Score, SettingError, Settings, Subject};
+use crate::{Baseline, Error, OptionReader, OptionSpec, Score, SettingError, Subject};
 
 const GRID: OptionSpec = OptionSpec {
     name: "grid",
@@ -56,7 +54,7 @@ pub const MU_FIDELITY: MetricEntry = MetricEntry {
     needs: Needs::Map,
     cost: "`samples` forward passes",
     options: &[GRID, SUBSET, SAMPLES, BASELINE, SEED, SCORE],
-    build: |settings| Ok(Box::new(MuFidelity::new(settings)?)),
+    build: |options| Ok(Box::new(MuFidelity::new(options)?)),
 };
 
 struct MuFidelity {
@@ -69,10 +67,10 @@ struct MuFidelity {
 }
 
 impl MuFidelity {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let Count(grid) = GRID.of(settings)?;
-        let Count(samples) = SAMPLES.of(settings)?;
-        let Share(subset) = SUBSET.of(settings)?;
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
+        let grid = options.count(&GRID)?;
+        let samples = options.count(&SAMPLES)?;
+        let subset = options.share(&SUBSET)?;
         if grid < 2 {
             return Err(GRID.refuse(grid, "it must be a whole number of at least 2"));
         }
@@ -86,9 +84,9 @@ impl MuFidelity {
             grid,
             subset,
             samples,
-            baseline: BASELINE.of(settings)?,
-            seed: SEED.of(settings)?,
-            score: SCORE.of(settings)?,
+            baseline: options.written(&BASELINE)?,
+            seed: options.plain(&SEED)?,
+            score: options.word(&SCORE)?,
         })
     }
 
@@ -107,38 +105,16 @@ impl MuFidelity {
                 self.grid
             )));
         }
-        let needed = self
-            .samples
-            .saturating_mul(self.covered() * size_of::<usize>());
-        if needed > subject.memory().max(ALWAYS_ALLOWED_BACK) {
-            return Err(Error::Unfit(format!(
-                "{} sets of {} cells need {} MiB; the limit is {} MiB: choose fewer `samples`, a \
-                 smaller `grid`, or a higher memory limit",
-                self.samples,
-                self.covered(),
-                needed.div_ceil(1 << 20),
-                subject.memory() >> 20
-            )));
-        }
-        Ok(())
+        let cells = self.covered();
+        subject.allow_bytes(
+            self.samples.saturating_mul(cells * size_of::<usize>()),
+            || format!("{} sets of {cells} cells need", self.samples),
+            "fewer `samples`, a smaller `grid`, or a higher memory limit",
+        )
     }
 }
 
 impl Metric for MuFidelity {
-    fn parameters(&self) -> Map<String, Value> {
-        [
-            (GRID.name, self.grid.into()),
-            (SUBSET.name, self.subset.into()),
-            (SAMPLES.name, self.samples.into()),
-            (BASELINE.name, self.baseline.to_string().into()),
-            (SEED.name, self.seed.into()),
-            (SCORE.name, self.score.word().into()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let (subject, target) = (candidate.subject(), candidate.target());
         self.check(subject)?;
@@ -146,10 +122,8 @@ impl Metric for MuFidelity {
         let subsets = Subsets::new(self, subject.size(), baseline.data());
         let scores = subject.scores(&subsets, std::slice::from_ref(target), self.score)?;
         let whole = target.score(self.score, subject.output(), &subject.numbers()?)?;
-        let drops: Vec<f64> = scores
-            .iter()
-            .map(|&score| f64::from(whole) - f64::from(score))
-            .collect();
+        let drops = scores.iter().map(|&s| f64::from(whole) - f64::from(s));
+        let drops: Vec<f64> = drops.collect();
         let sums = subsets.sums(candidate.relevance());
         if is_constant(&drops) {
             let why = "covering parts of the picture does not change the score, so µFidelity cannot be measured";
@@ -284,12 +258,13 @@ fn is_constant(values: &[f64]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Settings;
 
     fn metric(options: &[(&str, &str)]) -> MuFidelity {
         let settings = options
             .iter()
             .fold(Settings::new(), |s, (k, v)| s.with(k, v));
-        MuFidelity::new(&settings).unwrap()
+        MuFidelity::new(&mut OptionReader::new(MU_FIDELITY.options, &settings)).unwrap()
     }
 
     #[test]

@@ -6,15 +6,14 @@
 //! in a random order, like the pixels in `covering`.
 
 use dvm_engine::incremental::Rectangle;
-use dvm_options::{Count, OptionSpec, SettingError, Settings, Takes, words};
-use serde_json::{Map, Value};
+use dvm_options::{OptionSpec, Takes, words};
 
-use super::covering::{ORDER_SEED, order};
+use super::covering::{ORDER_SEED, order, score_name};
 use super::options::{BASELINE, SCORE};
 use super::{Candidate, Curve};
 use crate::probe::Series;
 use crate::random::Stream;
-use crate::{Baseline, Error, Score, Subject};
+use crate::{Baseline, Error, OptionReader, Score, SettingError};
 
 const PATCH: OptionSpec = OptionSpec {
     name: "patch",
@@ -70,26 +69,14 @@ impl Flipping {
     /// Its options.
     pub const OPTIONS: [OptionSpec; 5] = [PATCH, ORDER, BLACK, SCORE, ORDER_SEED];
 
-    pub fn new(settings: &Settings) -> Result<Self, SettingError> {
+    pub fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            patch: PATCH.of::<Count>(settings)?.0,
-            order: ORDER.of(settings)?,
-            baseline: BLACK.of(settings)?,
-            score: SCORE.of(settings)?,
-            seed: ORDER_SEED.of(settings)?,
+            patch: options.count(&PATCH)?,
+            order: options.word(&ORDER)?,
+            baseline: options.written(&BLACK)?,
+            score: options.word(&SCORE)?,
+            seed: options.plain(&ORDER_SEED)?,
         })
-    }
-
-    pub fn parameters(&self) -> Map<String, Value> {
-        let parameters = [
-            (PATCH.name, self.patch.into()),
-            (ORDER.name, self.order.word().into()),
-            (BLACK.name, self.baseline.to_string().into()),
-            (SCORE.name, self.score.word().into()),
-            (ORDER_SEED.name, self.seed.into()),
-        ];
-        let named = parameters.map(|(name, value)| (name.to_string(), value));
-        named.into_iter().collect()
     }
 
     /// Covers the first `most` patches one after the other.
@@ -125,12 +112,8 @@ impl Flipping {
         Ok(Flipped {
             whole: whole.into(),
             after,
-            score: self.score_name(subject)?,
+            score: score_name(subject, self.score)?,
         })
-    }
-
-    fn score_name(&self, subject: &Subject) -> Result<&'static str, Error> {
-        super::covering::score_name(subject, self.score)
     }
 
     /// All patches in the order in which they are covered.
@@ -210,6 +193,7 @@ impl Series for Covered<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Settings;
 
     fn ordered(
         options: &[(&str, &str)],
@@ -219,7 +203,10 @@ mod tests {
         let settings = options
             .iter()
             .fold(Settings::new(), |all, (name, value)| all.with(name, value));
-        Flipping::new(&settings).unwrap().ordered(relevance, size)
+        let mut options = OptionReader::new(&Flipping::OPTIONS, &settings);
+        Flipping::new(&mut options)
+            .unwrap()
+            .ordered(relevance, size)
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Pixel flipping: how fast the score falls while patches are covered one by one.
 
 use dvm_options::OptionSpec;
-use serde_json::{Map, Value};
 
 use super::patches::Flipping;
 use super::registry::{Better, MetricEntry, Needs, Question};
@@ -25,7 +24,7 @@ pub const PIXEL_FLIPPING: MetricEntry = MetricEntry {
     needs: Needs::Map,
     cost: "one partial forward pass per patch",
     options: OPTIONS,
-    build: |settings| Ok(Box::new(PixelFlipping(Flipping::new(settings)?))),
+    build: |options| Ok(Box::new(PixelFlipping(Flipping::new(options)?))),
 };
 
 const OPTIONS: &[OptionSpec] = &Flipping::OPTIONS;
@@ -33,15 +32,8 @@ const OPTIONS: &[OptionSpec] = &Flipping::OPTIONS;
 struct PixelFlipping(Flipping);
 
 impl Metric for PixelFlipping {
-    fn parameters(&self) -> Map<String, Value> {
-        self.0.parameters()
-    }
-
     fn walks(&self) -> Walks {
-        Walks {
-            changes: true,
-            ..Walks::default()
-        }
+        Walks::CHANGES
     }
 
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {

@@ -1,7 +1,6 @@
 //! Pointing game: is the highest point of the map on the object?
 
-use dvm_options::{OptionSpec, Positive, Takes};
-use serde_json::{Map, Value};
+use dvm_options::{OptionSpec, Takes};
 
 use super::object::Object;
 use super::registry::{Better, MetricEntry, Needs, Question};
@@ -38,8 +37,8 @@ pub const POINTING_GAME: MetricEntry = MetricEntry {
     needs: Needs::Region,
     cost: "none",
     options: &[TOLERANCE],
-    build: |settings| {
-        let Positive(tolerance) = TOLERANCE.of(settings)?;
+    build: |options| {
+        let tolerance = options.positive(&TOLERANCE)?;
         Ok(Box::new(PointingGame { tolerance }))
     },
 };
@@ -50,10 +49,6 @@ struct PointingGame {
 }
 
 impl Metric for PointingGame {
-    fn parameters(&self) -> Map<String, Value> {
-        Map::from_iter([(TOLERANCE.name.into(), self.tolerance.into())])
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let object = Object::of(candidate)?;
         let (height, width) = candidate.subject().size();

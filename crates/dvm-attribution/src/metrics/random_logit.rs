@@ -2,7 +2,6 @@
 
 use dvm_engine::Output;
 use dvm_options::Takes;
-use serde_json::{Map, Value};
 
 use super::agreement::Agreement;
 use super::options::SEED;
@@ -11,7 +10,7 @@ use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
 use crate::random::Stream;
 use crate::registry::{Published, Reference};
-use crate::{Error, OptionSpec, SettingError, Settings, Target};
+use crate::{Error, OptionReader, OptionSpec, SettingError, Target};
 
 const OTHER: OptionSpec = OptionSpec {
     name: "other",
@@ -37,7 +36,7 @@ pub const RANDOM_LOGIT: MetricEntry = MetricEntry {
     needs: Needs::Method,
     cost: "one map",
     options: &[OTHER, SEED],
-    build: |settings| Ok(Box::new(RandomLogit::new(settings)?)),
+    build: |options| Ok(Box::new(RandomLogit::new(options)?)),
 };
 
 struct RandomLogit {
@@ -46,17 +45,20 @@ struct RandomLogit {
 }
 
 impl RandomLogit {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let other = match OTHER.text(settings) {
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
+        let other: String = options.written(&OTHER)?;
+        let other = match &other[..] {
             "" => None,
             text => {
                 let expected = "it must be the index of a class, from 0";
-                Some(text.parse().map_err(|_| OTHER.refuse(text, expected))?)
+                let class: usize = text.parse().map_err(|_| OTHER.refuse(text, expected))?;
+                options.note(OTHER.name, class);
+                Some(class)
             }
         };
         Ok(Self {
             other,
-            seed: SEED.of(settings)?,
+            seed: options.plain(&SEED)?,
         })
     }
 
@@ -94,14 +96,6 @@ const INDEPENDENT_OF_CLASS: &str = "the map of another class is nearly the same:
                                     class, so it does not show why the network chose this one";
 
 impl Metric for RandomLogit {
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = Map::new();
-        let other = self.other.map_or(Value::String(String::new()), Value::from);
-        parameters.insert("other".into(), other);
-        parameters.insert("seed".into(), self.seed.into());
-        parameters
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let subject = candidate.subject();
         refuse_plain(candidate.relevance())?;

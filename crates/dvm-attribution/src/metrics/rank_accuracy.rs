@@ -1,7 +1,6 @@
 //! Rank accuracy: are the most relevant pixels on the object?
 
 use dvm_image::short_percent as percent;
-use serde_json::{Map, Value};
 
 use super::object::Object;
 use super::registry::{Better, MetricEntry, Needs, Question};
@@ -32,10 +31,6 @@ pub const RANK_ACCURACY: MetricEntry = MetricEntry {
 struct RankAccuracy;
 
 impl Metric for RankAccuracy {
-    fn parameters(&self) -> Map<String, Value> {
-        Map::new()
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let object = Object::of(candidate)?;
         let accuracy = accuracy(candidate.relevance(), object.pixels, object.area);

@@ -1,7 +1,6 @@
 //! Region perturbation: the mean drop of the score while the first regions are covered.
 
-use dvm_options::{Count, OptionSpec, SettingError, Settings, Takes};
-use serde_json::{Map, Value};
+use dvm_options::{OptionSpec, Takes};
 
 use super::patches::Flipping;
 use super::registry::{Better, MetricEntry, Needs, Question};
@@ -34,7 +33,12 @@ pub const REGION_PERTURBATION: MetricEntry = MetricEntry {
     needs: Needs::Map,
     cost: "one partial forward pass per region",
     options: OPTIONS,
-    build: |settings| Ok(Box::new(RegionPerturbation::new(settings)?)),
+    build: |options| {
+        Ok(Box::new(RegionPerturbation {
+            flipping: Flipping::new(options)?,
+            regions: options.count(&REGIONS)?,
+        }))
+    },
 };
 
 const OPTIONS: &[OptionSpec] = &{
@@ -47,27 +51,9 @@ struct RegionPerturbation {
     regions: usize,
 }
 
-impl RegionPerturbation {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        Ok(Self {
-            flipping: Flipping::new(settings)?,
-            regions: REGIONS.of::<Count>(settings)?.0,
-        })
-    }
-}
-
 impl Metric for RegionPerturbation {
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = self.flipping.parameters();
-        parameters.insert(REGIONS.name.into(), self.regions.into());
-        parameters
-    }
-
     fn walks(&self) -> Walks {
-        Walks {
-            changes: true,
-            ..Walks::default()
-        }
+        Walks::CHANGES
     }
 
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {

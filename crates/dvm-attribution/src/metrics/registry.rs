@@ -1,25 +1,12 @@
 //! The list of all metrics. A new metric is one file and one line in [`ALL`].
 
-use super::Metric;
-use super::complexity::COMPLEXITY;
-use super::deletion::DELETION;
-use super::efficient_randomisation::EFFICIENT_MODEL_RANDOMISATION;
-use super::energy_inside::ENERGY_INSIDE;
-use super::infidelity::INFIDELITY;
-use super::insertion::INSERTION;
-use super::max_sensitivity::MAX_SENSITIVITY;
-use super::model_randomisation::MODEL_RANDOMISATION;
-use super::mu_fidelity::MU_FIDELITY;
-use super::pixel_flipping::PIXEL_FLIPPING;
-use super::pointing_game::POINTING_GAME;
-use super::random_logit::RANDOM_LOGIT;
-use super::rank_accuracy::RANK_ACCURACY;
-use super::region_perturbation::REGION_PERTURBATION;
-use super::road::ROAD;
-use super::sparseness::SPARSENESS;
-use super::symmetric_relevance_gain::SYMMETRIC_RELEVANCE_GAIN;
+use super::{
+    Metric, Recorded, complexity, deletion, efficient_randomisation, energy_inside, infidelity,
+    insertion, max_sensitivity, model_randomisation, mu_fidelity, pixel_flipping, pointing_game,
+    random_logit, rank_accuracy, region_perturbation, road, sparseness, symmetric_relevance_gain,
+};
 use crate::registry::Reference;
-use crate::{OptionSpec, SettingError, Settings};
+use crate::{OptionReader, OptionSpec, SettingError, Settings};
 
 /// A metric: its description, and how it is made.
 pub struct MetricEntry {
@@ -41,8 +28,8 @@ pub struct MetricEntry {
     pub cost: &'static str,
     /// Its options.
     pub options: &'static [OptionSpec],
-    /// Makes it from the options given; ignores those of other metrics.
-    pub build: fn(&Settings) -> Result<Box<dyn Metric>, SettingError>,
+    /// Makes it from the options that it reads.
+    pub build: fn(&mut OptionReader) -> Result<Box<dyn Metric>, SettingError>,
 }
 
 /// The question that a metric answers.
@@ -132,23 +119,23 @@ pub enum Needs {
 
 /// All metrics.
 pub static ALL: &[MetricEntry] = &[
-    SYMMETRIC_RELEVANCE_GAIN,
-    DELETION,
-    INSERTION,
-    PIXEL_FLIPPING,
-    REGION_PERTURBATION,
-    ROAD,
-    MU_FIDELITY,
-    INFIDELITY,
-    MAX_SENSITIVITY,
-    MODEL_RANDOMISATION,
-    EFFICIENT_MODEL_RANDOMISATION,
-    RANDOM_LOGIT,
-    POINTING_GAME,
-    ENERGY_INSIDE,
-    RANK_ACCURACY,
-    SPARSENESS,
-    COMPLEXITY,
+    symmetric_relevance_gain::SYMMETRIC_RELEVANCE_GAIN,
+    deletion::DELETION,
+    insertion::INSERTION,
+    pixel_flipping::PIXEL_FLIPPING,
+    region_perturbation::REGION_PERTURBATION,
+    road::ROAD,
+    mu_fidelity::MU_FIDELITY,
+    infidelity::INFIDELITY,
+    max_sensitivity::MAX_SENSITIVITY,
+    model_randomisation::MODEL_RANDOMISATION,
+    efficient_randomisation::EFFICIENT_MODEL_RANDOMISATION,
+    random_logit::RANDOM_LOGIT,
+    pointing_game::POINTING_GAME,
+    energy_inside::ENERGY_INSIDE,
+    rank_accuracy::RANK_ACCURACY,
+    sparseness::SPARSENESS,
+    complexity::COMPLEXITY,
 ];
 
 /// The metric with this name.
@@ -167,39 +154,26 @@ impl MetricEntry {
     /// # Errors
     /// [`SettingError`] for an invalid value of an option.
     pub fn metric(&self, settings: &Settings) -> Result<Box<dyn Metric>, SettingError> {
-        (self.build)(settings)
+        let mut options = OptionReader::new(self.options, settings);
+        let metric = (self.build)(&mut options)?;
+        Ok(Box::new(Recorded {
+            metric,
+            parameters: options.into_record(),
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::tests::check_options;
 
     #[test]
-    fn the_defaults_in_the_list_are_those_of_the_metric() {
+    fn the_defaults_in_the_list_are_those_of_the_metric_and_in_its_record() {
         for entry in ALL {
-            let plain = entry.metric(&Settings::new()).unwrap().parameters();
-            let mut spelled_out = Settings::new();
-            for option in entry.options {
-                spelled_out = spelled_out.with(option.name, option.default);
-            }
-            let spelled_out = entry.metric(&spelled_out).unwrap().parameters();
-            assert_eq!(plain, spelled_out, "{}", entry.name);
-        }
-    }
-
-    #[test]
-    fn every_option_is_written_into_the_record() {
-        for entry in ALL {
-            let record = entry.metric(&Settings::new()).unwrap().parameters();
-            for option in entry.options {
-                assert!(
-                    record.contains_key(option.name),
-                    "{} {}",
-                    entry.name,
-                    option.name
-                );
-            }
+            check_options(entry.name, entry.options, |settings| {
+                entry.metric(settings).unwrap().parameters()
+            });
         }
     }
 

@@ -1,7 +1,5 @@
 //! Sparseness: the Gini index of the map.
 
-use serde_json::{Map, Value};
-
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
 use crate::Error;
@@ -30,10 +28,6 @@ pub const SPARSENESS: MetricEntry = MetricEntry {
 struct Sparseness;
 
 impl Metric for Sparseness {
-    fn parameters(&self) -> Map<String, Value> {
-        Map::new()
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         Ok(Measurement::of(gini(candidate.relevance())))
     }

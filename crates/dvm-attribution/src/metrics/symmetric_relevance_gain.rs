@@ -1,7 +1,5 @@
 //! Symmetric relevance gain: how much more the most relevant pixels matter than the least relevant ones.
 
-use serde_json::{Map, Value};
-
 use super::covering::Covering;
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Curve, Measurement, Metric};
@@ -25,21 +23,14 @@ pub const SYMMETRIC_RELEVANCE_GAIN: MetricEntry = MetricEntry {
     needs: Needs::Map,
     cost: "two partial forward passes per step; none if deletion and insertion are measured, too",
     options: Covering::OPTIONS,
-    build: |settings| Ok(Box::new(SymmetricRelevanceGain(Covering::new(settings)?))),
+    build: |options| Ok(Box::new(SymmetricRelevanceGain(Covering::new(options)?))),
 };
 
 struct SymmetricRelevanceGain(Covering);
 
 impl Metric for SymmetricRelevanceGain {
-    fn parameters(&self) -> Map<String, Value> {
-        self.0.parameters()
-    }
-
     fn walks(&self) -> Walks {
-        Walks {
-            changes: true,
-            ..Walks::default()
-        }
+        Walks::CHANGES
     }
 
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {

@@ -1,16 +1,13 @@
 //! The common part of methods over segments: their options, pictures with some segments covered,
 //! and the attribution from one value per segment.
 
-use dvm_engine::incremental::Rectangle;
-use dvm_options::{SettingError, Settings};
-use serde_json::{Map, Value};
-
 use super::segments::{SEGMENTS, Segmentation, Segments};
-use crate::options::{BASELINE, SCORE, SEED};
+use crate::options::{BASELINE, SEED};
 use crate::probe::Variants;
-use crate::subject::ALWAYS_ALLOWED_BACK;
+use crate::target::place;
 use crate::{
-    Array, Attribution, Baseline, Check, Error, OptionSpec, Score, Subject, Target, ValueKind,
+    Array, Attribution, Baseline, Check, Error, Observation, OptionReader, OptionSpec, Score,
+    SettingError, Subject, Target, ValueKind,
 };
 
 /// Settings of a method over segments.
@@ -23,26 +20,13 @@ pub(super) struct OverSegments {
 
 impl OverSegments {
     /// Reads them; `score` is the method's own option of that name.
-    pub fn new(settings: &Settings, score: &OptionSpec) -> Result<Self, SettingError> {
+    pub fn new(options: &mut OptionReader, score: &OptionSpec) -> Result<Self, SettingError> {
         Ok(Self {
-            segmentation: SEGMENTS.of(settings)?,
-            baseline: BASELINE.of(settings)?,
-            seed: SEED.of(settings)?,
-            score: score.of(settings)?,
+            segmentation: options.written(&SEGMENTS)?,
+            baseline: options.written(&BASELINE)?,
+            seed: options.plain(&SEED)?,
+            score: options.word(score)?,
         })
-    }
-
-    /// For the record.
-    pub fn parameters(&self) -> Map<String, Value> {
-        [
-            (SEGMENTS.name, self.segmentation.to_string().into()),
-            (BASELINE.name, self.baseline.to_string().into()),
-            (SEED.name, self.seed.into()),
-            (SCORE.name, self.score.word().into()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
     }
 
     /// Divides the picture into segments.
@@ -59,36 +43,47 @@ impl OverSegments {
         })
     }
 
-    /// The attribution of a target from one value per segment.
-    pub fn attribution(
-        &self,
-        subject: &Subject,
-        target: &Target,
-        (title, quantity): (&str, &str),
-        segments: &Segments,
-        values: &[f64],
-    ) -> Result<Attribution, Error> {
-        let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-        let outputs = subject.numbers()?.len();
-        let score = self.score.name(subject.output(), outputs);
-        Ok(Attribution {
-            target: target.clone(),
-            title: title.into(),
-            quantity: format!("{quantity} {score}"),
-            score,
-            map: segments.spread(&values),
-            size: segments.size,
-            smooth: None,
-            arrays: vec![
-                Array::new(Array::RAW, &[segments.count], values),
-                segments.array(),
-            ],
-            value_kind: ValueKind::Signed,
-            warnings: Vec::new(),
-            checks: Vec::new(),
-        }
-        .checked())
+    /// Runs `variants` of a divided picture, and returns the function that makes each map: `explain` gets the scores
+    /// of one target for all variants, and that for the picture itself.
+    pub fn observed<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
+        (segments, variants): (Segments, &dyn Variants),
+        explain: impl Fn(&[f64], f64) -> Result<Explained, Error> + 'a,
+    ) -> Result<Observation<'a>, Error> {
+        let scores = subject.scores(variants, targets, self.score)?;
+        let numbers = subject.numbers()?;
+        let name = self.score.name(subject.output(), numbers.len());
+        Ok(Box::new(move |target| {
+            let whole = target.score(self.score, subject.output(), &numbers)?;
+            let found = explain(&of_target(&scores, targets, target), whole.into())?;
+            let values: Vec<f32> = found.values.iter().map(|&value| value as f32).collect();
+            let map = segments.spread(&values);
+            Ok(Attribution {
+                title: found.title.into(),
+                quantity: format!("{} {name}", found.quantity),
+                score: name,
+                arrays: vec![
+                    Array::new(Array::RAW, &[segments.count], values),
+                    segments.array(),
+                ],
+                value_kind: ValueKind::Signed,
+                checks: found.checks,
+                ..Attribution::new(target, segments.size, map)
+            }
+            .checked())
+        }))
     }
+}
+
+/// One value per segment, with names and checks.
+pub(super) struct Explained {
+    pub title: &'static str,
+    /// What a value is, before the name of the score: `drop in`.
+    pub quantity: &'static str,
+    pub values: Vec<f64>,
+    pub checks: Vec<Check>,
 }
 
 /// A picture in segments, and the baseline that covers them.
@@ -111,26 +106,17 @@ impl Coalitions<'_> {
     /// # Errors
     /// [`Error::Unfit`].
     pub fn allow(subject: &Subject, count: usize, segments: usize) -> Result<(), Error> {
-        let needed = count.saturating_mul(segments);
-        if needed <= subject.memory().max(ALWAYS_ALLOWED_BACK) {
-            return Ok(());
-        }
-        Err(Error::Unfit(format!(
-            "{count} coalitions of {segments} segments need {} MiB; the limit is {} MiB: choose \
-             fewer `segments`, fewer `samples`, or a higher memory limit",
-            needed.div_ceil(1 << 20),
-            subject.memory() >> 20
-        )))
+        subject.allow_bytes(
+            count.saturating_mul(segments),
+            || format!("{count} coalitions of {segments} segments need"),
+            "fewer `segments`, fewer `samples`, or a higher memory limit",
+        )
     }
 }
 
 impl Variants for Coalitions<'_> {
     fn count(&self) -> usize {
         self.shown.len() / self.divided.segments.count
-    }
-
-    fn rectangle(&self, _: usize) -> Option<Rectangle> {
-        None
     }
 
     fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>> {
@@ -150,15 +136,6 @@ impl Variants for Coalitions<'_> {
         }
         Some(values)
     }
-}
-
-/// The position of a target among those that the method was given.
-///
-/// # Panics
-/// If it is none of them, which [`crate::Observation`] does not allow.
-pub(super) fn place(targets: &[Target], target: &Target) -> usize {
-    let place = targets.iter().position(|known| known == target);
-    place.expect("begin was given this target")
 }
 
 /// The scores of one target among those of several, `[N, targets]`, in f64.

@@ -1,13 +1,13 @@
 //! Feature ablation: covers one segment at a time.
 
 use dvm_engine::incremental::Rectangle;
-use serde_json::{Map, Value};
 
-use super::coalitions::{Divided, OverSegments, of_target};
+use super::coalitions::{Divided, Explained, OverSegments};
 use super::segments::SEGMENTS;
+use crate::gradient::deconvnet::DECONVNET;
 use crate::options::{BASELINE, SCORE, SEED};
 use crate::probe::Variants;
-use crate::registry::{Family, MethodEntry, Published, Reference};
+use crate::registry::{Family, MethodEntry};
 use crate::{Error, Method, Observation, Subject, Target, Walks};
 
 /// The drop of the score when a segment is covered.
@@ -15,20 +15,15 @@ pub const FEATURE_ABLATION: MethodEntry = MethodEntry {
     name: "feature-ablation",
     title: "feature ablation",
     summary: "drop of the class's score when one segment of the picture is covered, for each segment",
-    reference: Reference {
-        authors: "Zeiler, Fergus",
-        year: 2013,
-        title: "Visualizing and Understanding Convolutional Networks",
-        published: Published::Arxiv("1311.2901"),
-    },
+    reference: DECONVNET.reference,
     family: Family::Perturbation,
     cost: "one partial forward pass per segment",
     networks: "all",
     options: &[SEGMENTS, BASELINE, SEED, SCORE],
     presets: &[],
-    build: |settings| {
+    build: |options| {
         Ok(Box::new(FeatureAblation {
-            over: OverSegments::new(settings, &SCORE)?,
+            over: OverSegments::new(options, &SCORE)?,
         }))
     },
 };
@@ -74,15 +69,8 @@ impl Method for FeatureAblation {
         true
     }
 
-    fn parameters(&self) -> Map<String, Value> {
-        self.over.parameters()
-    }
-
     fn walks(&self) -> Walks {
-        Walks {
-            changes: true,
-            ..Walks::default()
-        }
+        Walks::CHANGES
     }
 
     fn begin<'a>(
@@ -95,16 +83,16 @@ impl Method for FeatureAblation {
             divided: &divided,
             rectangles: divided.segments.rectangles(),
         };
-        let scores = subject.scores(&without, targets, self.over.score)?;
-        let numbers = subject.numbers()?;
-        let segments = divided.segments;
-        Ok(Box::new(move |target| {
-            let whole = f64::from(target.score(self.over.score, subject.output(), &numbers)?);
-            let covered = of_target(&scores, targets, target).into_iter();
-            let values: Vec<f64> = covered.map(|score| whole - score).collect();
-            let names = ("feature ablation", "drop in");
-            self.over
-                .attribution(subject, target, names, &segments, &values)
-        }))
+        let segments = divided.segments.clone();
+        let explain = |scores: &[f64], whole: f64| {
+            Ok(Explained {
+                title: "feature ablation",
+                quantity: "drop in",
+                values: scores.iter().map(|score| whole - score).collect(),
+                checks: Vec::new(),
+            })
+        };
+        self.over
+            .observed(subject, targets, (segments, &without), explain)
     }
 }

@@ -1,9 +1,8 @@
 //! Kernel SHAP: Shapley values by weighted least squares over coalitions of segments.
 
-use dvm_options::Count;
-use serde_json::{Map, Value};
+use std::rc::Rc;
 
-use super::coalitions::{Coalitions, OverSegments, determination, of_target};
+use super::coalitions::{Coalitions, Explained, OverSegments, determination};
 use super::kernel_coalitions;
 use super::least_squares::Rows;
 use super::segments::SEGMENTS;
@@ -34,10 +33,10 @@ pub const KERNEL_SHAP: MethodEntry = MethodEntry {
     networks: "all",
     options: &[SEGMENTS, SAMPLES, BASELINE, SEED, SCORE],
     presets: &[],
-    build: |settings| {
+    build: |options| {
         Ok(Box::new(KernelShap {
-            over: OverSegments::new(settings, &SCORE)?,
-            samples: SAMPLES.of::<Count>(settings)?.0,
+            over: OverSegments::new(options, &SCORE)?,
+            samples: options.count(&SAMPLES)?,
         }))
     },
 };
@@ -52,12 +51,6 @@ impl Method for KernelShap {
         true
     }
 
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = self.over.parameters();
-        parameters.insert(SAMPLES.name.into(), self.samples.into());
-        parameters
-    }
-
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,
@@ -69,19 +62,15 @@ impl Method for KernelShap {
         let stream = Stream::new("kernel-shap", self.over.seed);
         let chosen = kernel_coalitions::weighted(count, self.samples, stream);
         // The first shows nothing: the baseline.
-        let shown = [vec![false; count], chosen.coalitions].concat();
+        let shown = Rc::new([vec![false; count], chosen.coalitions].concat());
         let coalitions = Coalitions {
             divided: &divided,
             shown: &shown,
         };
-        let scores = subject.scores(&coalitions, targets, self.over.score)?;
-        let numbers = subject.numbers()?;
-        let segments = divided.segments;
-        Ok(Box::new(move |target| {
-            let whole = f64::from(target.score(self.over.score, subject.output(), &numbers)?);
-            let scores = of_target(&scores, targets, target);
+        let all = shown.clone();
+        let explain = move |scores: &[f64], whole: f64| {
             let rows = Rows {
-                rows: &shown[count..],
+                rows: &all[count..],
                 weights: &chosen.weights,
                 columns: count,
             };
@@ -93,18 +82,18 @@ impl Method for KernelShap {
                     chosen.weights.len()
                 ))
             })?;
-            let names = match chosen.are_all {
-                true => ("Shapley values", "share of"),
-                false => ("Kernel SHAP", "share of"),
-            };
-            let values = &fit.coefficients;
-            let attribution = self
-                .over
-                .attribution(subject, target, names, &segments, values)?;
-            Ok(crate::Attribution {
+            Ok(Explained {
+                title: match chosen.are_all {
+                    true => "Shapley values",
+                    false => "Kernel SHAP",
+                },
+                quantity: "share of",
+                values: fit.coefficients,
                 checks: determination(fit.r2).into_iter().collect(),
-                ..attribution
             })
-        }))
+        };
+        let segments = divided.segments.clone();
+        self.over
+            .observed(subject, targets, (segments, &coalitions), explain)
     }
 }

@@ -1,15 +1,16 @@
 //! LIME: a linear model of the network around the picture, over shown and covered segments.
 
-use dvm_options::{Count, Positive, Takes};
-use serde_json::{Map, Value};
+use std::rc::Rc;
 
-use super::coalitions::{Coalitions, OverSegments, determination, of_target};
+use dvm_options::Takes;
+
+use super::coalitions::{Coalitions, Explained, OverSegments, determination};
 use super::least_squares::Rows;
 use super::segments::SEGMENTS;
 use crate::options::{self, BASELINE, SEED};
 use crate::random::Stream;
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::{Attribution, Check, Error, Method, Observation, OptionSpec, Subject, Target};
+use crate::{Check, Error, Method, Observation, OptionSpec, Subject, Target};
 
 const SAMPLES: OptionSpec = OptionSpec {
     default: "1000",
@@ -61,16 +62,16 @@ pub const LIME: MethodEntry = MethodEntry {
         RIDGE,
     ],
     presets: &[],
-    build: |settings| {
-        let width = KERNEL_WIDTH.of::<Positive>(settings)?.0;
+    build: |options| {
+        let width = options.positive(&KERNEL_WIDTH)?;
         if width == 0.0 {
             return Err(KERNEL_WIDTH.refuse(width, "it must be greater than 0"));
         }
         Ok(Box::new(Lime {
-            over: OverSegments::new(settings, &SCORE)?,
-            samples: SAMPLES.of::<Count>(settings)?.0,
+            over: OverSegments::new(options, &SCORE)?,
+            samples: options.count(&SAMPLES)?,
             width,
-            ridge: RIDGE.of::<Positive>(settings)?.0,
+            ridge: options.positive(&RIDGE)?,
         }))
     },
 };
@@ -107,14 +108,6 @@ impl Method for Lime {
         true
     }
 
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = self.over.parameters();
-        parameters.insert(SAMPLES.name.into(), self.samples.into());
-        parameters.insert(KERNEL_WIDTH.name.into(), self.width.into());
-        parameters.insert(RIDGE.name.into(), self.ridge.into());
-        parameters
-    }
-
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,
@@ -123,48 +116,44 @@ impl Method for Lime {
         let divided = self.over.divided(subject)?;
         let count = divided.segments.count;
         Coalitions::allow(subject, self.samples.saturating_add(8 * count), count)?;
-        let shown = self.drawn(count);
-        let weights: Vec<f64> = shown
-            .chunks_exact(count)
-            .map(|row| self.weight(row))
-            .collect();
+        let shown = Rc::new(self.drawn(count));
+        let weights = shown.chunks_exact(count).map(|row| self.weight(row));
+        let weights: Vec<f64> = weights.collect();
         let coalitions = Coalitions {
             divided: &divided,
             shown: &shown,
         };
-        let scores = subject.scores(&coalitions, targets, self.over.score)?;
-        let segments = divided.segments;
-        Ok(Box::new(move |target| {
-            let scores = of_target(&scores, targets, target);
+        let rows = shown.clone();
+        let explain = move |scores: &[f64], _: f64| {
             let rows = Rows {
-                rows: &shown,
+                rows: &rows,
                 weights: &weights,
                 columns: count,
             };
-            let fit = rows.ridge(&scores, self.ridge).ok_or_else(|| {
+            let fit = rows.ridge(scores, self.ridge).ok_or_else(|| {
                 Error::Unfit(format!(
                     "{} samples do not determine the values of {count} segments; choose more \
                      `samples`, a `ridge` greater than 0, or fewer `segments`",
                     self.samples
                 ))
             })?;
-            let names = ("LIME", "coefficient of");
-            let values = &fit.coefficients;
-            let attribution = self
-                .over
-                .attribution(subject, target, names, &segments, values)?;
-            Ok(Attribution {
+            let intercept = Check {
+                name: "intercept",
+                value: fit.intercept,
+                meaning: "the score of the linear model when every segment is covered".into(),
+            };
+            Ok(Explained {
+                title: "LIME",
+                quantity: "coefficient of",
+                values: fit.coefficients,
                 checks: determination(fit.r2)
                     .into_iter()
-                    .chain([Check {
-                        name: "intercept",
-                        value: fit.intercept,
-                        meaning: "the score of the linear model when every segment is covered"
-                            .into(),
-                    }])
+                    .chain([intercept])
                     .collect(),
-                ..attribution
             })
-        }))
+        };
+        let segments = divided.segments.clone();
+        self.over
+            .observed(subject, targets, (segments, &coalitions), explain)
     }
 }

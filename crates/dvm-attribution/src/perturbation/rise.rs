@@ -1,19 +1,16 @@
 //! RISE: the mean score of the picture under random smooth masks, weighted at each pixel by the masks.
 
-use dvm_engine::incremental::Rectangle;
-use dvm_options::{Count, Takes, words};
+use dvm_options::{Takes, words};
 use rayon::prelude::*;
-use serde_json::{Map, Value};
 
 use super::coalitions::{of_target, standard_error};
 use crate::options::{self, BASELINE, SEED};
 use crate::probe::Variants;
 use crate::random::Stream;
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::subject::ALWAYS_ALLOWED_BACK;
 use crate::{
-    Array, Attribution, Baseline, Error, Method, Observation, OptionSpec, Score, SettingError,
-    Settings, Subject, Target, ValueKind,
+    Array, Attribution, Baseline, Error, Method, Observation, OptionReader, OptionSpec, Score,
+    SettingError, Subject, Target, ValueKind,
 };
 
 const MASKS: OptionSpec = OptionSpec {
@@ -68,7 +65,7 @@ pub const RISE: MethodEntry = MethodEntry {
     networks: "all",
     options: &[MASKS, CELLS, SHOWN, ESTIMATE, BASELINE, SEED, SCORE],
     presets: &[],
-    build: |settings| Ok(Box::new(Rise::new(settings)?)),
+    build: |options| Ok(Box::new(Rise::new(options)?)),
 };
 
 words! {
@@ -92,19 +89,19 @@ struct Rise {
 }
 
 impl Rise {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let shown = SHOWN.of(settings)?;
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
+        let shown = options.plain(&SHOWN)?;
         if !(0.0 < shown && shown < 1.0) {
             return Err(SHOWN.refuse(shown, "it must be greater than 0 and less than 1"));
         }
         Ok(Self {
-            samples: MASKS.of::<Count>(settings)?.0,
-            cells: CELLS.of::<Count>(settings)?.0,
+            samples: options.count(&MASKS)?,
+            cells: options.count(&CELLS)?,
             shown,
-            estimate: ESTIMATE.of(settings)?,
-            baseline: BASELINE.of(settings)?,
-            seed: SEED.of(settings)?,
-            score: SCORE.of(settings)?,
+            estimate: options.word(&ESTIMATE)?,
+            baseline: options.written(&BASELINE)?,
+            seed: options.plain(&SEED)?,
+            score: options.word(&SCORE)?,
         })
     }
 
@@ -117,39 +114,17 @@ impl Rise {
                 self.cells
             )));
         }
-        let needed = self.samples.saturating_mul(self.cells * self.cells);
-        if needed > subject.memory().max(ALWAYS_ALLOWED_BACK) {
-            return Err(Error::Unfit(format!(
-                "{} masks of {1}×{1} cells need {2} MiB; the limit is {3} MiB: choose fewer \
-                 `masks` or `cells`, or a higher memory limit",
-                self.samples,
-                self.cells,
-                needed.div_ceil(1 << 20),
-                subject.memory() >> 20
-            )));
-        }
-        Ok(())
+        subject.allow_bytes(
+            self.samples.saturating_mul(self.cells * self.cells),
+            || format!("{} masks of {1}×{1} cells need", self.samples, self.cells),
+            "fewer `masks` or `cells`, or a higher memory limit",
+        )
     }
 }
 
 impl Method for Rise {
     fn shares_walks(&self) -> bool {
         true
-    }
-
-    fn parameters(&self) -> Map<String, Value> {
-        [
-            (MASKS.name, self.samples.into()),
-            (CELLS.name, self.cells.into()),
-            (SHOWN.name, self.shown.into()),
-            (ESTIMATE.name, self.estimate.word().into()),
-            (BASELINE.name, self.baseline.to_string().into()),
-            (SEED.name, self.seed.into()),
-            (SCORE.name, self.score.word().into()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
     }
 
     fn begin<'a>(
@@ -203,17 +178,13 @@ impl Method for Rise {
             let check = (scores.len() > 1).then(|| standard_error(&errors, &means, false));
             let (height, width) = subject.size();
             Ok(Attribution {
-                target: target.clone(),
                 title: format!("RISE, {} masks", self.samples),
                 quantity,
                 score: name,
                 arrays: vec![Array::new(Array::RAW, &[height, width], map.clone())],
-                map,
-                size: (height, width),
-                smooth: None,
                 value_kind,
-                warnings: Vec::new(),
                 checks: check.into_iter().collect(),
+                ..Attribution::new(target, (height, width), map)
             }
             .checked())
         }))
@@ -356,10 +327,6 @@ struct Masked<'a> {
 impl Variants for Masked<'_> {
     fn count(&self) -> usize {
         self.masks.count()
-    }
-
-    fn rectangle(&self, _: usize) -> Option<Rectangle> {
-        None
     }
 
     fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>> {

@@ -1,14 +1,11 @@
 //! Shapley sampling: segments are shown one after another in random orders.
 
-use dvm_options::Count;
-use serde_json::{Map, Value};
-
-use super::coalitions::{Coalitions, OverSegments, of_target, standard_error};
+use super::coalitions::{Coalitions, Explained, OverSegments, standard_error};
 use super::segments::SEGMENTS;
 use crate::options::{self, BASELINE, SCORE, SEED};
 use crate::random::Stream;
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::{Attribution, Error, Method, Observation, OptionSpec, Subject, Target};
+use crate::{Error, Method, Observation, OptionSpec, Subject, Target};
 
 const SAMPLES: OptionSpec = OptionSpec {
     help: "number of random orders of the segments",
@@ -33,10 +30,10 @@ pub const SHAPLEY_SAMPLING: MethodEntry = MethodEntry {
     networks: "all",
     options: &[SEGMENTS, SAMPLES, BASELINE, SEED, SCORE],
     presets: &[],
-    build: |settings| {
+    build: |options| {
         Ok(Box::new(ShapleySampling {
-            over: OverSegments::new(settings, &SCORE)?,
-            samples: SAMPLES.of::<Count>(settings)?.0,
+            over: OverSegments::new(options, &SCORE)?,
+            samples: options.count(&SAMPLES)?,
         }))
     },
 };
@@ -49,12 +46,6 @@ struct ShapleySampling {
 impl Method for ShapleySampling {
     fn shares_walks(&self) -> bool {
         true
-    }
-
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = self.over.parameters();
-        parameters.insert(SAMPLES.name.into(), self.samples.into());
-        parameters
     }
 
     fn begin<'a>(
@@ -75,23 +66,19 @@ impl Method for ShapleySampling {
             divided: &divided,
             shown: &shown,
         };
-        let scores = subject.scores(&coalitions, targets, self.over.score)?;
-        let numbers = subject.numbers()?;
-        let segments = divided.segments;
-        Ok(Box::new(move |target| {
-            let whole = f64::from(target.score(self.over.score, subject.output(), &numbers)?);
-            let scores = of_target(&scores, targets, target);
-            let (means, errors) = gains(&orders, &scores, whole);
-            let names = ("Shapley sampling", "share of");
-            let attribution = self
-                .over
-                .attribution(subject, target, names, &segments, &means)?;
+        let explain = move |scores: &[f64], whole: f64| {
+            let (means, errors) = gains(&orders, scores, whole);
             let check = errors.map(|errors| standard_error(&errors, &means, true));
-            Ok(Attribution {
+            Ok(Explained {
+                title: "Shapley sampling",
+                quantity: "share of",
+                values: means,
                 checks: check.into_iter().collect(),
-                ..attribution
             })
-        }))
+        };
+        let segments = divided.segments.clone();
+        self.over
+            .observed(subject, targets, (segments, &coalitions), explain)
     }
 }
 

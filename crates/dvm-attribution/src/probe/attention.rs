@@ -311,7 +311,7 @@ impl Subject<'_> {
                 score,
                 composite: &TRUE_GRADIENT,
                 graph: all.graph,
-                nodes: &nodes,
+                nodes,
             })?;
             let gradients = &answer.gradients[blocks.len()..];
             let found = answer.activations.iter().zip(gradients);

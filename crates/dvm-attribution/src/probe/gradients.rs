@@ -9,7 +9,7 @@ use crate::subject::{ALWAYS_ALLOWED_BACK, finite};
 use crate::{Error, Score, Subject, Target};
 
 /// What a backward pass computes.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct GradientRequest<'q> {
     /// The target.
     pub target: &'q Target,
@@ -20,7 +20,26 @@ pub struct GradientRequest<'q> {
     /// The form of the network, usually [`dvm_engine::Network::folded`].
     pub graph: &'q Graph,
     /// The nodes whose activations and gradients are returned, such as its input.
-    pub nodes: &'q [NodeId],
+    pub nodes: Vec<NodeId>,
+}
+
+impl<'q> GradientRequest<'q> {
+    /// The gradient with respect to the picture, in [`dvm_engine::Network::folded`].
+    pub fn of_picture(
+        subject: &Subject<'q>,
+        target: &'q Target,
+        score: Score,
+        composite: &'q Composite,
+    ) -> Self {
+        let graph = subject.network().folded();
+        Self {
+            target,
+            score,
+            composite,
+            graph,
+            nodes: vec![graph.input()],
+        }
+    }
 }
 
 /// The result for one picture.
@@ -86,7 +105,7 @@ impl Subject<'_> {
         let segments = self.segments(ask.graph)?;
         let kept = ask
             .graph
-            .forward_in_segments_keeping(picture, &segments, ask.nodes)?;
+            .forward_in_segments_keeping(picture, &segments, &ask.nodes)?;
         let mut found = self.walked_back(ask, picture, (&segments, &kept), output_gradient)?;
         Ok(found.remove(0))
     }
@@ -115,7 +134,7 @@ impl Subject<'_> {
             self.before_walk();
             let kept = ask
                 .graph
-                .forward_in_segments_keeping(&pictures, &segments, ask.nodes)?;
+                .forward_in_segments_keeping(&pictures, &segments, &ask.nodes)?;
             for (index, answer) in self
                 .walked_back(
                     ask,
@@ -217,7 +236,7 @@ impl Subject<'_> {
         }
         let seed = Tensor::from_stored(outputs.shape(), seed);
         let request = Request {
-            nodes: ask.nodes,
+            nodes: &ask.nodes,
             parameters: &|_| false,
             rules: ask.composite,
         };

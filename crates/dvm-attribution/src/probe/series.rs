@@ -49,10 +49,7 @@ impl Subject<'_> {
         let stretches = self.worth_it(&incremental, &rectangles)?;
         let first = stretches.last().map_or(0, |stretch| stretch.end);
         let output = self.output();
-        let classes = score.of(output, &self.numbers()?).len();
-        targets
-            .iter()
-            .try_for_each(|target| target.check(classes))?;
+        Target::check_all(targets, score.of(output, &self.numbers()?).len())?;
         self.allow_scores(series.count(), targets.len())?;
         let room = self.room()?;
         let mut picture = self.picture().data().to_vec();
@@ -163,10 +160,6 @@ struct StepsAsVariants<'a> {
 impl Variants for StepsAsVariants<'_> {
     fn count(&self) -> usize {
         self.series.count() - self.first
-    }
-
-    fn rectangle(&self, _: usize) -> Option<Rectangle> {
-        None
     }
 
     fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>> {

@@ -18,7 +18,9 @@ pub trait Variants: Sync {
     fn count(&self) -> usize;
 
     /// The rectangle outside of which a variant equals the picture; `None` if it may differ anywhere.
-    fn rectangle(&self, index: usize) -> Option<Rectangle>;
+    fn rectangle(&self, _index: usize) -> Option<Rectangle> {
+        None
+    }
 
     /// Whether each variant is the picture with one window covered: users can watch these while they are computed.
     fn are_windows(&self) -> bool {
@@ -106,10 +108,7 @@ impl Subject<'_> {
         score: Score,
     ) -> Result<Vec<f32>, Error> {
         let output = self.output();
-        let classes = score.of(output, &self.numbers()?).len();
-        targets
-            .iter()
-            .try_for_each(|target| target.check(classes))?;
+        Target::check_all(targets, score.of(output, &self.numbers()?).len())?;
         self.allow_scores(variants.count(), targets.len())?;
         let mut scores = vec![0.0; variants.count() * targets.len()];
         self.outputs_of(variants, &mut |index, numbers| {

@@ -1,7 +1,5 @@
 //! Attention relevance.
 
-use serde_json::{Map, Value};
-
 use super::{NETWORKS, Words, attentions, attribution, rows_read, times};
 use crate::options::SCORE;
 use crate::registry::{Family, MethodEntry, Published, Reference};
@@ -23,9 +21,9 @@ pub const ATTENTION_RELEVANCE: MethodEntry = MethodEntry {
     networks: NETWORKS,
     options: &[SCORE],
     presets: &[],
-    build: |settings| {
+    build: |options| {
         Ok(Box::new(AttentionRelevance {
-            score: SCORE.of(settings)?,
+            score: options.word(&SCORE)?,
         }))
     },
 };
@@ -35,16 +33,8 @@ struct AttentionRelevance {
 }
 
 impl Method for AttentionRelevance {
-    fn parameters(&self) -> Map<String, Value> {
-        let score = (SCORE.name.into(), self.score.word().into());
-        [score].into_iter().collect()
-    }
-
     fn walks(&self) -> Walks {
-        Walks {
-            backward: true,
-            ..Walks::default()
-        }
+        Walks::BACKWARD
     }
 
     fn begin<'a>(
@@ -60,19 +50,16 @@ impl Method for AttentionRelevance {
             let first = rows_read(&attentions);
             // R ← R + C · R from the first block on equals r ← r + r · C for one row from the last block on.
             let mut row = first.clone();
-            let asked = (target, self.score);
-            subject.attention_gradients(
-                &attentions,
-                asked,
-                &mut |_, probabilities, gradients| {
-                    let relevance = relevance(probabilities, gradients, attentions.tokens);
-                    let added = times(&row, &relevance);
-                    row.iter_mut()
-                        .zip(added)
-                        .for_each(|(sum, more)| *sum += more);
-                    Ok(())
-                },
-            )?;
+            let mut add = |_: usize, probabilities: &[f32], gradients: &[f32]| {
+                let added = times(
+                    &row,
+                    &relevance(probabilities, gradients, attentions.tokens),
+                );
+                let sums = row.iter_mut().zip(added);
+                sums.for_each(|(sum, more)| *sum += more);
+                Ok(())
+            };
+            subject.attention_gradients(&attentions, (target, self.score), &mut add)?;
             // The identity matrix, the start of R, is not part of the map.
             let added: Vec<f64> = row.iter().zip(&first).map(|(r, own)| r - own).collect();
             let words = Words {

@@ -1,7 +1,6 @@
 //! Attention rollout.
 
-use dvm_options::{Share, Takes, words};
-use serde_json::{Map, Value};
+use dvm_options::{Takes, words};
 
 use super::{NETWORKS, Words, attentions, attribution, rows_read, times};
 use crate::registry::{Family, MethodEntry, Published, Reference};
@@ -23,13 +22,13 @@ pub const ATTENTION_ROLLOUT: MethodEntry = MethodEntry {
     networks: NETWORKS,
     options: &[HEADS, DISCARD],
     presets: &[],
-    build: |settings| {
-        let Share(discard) = DISCARD.of(settings)?;
+    build: |options| {
+        let discard = options.share(&DISCARD)?;
         if discard == 1.0 {
             return Err(DISCARD.refuse(1, "it must be less than 1"));
         }
         Ok(Box::new(AttentionRollout {
-            heads: HEADS.of(settings)?,
+            heads: options.word(&HEADS)?,
             discard,
         }))
     },
@@ -67,12 +66,6 @@ struct AttentionRollout {
 }
 
 impl Method for AttentionRollout {
-    fn parameters(&self) -> Map<String, Value> {
-        let heads = (HEADS.name.into(), self.heads.word().into());
-        let discard = (DISCARD.name.into(), self.discard.into());
-        [heads, discard].into_iter().collect()
-    }
-
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,

@@ -1,7 +1,6 @@
 //! LeGrad.
 
 use dvm_options::{Takes, words};
-use serde_json::{Map, Value};
 
 use super::{NETWORKS, Words, attentions, attribution};
 use crate::options::SCORE;
@@ -26,11 +25,11 @@ pub const LEGRAD: MethodEntry = MethodEntry {
     networks: NETWORKS,
     options: &[SCORE_FROM, POOL, SCORE],
     presets: &[],
-    build: |settings| {
+    build: |options| {
         Ok(Box::new(LeGrad {
-            from: SCORE_FROM.of(settings)?,
-            pool: POOL.of(settings)?,
-            score: SCORE.of(settings)?,
+            from: options.word(&SCORE_FROM)?,
+            pool: options.word(&POOL)?,
+            score: options.word(&SCORE)?,
         }))
     },
 };
@@ -69,17 +68,10 @@ struct LeGrad {
 }
 
 impl Method for LeGrad {
-    fn parameters(&self) -> Map<String, Value> {
-        let from = (SCORE_FROM.name.into(), self.from.word().into());
-        let pool = (POOL.name.into(), self.pool.word().into());
-        let score = (SCORE.name.into(), self.score.word().into());
-        [from, pool, score].into_iter().collect()
-    }
-
     fn walks(&self) -> Walks {
-        Walks {
-            backward: self.from == From::End,
-            ..Walks::default()
+        match self.from {
+            From::End => Walks::BACKWARD,
+            From::Blocks => Walks::default(),
         }
     }
 

@@ -13,8 +13,8 @@ use dvm_engine::rules::{Composite, Rule, Where};
 use dvm_engine::{Graph, Node, NodeId, Tensor};
 use dvm_options::{Takes, words};
 
+use crate::OptionSpec;
 use crate::probe::is_softmax_of_attention;
-use crate::{OptionSpec, SettingError, Settings};
 
 /// The option of gradient methods for transformers.
 pub(crate) const ATTENTION_RULES: OptionSpec = OptionSpec {
@@ -37,20 +37,12 @@ words! {
 }
 
 impl AttentionRules {
-    /// A method's own rules, followed by those of its settings.
-    pub fn behind(own: Composite, settings: &Settings) -> Result<Composite, SettingError> {
-        Ok(match ATTENTION_RULES.of(settings)? {
+    /// A method's own rules, followed by these.
+    pub fn behind(self, own: Composite) -> Composite {
+        match self {
             Self::True => own,
             Self::Libra => own.and(libra()),
-        })
-    }
-
-    /// The rules that a composite has.
-    pub fn of(composite: &Composite) -> Self {
-        let has = composite
-            .rules()
-            .any(|(_, rule)| rule.name() == ConstantAttention.name());
-        if has { Self::Libra } else { Self::True }
+        }
     }
 
     /// A warning if they do not apply to this network.

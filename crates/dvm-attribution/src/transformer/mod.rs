@@ -1,33 +1,27 @@
 //! Methods that use the attention of vision transformers. Each is a formula over the attention probabilities `[heads,
 //! T, T]` of every block and their gradients, which come from [`crate::probe::Attentions`].
 
-mod attention_relevance;
-mod attention_rollout;
-mod legrad;
+pub(crate) mod attention_relevance;
+pub(crate) mod attention_rollout;
+pub(crate) mod legrad;
 mod libra;
 
 use dvm_engine::Output;
 
-pub use attention_relevance::ATTENTION_RELEVANCE;
-pub use attention_rollout::ATTENTION_ROLLOUT;
-pub use legrad::LEGRAD;
 pub use libra::libra;
 pub(crate) use libra::{ATTENTION_RULES, AttentionRules};
 
 use crate::probe::Attentions;
 use crate::subject::finite;
 use crate::upsample::bilinear;
-use crate::{Array, Attribution, Error, Subject, Target, ValueKind};
+use crate::{Array, Attribution, Error, Subject, Target};
 
 /// The networks that these methods work with.
 const NETWORKS: &str = "ViT, DeiT and others whose tokens all attend to each other";
 
 /// The attention of the network, after its output and the targets were checked.
 fn attentions<'a>(subject: &'a Subject<'a>, targets: &[Target]) -> Result<Attentions<'a>, Error> {
-    let classes = Output::classes(subject.numbers()?.len());
-    targets
-        .iter()
-        .try_for_each(|target| target.check(classes))?;
+    Target::check_all(targets, Output::classes(subject.numbers()?.len()))?;
     subject.attentions()
 }
 
@@ -50,21 +44,16 @@ fn attribution(
     finite("the attention of its tokens", &tokens)?;
     let places = attentions.at_places(&tokens);
     let (rows, columns) = attentions.grid;
+    let map = bilinear(&places, attentions.grid, subject.size());
     Ok(Attribution {
-        target: target.clone(),
         title: words.title,
         quantity: words.quantity.into(),
         score: words.score,
-        map: bilinear(&places, attentions.grid, subject.size()),
-        size: subject.size(),
-        smooth: None,
         arrays: vec![
             Array::new(Array::RAW, &[rows, columns], places),
             Array::new("tokens", &[tokens.len()], tokens),
         ],
-        value_kind: ValueKind::Positive,
-        warnings: Vec::new(),
-        checks: Vec::new(),
+        ..Attribution::new(target, subject.size(), map)
     }
     .checked())
 }

@@ -7,20 +7,17 @@ use std::sync::Arc;
 
 use dvm_engine::rules::{Composite, Where};
 use dvm_engine::{Graph, Tensor};
-use serde_json::{Map, Value};
 
 use self::reference::Reference;
 use self::rescale::{Kind, Rescale, is_nonlinear, kind};
+use super::CHANNELS;
 use super::attributor::{
-    AttributionRequest, Attributor, AttributorMethod, BASELINE, InputAttribution, OnAttribution,
-    Prepared, completeness,
+    AttributionRequest, Attributor, BASELINE, Prepared, SeededBaselines, method, score,
 };
 use super::quadrature::gauss_legendre;
-use super::{CHANNELS, Shared};
 use crate::options::{SCORE, SEED};
-use crate::probe::GradientRequest;
 use crate::registry::{Family, MethodEntry, Published, Reference as Paper};
-use crate::{Baselines, Error, SettingError, Settings, Subject};
+use crate::{Error, OptionReader, SettingError, Subject};
 
 /// Differences from a baseline, propagated back through the network.
 pub const DEEPLIFT: MethodEntry = MethodEntry {
@@ -40,113 +37,76 @@ pub const DEEPLIFT: MethodEntry = MethodEntry {
                paper has no rule for",
     options: &[CHANNELS, SCORE, BASELINE, SEED],
     presets: &[],
-    build: |settings| {
-        Ok(Box::new(AttributorMethod {
-            attributor: DeepLift::new(settings)?,
-            shared: Shared::new(settings)?,
-        }))
-    },
+    build: |options| method(DeepLift::new(options)?, options),
 };
 
 /// The method with its settings.
 pub(super) struct DeepLift {
-    baselines: Baselines,
-    /// Seed of the baseline `noise`.
-    seed: u64,
+    baselines: SeededBaselines,
 }
 
 impl DeepLift {
-    pub(super) fn new(settings: &Settings) -> Result<Self, SettingError> {
+    pub(super) fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
+        options.note("rule", "rescale");
         Ok(Self {
-            baselines: BASELINE.of(settings)?,
-            seed: SEED.of(settings)?,
+            baselines: SeededBaselines::new(&BASELINE, options)?,
         })
     }
 }
 
 impl Attributor for DeepLift {
     fn title(&self) -> String {
-        match self.baselines.0.len() {
+        match self.baselines.count() {
             1 => "DeepLIFT".into(),
             _ => "DeepSHAP".into(),
         }
     }
 
-    fn quantity(&self) -> &'static str {
-        "share of the rise"
-    }
-
-    fn parameters(&self) -> Map<String, Value> {
-        let mut parameters = Map::new();
-        parameters.insert("rule".into(), "rescale".into());
-        parameters.insert("baseline".into(), self.baselines.to_string().into());
-        parameters.insert("seed".into(), self.seed.into());
-        parameters
-    }
-
     fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
-        let pictures = self.baselines.0.iter();
-        let pictures = pictures.map(|baseline| baseline.of_whole(subject, self.seed));
-        let pictures: Vec<Tensor> = pictures.collect::<Result<_, _>>()?;
-        let warnings = warnings(subject.network().folded());
+        let baselines = self.baselines.of_whole(subject)?;
+        let explain = move |request: &AttributionRequest, picture: &[f32], is_own: bool| {
+            explain(subject, &baselines, request, (picture, is_own))
+        };
         Ok(Prepared {
-            attribute: Box::new(move |request, each| walk(subject, &pictures, request, each)),
-            warnings,
+            warnings: warnings(subject.network().folded()),
+            ..Prepared::adding_up(subject, None, explain)
         })
     }
 }
 
-fn walk(
+/// The values of a picture, and the mean score of the baselines.
+fn explain(
     subject: &Subject,
     baselines: &[Tensor],
     request: &AttributionRequest,
-    each: &mut OnAttribution,
-) -> Result<(), Error> {
+    (picture, is_own): (&[f32], bool),
+) -> Result<(Vec<f64>, f64), Error> {
     let graph = subject.network().folded();
     // The backward pass of the picture takes its memory first.
     let allowed = subject.memory() / size_of::<f32>();
     let taken = subject.segments(graph)?.values();
     let allowed = allowed.saturating_sub(taken).max(allowed / 4);
-    request
-        .inputs
-        .one_by_one(subject, &mut |index, picture, is_own| {
-            let mut sums = vec![0.0; picture.len()];
-            let mut at_baseline = 0.0;
-            for (done, baseline) in baselines.iter().enumerate() {
-                let (reference, numbers) = Reference::new(graph, baseline.clone(), allowed)?;
-                let rule = Rescale::new(graph, Arc::new(reference));
-                let composite =
-                    Composite::new().with(Where::Chosen("nonlinear nodes", is_nonlinear), rule);
-                let ask = GradientRequest {
-                    target: request.target,
-                    score: request.score,
-                    composite: &composite,
-                    graph,
-                    nodes: &[graph.input()],
-                };
-                let other =
-                    (!is_own).then(|| Tensor::from_stored(&subject.shape(), picture.to_vec()));
-                let slopes = |own: &[f32]| multipliers_of_score(subject, request, &numbers, own);
-                let answer = subject.gradients_from(other.as_ref(), &ask, &slopes)?;
-                let ways = picture.iter().zip(baseline.data());
-                let multipliers = answer.gradients[0].data();
-                for (sum, ((&x, &b), &m)) in sums.iter_mut().zip(ways.zip(multipliers)) {
-                    *sum += f64::from(x - b) * f64::from(m) / baselines.len() as f64;
-                }
-                let score = request
-                    .target
-                    .score(request.score, subject.output(), &numbers)?;
-                at_baseline += f64::from(score) / baselines.len() as f64;
-                if is_own {
-                    subject.progress(done + 1, baselines.len());
-                }
-            }
-            let mut found = InputAttribution::new(&sums);
-            if is_own {
-                found = completeness(subject, request, (found, at_baseline), None)?;
-            }
-            each(index, found)
-        })
+    let mut sums = vec![0.0; picture.len()];
+    let mut at_baseline = 0.0;
+    for (done, baseline) in baselines.iter().enumerate() {
+        let (reference, numbers) = Reference::new(graph, baseline.clone(), allowed)?;
+        let rule = Rescale::new(graph, Arc::new(reference));
+        let composite = Composite::new().with(Where::Chosen("nonlinear nodes", is_nonlinear), rule);
+        let ask = request.gradient(subject, &composite);
+        let other = (!is_own).then(|| Tensor::from_stored(&subject.shape(), picture.to_vec()));
+        let slopes = |own: &[f32]| multipliers_of_score(subject, request, &numbers, own);
+        let answer = subject.gradients_from(other.as_ref(), &ask, &slopes)?;
+        let ways = picture.iter().zip(baseline.data());
+        let multipliers = answer.gradients[0].data();
+        for (sum, ((&x, &b), &m)) in sums.iter_mut().zip(ways.zip(multipliers)) {
+            *sum += f64::from(x - b) * f64::from(m) / baselines.len() as f64;
+        }
+        at_baseline += score(subject, request, &numbers)? / baselines.len() as f64;
+        if is_own {
+            subject.progress(done + 1, baselines.len());
+        }
+    }
+    Ok((sums, at_baseline))
 }
 
 /// Points on the line at which the gradient of the score is averaged.

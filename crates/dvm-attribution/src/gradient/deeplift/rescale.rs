@@ -215,24 +215,11 @@ fn extreme(
         let shares = outputs.zip(grad.data()).map(|((&y, &s), &g)| g * of(y, s));
         Tensor::from_stored(grad.shape(), shares.collect())
     };
-    let own = backward(
-        node,
-        call,
-        call.inputs,
-        call.output,
-        call.saved,
-        share(&|y, s| outer(y, s) - s),
-    )?;
+    let here = |grad: Tensor| node.op.backward(call, grad);
+    let own = here(share(&|y, s| outer(y, s) - s))?.inputs;
     let others = share(&|y, s| y - outer(y, s));
-    let others = backward(node, call, &baseline, &start.value, &start.saved, others)?;
-    let plain = backward(
-        node,
-        call,
-        call.inputs,
-        call.output,
-        call.saved,
-        grad.clone(),
-    )?;
+    let others = backward(node, call, &baseline, &start, others)?;
+    let plain = here(grad.clone())?.inputs;
     let inputs = call.inputs.iter().zip(baseline);
     let parts = own.into_iter().zip(others).zip(plain);
     let multiplied = inputs.zip(parts).map(|((x, b), ((own, other), plain))| {
@@ -274,14 +261,7 @@ fn averaged(
             .collect();
         let between: Vec<&Tensor> = between.iter().collect();
         let outcome = forward(node, call, &between);
-        let found = backward(
-            node,
-            call,
-            &between,
-            &outcome.value,
-            &outcome.saved,
-            grad.clone(),
-        )?;
+        let found = backward(node, call, &between, &outcome, grad.clone())?;
         sums.resize(found.len(), None);
         for (sum, found) in sums.iter_mut().zip(found) {
             let Some(found) = found else { continue };
@@ -313,25 +293,20 @@ fn forward(node: &Node, call: &BackwardCall, inputs: &[&Tensor]) -> ForwardResul
     })
 }
 
-/// The node's true gradients at other inputs.
+/// The node's true gradients at other inputs, with its value there.
 fn backward(
     node: &Node,
     call: &BackwardCall,
     inputs: &[&Tensor],
-    output: &Tensor,
-    saved: &[Tensor],
+    found: &ForwardResult,
     grad: Tensor,
 ) -> Result<Vec<Option<Tensor>>, String> {
     let there = BackwardCall {
         inputs,
-        parameters: call.parameters,
-        prepared: call.prepared,
-        output,
-        saved,
+        output: &found.value,
+        saved: &found.saved,
         mode: Mode::Inference,
-        arithmetic: call.arithmetic,
-        wants_input: call.wants_input,
-        wants_parameter: call.wants_parameter,
+        ..*call
     };
     Ok(node.op.backward(&there, grad)?.inputs)
 }

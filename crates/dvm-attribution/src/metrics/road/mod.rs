@@ -6,11 +6,10 @@ mod multigrid;
 use std::fmt;
 use std::str::FromStr;
 
-use dvm_engine::incremental::Rectangle;
-use dvm_options::{Positive, Takes};
+use dvm_options::Takes;
 use rayon::prelude::*;
-use serde_json::{Map, Value};
 
+use super::covering::score_name;
 use super::options::{SCORE, SEED};
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Curve, Measurement, Metric};
@@ -18,7 +17,7 @@ use crate::probe::Variants;
 use crate::random::Stream;
 use crate::registry::{Published, Reference};
 use crate::subject::ALWAYS_ALLOWED_BACK;
-use crate::{Error, OptionSpec, Score, SettingError, Settings, Subject};
+use crate::{Error, OptionReader, OptionSpec, Score, SettingError, Subject};
 
 const PERCENT: OptionSpec = OptionSpec {
     name: "percent",
@@ -51,7 +50,7 @@ pub const ROAD: MetricEntry = MetricEntry {
     needs: Needs::Map,
     cost: "two forward passes per number in `percent`; 18 by default",
     options: &[PERCENT, NOISE, SEED, SCORE],
-    build: |settings| Ok(Box::new(Road::new(settings)?)),
+    build: |options| Ok(Box::new(Road::new(options)?)),
 };
 
 /// Percentages of pixels to replace: rising numbers from 1 to 99.
@@ -106,13 +105,12 @@ struct Road {
 }
 
 impl Road {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let Positive(noise) = NOISE.of(settings)?;
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            percents: PERCENT.of(settings)?,
-            noise,
-            seed: SEED.of(settings)?,
-            score: SCORE.of(settings)?,
+            noise: options.positive(&NOISE)?,
+            percents: options.written(&PERCENT)?,
+            seed: options.plain(&SEED)?,
+            score: options.word(&SCORE)?,
         })
     }
 
@@ -167,14 +165,11 @@ impl Road {
         let kept = questions * channels * height * width * size_of::<f32>();
         let each = imputation::bytes((height, width), channels);
         let allowed = subject.memory().max(ALWAYS_ALLOWED_BACK);
-        if kept + each > allowed {
-            return Err(Error::Unfit(format!(
-                "replacing pixels of {height}×{width} in {questions} ways needs {} MiB; the limit is {} MiB: \
-                 choose fewer numbers in `percent`, a smaller crop or a higher memory limit",
-                (kept + each).div_ceil(1 << 20),
-                subject.memory() >> 20
-            )));
-        }
+        subject.allow_bytes(
+            kept + each,
+            || format!("replacing pixels of {height}×{width} in {questions} ways needs"),
+            "fewer numbers in `percent`, a smaller crop or a higher memory limit",
+        )?;
         Ok(((allowed - kept) / each).clamp(1, rayon::current_num_threads()))
     }
 }
@@ -185,18 +180,6 @@ fn replaced_of(pixels: usize, percent: usize) -> usize {
 }
 
 impl Metric for Road {
-    fn parameters(&self) -> Map<String, Value> {
-        [
-            (PERCENT.name, self.percents.to_string().into()),
-            (NOISE.name, self.noise.into()),
-            (SEED.name, self.seed.into()),
-            (SCORE.name, self.score.word().into()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-    }
-
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let (subject, target) = (candidate.subject(), candidate.target());
         let whole = target.score(self.score, subject.output(), &subject.numbers()?)?;
@@ -211,17 +194,13 @@ impl Metric for Road {
         let targets = std::slice::from_ref(target);
         let scores = subject.scores(&Replaced(pictures), targets, self.score)?;
         let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
-        let numbers = subject.numbers()?.len();
-        let up = self.score.name(subject.output(), numbers);
+        let up = score_name(subject, self.score)?;
         let count = self.percents.0.len();
         let (most, least) = scores.split_at(count);
         let mean = |scores: &[f64]| scores.iter().sum::<f64>() / count as f64;
         let curve = |name, scores: &[f64]| {
-            let shares = self
-                .percents
-                .0
-                .iter()
-                .map(|&percent| percent as f64 / 100.0);
+            let percents = self.percents.0.iter();
+            let shares = percents.map(|&percent| percent as f64 / 100.0);
             let points = shares.zip(scores.iter().copied());
             Curve {
                 name,
@@ -255,10 +234,6 @@ impl Variants for Replaced {
         self.0.len()
     }
 
-    fn rectangle(&self, _: usize) -> Option<Rectangle> {
-        None
-    }
-
     fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>> {
         let values = &self.0[index];
         (values != picture).then(|| values.clone())
@@ -268,6 +243,7 @@ impl Variants for Replaced {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Settings;
 
     #[test]
     fn percentages_are_rising_and_below_100() {
@@ -287,7 +263,8 @@ mod tests {
 
     #[test]
     fn pixels_of_equal_relevance_are_mixed() {
-        let road = Road::new(&Settings::new()).unwrap();
+        let settings = Settings::new();
+        let road = Road::new(&mut OptionReader::new(ROAD.options, &settings)).unwrap();
         let mut relevance = vec![0.0; 100];
         relevance[42] = 1.0;
         let order = road.order(&relevance);

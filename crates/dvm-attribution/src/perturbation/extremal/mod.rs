@@ -4,21 +4,20 @@ mod area;
 mod mask;
 mod pyramid;
 
+use std::fmt;
 use std::str::FromStr;
 
-use dvm_engine::rules::Composite;
-use dvm_options::{Count, SettingError, Settings, Takes};
-use serde_json::{Map, Value};
+use dvm_engine::rules::TRUE_GRADIENT;
+use dvm_options::Takes;
 
 use self::mask::SmoothMask;
 use self::pyramid::Pyramid;
 use crate::options::SCORE;
 use crate::probe::GradientRequest;
 use crate::registry::{Family, MethodEntry, Published, Reference};
-use crate::subject::ALWAYS_ALLOWED_BACK;
 use crate::{
-    Array, Attribution, Check, Error, Method, Observation, OptionSpec, Score, Subject, Target,
-    ValueKind, Walks,
+    Array, Attribution, Check, Error, Method, Observation, OptionReader, OptionSpec, Score,
+    SettingError, Subject, Target,
 };
 
 const AREAS: OptionSpec = OptionSpec {
@@ -67,7 +66,7 @@ pub const EXTREMAL_PERTURBATION: MethodEntry = MethodEntry {
     networks: "all",
     options: &[AREAS, ITERATIONS, MASK_STEP, MASK_SIGMA, SCORE],
     presets: &[],
-    build: |settings| Ok(Box::new(Extremal::new(settings)?)),
+    build: |options| Ok(Box::new(Extremal::new(options)?)),
 };
 
 /// Step size of the parameters along the gradient.
@@ -100,24 +99,29 @@ impl FromStr for Areas {
     }
 }
 
+impl fmt::Display for Areas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&all.join(","))
+    }
+}
+
 struct Extremal {
-    areas: Vec<f64>,
+    areas: Areas,
     iterations: usize,
     step: usize,
     sigma: usize,
     score: Score,
-    composite: Composite,
 }
 
 impl Extremal {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            areas: AREAS.of::<Areas>(settings)?.0,
-            iterations: ITERATIONS.of::<Count>(settings)?.0,
-            step: MASK_STEP.of::<Count>(settings)?.0,
-            sigma: MASK_SIGMA.of::<Count>(settings)?.0,
-            score: SCORE.of(settings)?,
-            composite: Composite::new(),
+            areas: options.written(&AREAS)?,
+            iterations: options.count(&ITERATIONS)?,
+            step: options.count(&MASK_STEP)?,
+            sigma: options.count(&MASK_SIGMA)?,
+            score: options.word(&SCORE)?,
         })
     }
 
@@ -131,16 +135,11 @@ impl Extremal {
                 self.step, self.sigma
             )));
         }
-        let needed = Pyramid::bytes(subject.picture().len());
-        if needed > subject.memory().max(ALWAYS_ALLOWED_BACK) {
-            return Err(Error::Unfit(format!(
-                "the picture at several levels of blur needs {} MiB; the limit is {} MiB: choose a \
-                 higher memory limit",
-                needed.div_ceil(1 << 20),
-                subject.memory() >> 20
-            )));
-        }
-        Ok(())
+        subject.allow_bytes(
+            Pyramid::bytes(subject.picture().len()),
+            || "the picture at several levels of blur needs".into(),
+            "a higher memory limit",
+        )
     }
 
     /// The masks `[H, W]` of all areas, and the score for each.
@@ -150,17 +149,11 @@ impl Extremal {
         (maker, pyramid): (&SmoothMask, &Pyramid),
         target: &Target,
     ) -> Result<Vec<Found>, Error> {
-        let graph = subject.network().folded();
-        let ask = GradientRequest {
-            target,
-            score: self.score,
-            composite: &self.composite,
-            graph,
-            nodes: &[graph.input()],
-        };
+        let areas = &self.areas.0;
+        let ask = GradientRequest::of_picture(subject, target, self.score, &TRUE_GRADIENT);
         let [_, channels, _, width] = subject.shape();
         let parameters = maker.parameters.0 * maker.parameters.1;
-        let mut searches = vec![Search::new(parameters); self.areas.len()];
+        let mut searches = vec![Search::new(parameters); areas.len()];
         let mut weight = WEIGHT;
         for iteration in 0..self.iterations {
             let masks: Vec<Vec<f64>> = searches
@@ -178,14 +171,14 @@ impl Extremal {
                     picture
                 }
             };
-            subject.gradients_of(self.areas.len(), &make, &ask, &mut |index, answer| {
+            subject.gradients_of(areas.len(), &make, &ask, &mut |index, answer| {
                 let gradient = answer.gradients[0].data();
                 let gradient = match turned {
                     true => mirrored(gradient, width, channels),
                     false => gradient.to_vec(),
                 };
                 let of_score = pyramid.backward(&shown[index], &gradient);
-                let wanted = area::wanted(&masks[index], self.areas[index]);
+                let wanted = area::wanted(&masks[index], areas[index]);
                 let scale = 2.0 * weight / masks[index].len() as f64;
                 // Maximises the score, minimises the distance from the area.
                 let away = masks[index].iter().zip(&wanted);
@@ -212,7 +205,7 @@ impl Extremal {
             Ok(())
         };
         let fused = subject.network().fused();
-        subject.activations_of(self.areas.len(), &make, (fused, &[]), &mut read)?;
+        subject.activations_of(areas.len(), &make, (fused, &[]), &mut read)?;
         let found = searches.into_iter().zip(scores);
         Ok(found
             .map(|(search, score)| Found {
@@ -272,24 +265,6 @@ fn mirrored(values: &[f32], width: usize, channels: usize) -> Vec<f32> {
 }
 
 impl Method for Extremal {
-    fn parameters(&self) -> Map<String, Value> {
-        let areas: Vec<String> = self.areas.iter().map(ToString::to_string).collect();
-        [
-            (AREAS.name, areas.join(",").into()),
-            (ITERATIONS.name, self.iterations.into()),
-            (MASK_STEP.name, self.step.into()),
-            (MASK_SIGMA.name, self.sigma.into()),
-            (SCORE.name, self.score.word().into()),
-        ]
-        .into_iter()
-        .map(|(name, value): (&str, Value)| (name.to_owned(), value))
-        .collect()
-    }
-
-    fn walks(&self) -> Walks {
-        Walks::default()
-    }
-
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,
@@ -312,10 +287,10 @@ impl Method for Extremal {
                 }
             }
             let masks: Vec<&[f32]> = found.iter().map(|found| &found.mask[..]).collect();
-            let areas: Vec<String> = self.areas.iter().map(ToString::to_string).collect();
+            let areas = self.areas.to_string().replace(',', ", ");
             let shown = map.iter().map(|&m| f64::from(m)).sum::<f64>() / map.len() as f64;
             let score = self.score.name(subject.output(), numbers.len());
-            let wanted = self.areas.iter().sum::<f64>() / f64::from(number);
+            let wanted = self.areas.0.iter().sum::<f64>() / f64::from(number);
             let checks = vec![
                 Check {
                     name: "shown area",
@@ -335,8 +310,7 @@ impl Method for Extremal {
                 },
             ];
             Ok(Attribution {
-                target: target.clone(),
-                title: format!("extremal perturbation, area {}", areas.join(", ")),
+                title: format!("extremal perturbation, area {areas}"),
                 quantity: "mask".into(),
                 score,
                 arrays: vec![Array::new(
@@ -344,12 +318,8 @@ impl Method for Extremal {
                     &[found.len(), height, width],
                     masks.concat(),
                 )],
-                map,
-                size: (height, width),
-                smooth: None,
-                value_kind: ValueKind::Positive,
-                warnings: Vec::new(),
                 checks,
+                ..Attribution::new(target, (height, width), map)
             }
             .checked())
         }))

@@ -9,17 +9,17 @@ use std::sync::Arc;
 
 use dvm_image::{Grid, HeatMap};
 use dvm_options::{Takes, words};
-use serde_json::{Map, Value as Json};
 
 use self::cells::Overlap;
 pub(super) use self::windows::BLUR;
 use self::windows::Windows;
+use crate::gradient::deconvnet::DECONVNET;
 use crate::options;
 use crate::probe::Variants;
-use crate::registry::{Family, MethodEntry, Published, Reference};
+use crate::registry::{Family, MethodEntry};
 use crate::{
-    Array, Attribution, Baseline, Cells, Error, Method, Observation, OptionSpec, Preset, Score,
-    SettingError, Settings, Subject, Target, ValueKind, Walks,
+    Array, Attribution, Baseline, Cells, Error, Method, Observation, OptionReader, OptionSpec,
+    Preset, Score, SettingError, Subject, Target, ValueKind, Walks,
 };
 
 const WINDOW: OptionSpec = OptionSpec {
@@ -86,12 +86,7 @@ pub const OCCLUSION: MethodEntry = MethodEntry {
     name: "occlusion",
     title: "occlusion",
     summary: "drop of the class's score when a window of the picture is covered, for windows all over the picture",
-    reference: Reference {
-        authors: "Zeiler, Fergus",
-        year: 2013,
-        title: "Visualizing and Understanding Convolutional Networks",
-        published: Published::Arxiv("1311.2901"),
-    },
+    reference: DECONVNET.reference,
     family: Family::Perturbation,
     cost: "one partial forward pass per window",
     networks: "all",
@@ -125,7 +120,7 @@ pub const OCCLUSION: MethodEntry = MethodEntry {
             ],
         },
     ],
-    build: |settings| Ok(Box::new(Occlusion::new(settings)?)),
+    build: |options| Ok(Box::new(Occlusion::new(options)?)),
 };
 
 words! {
@@ -176,6 +171,12 @@ impl fmt::Display for Sides {
     }
 }
 
+impl From<Sides> for serde_json::Value {
+    fn from(Sides(rows, columns): Sides) -> Self {
+        vec![rows, columns].into()
+    }
+}
+
 /// The method with its settings.
 struct Occlusion {
     window: Sides,
@@ -189,16 +190,16 @@ struct Occlusion {
 }
 
 impl Occlusion {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         let occlusion = Self {
-            window: WINDOW.of(settings)?,
-            stride: STRIDE.of(settings)?,
-            fill: FILL.of(settings)?,
-            noise_seed: NOISE_SEED.of(settings)?,
-            score: SCORE.of(settings)?,
-            value: VALUE.of(settings)?,
-            overlap: OVERLAP.of(settings)?,
-            space: SPACE.of(settings)?,
+            window: options.plain(&WINDOW)?,
+            stride: options.plain(&STRIDE)?,
+            fill: options.written(&FILL)?,
+            noise_seed: options.plain(&NOISE_SEED)?,
+            score: options.word(&SCORE)?,
+            value: options.word(&VALUE)?,
+            overlap: options.word(&OVERLAP)?,
+            space: options.word(&SPACE)?,
         };
         if occlusion.leaves_gaps() && occlusion.overlap != Overlap::Cell {
             return Err(STRIDE.refuse(
@@ -235,16 +236,11 @@ impl Occlusion {
 
     /// The windows on this picture.
     fn grid(&self, subject: &Subject) -> Result<Grid, Error> {
-        let (height, width) = match self.space {
-            Space::Input => (
-                subject.input().crop().height(),
-                subject.input().crop().width(),
-            ),
-            Space::Image => (
-                subject.input().original().height(),
-                subject.input().original().width(),
-            ),
+        let picture = match self.space {
+            Space::Input => subject.input().crop(),
+            Space::Image => subject.input().original(),
         };
+        let (height, width) = (picture.height(), picture.width());
         if self.window.0 > height || self.window.1 > width {
             return Err(Error::Unfit(format!(
                 "the window of {} is larger than the picture of {height}×{width}; choose a smaller `window`",
@@ -281,10 +277,7 @@ impl Method for Occlusion {
     }
 
     fn walks(&self) -> Walks {
-        Walks {
-            changes: true,
-            ..Walks::default()
-        }
+        Walks::CHANGES
     }
 
     fn begin<'a>(
@@ -296,9 +289,7 @@ impl Method for Occlusion {
         let output = subject.output();
         let numbers = subject.numbers()?;
         let whole = self.score.of(output, &numbers);
-        targets
-            .iter()
-            .try_for_each(|target| target.check(whole.len()))?;
+        Target::check_all(targets, whole.len())?;
         let windows = match self.space {
             Space::Input => Windows::over_input(subject, grid, &self.fill, self.noise_seed)?,
             Space::Image => Windows::over_image(subject, grid, &self.fill, self.noise_seed)?,
@@ -333,23 +324,6 @@ impl Method for Occlusion {
             score: self.score.name(output, numbers.len()),
         };
         Ok(Box::new(move |target| scores.attribution(target)))
-    }
-
-    fn parameters(&self) -> Map<String, Json> {
-        let extent = |e: Sides| Json::from(vec![e.0, e.1]);
-        [
-            ("window", extent(self.window)),
-            ("stride", extent(self.stride)),
-            ("fill", self.fill.to_string().into()),
-            ("noise-seed", self.noise_seed.into()),
-            ("score", self.score.word().into()),
-            ("value", self.value.word().into()),
-            ("overlap", self.overlap.word().into()),
-            ("space", self.space.word().into()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
     }
 }
 
@@ -406,12 +380,9 @@ impl Scores<'_> {
             ));
         }
         let attribution = Attribution {
-            target: target.clone(),
             title: format!("occlusion {}/{}", method.window, method.stride),
             quantity: method.quantity(self.score),
             score: self.score,
-            map,
-            size: self.size,
             smooth,
             arrays: vec![self.raw.clone()],
             value_kind: match method.value {
@@ -419,7 +390,7 @@ impl Scores<'_> {
                 Value::Raw => ValueKind::ScoreIfHidden,
             },
             warnings,
-            checks: Vec::new(),
+            ..Attribution::new(target, self.size, map)
         };
         Ok(attribution.checked())
     }

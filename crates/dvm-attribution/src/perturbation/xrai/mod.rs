@@ -5,20 +5,19 @@ mod ranking;
 use std::fmt;
 use std::str::FromStr;
 
-use dvm_engine::rules::Composite;
-use dvm_options::{Count, SettingError, Settings, Takes};
-use serde_json::{Map, Value};
+use dvm_engine::rules::TRUE_GRADIENT;
+use dvm_options::Takes;
 
 use self::ranking::ranked;
 use super::felzenszwalb::felzenszwalb;
 use super::segments::Segmentation;
-use crate::gradient::legendre_roots;
+use crate::gradient::{Point, legendre_roots, summed_along};
 use crate::options::{self, SCORE, SEED};
 use crate::probe::GradientRequest;
 use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{
-    Array, Attribution, Baselines, Error, Method, Observation, OptionSpec, Score, Subject, Target,
-    ValueKind,
+    Array, Attribution, Baselines, Error, Method, Observation, OptionReader, OptionSpec, Score,
+    SettingError, Subject, Target, ValueKind,
 };
 
 const SEGMENTS: OptionSpec = OptionSpec {
@@ -59,7 +58,7 @@ pub const XRAI: MethodEntry = MethodEntry {
     networks: "all",
     options: &[SEGMENTS, BASELINE, STEPS, SEED, SCORE],
     presets: &[],
-    build: |settings| Ok(Box::new(Xrai::new(settings)?)),
+    build: |options| Ok(Box::new(Xrai::new(options)?)),
 };
 
 /// The scales of the segments, their smallest size, the width by which they are dilated, and the number of new pixels
@@ -106,18 +105,16 @@ struct Xrai {
     steps: usize,
     seed: u64,
     score: Score,
-    composite: Composite,
 }
 
 impl Xrai {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
+    fn new(options: &mut OptionReader) -> Result<Self, SettingError> {
         Ok(Self {
-            segments: SEGMENTS.of(settings)?,
-            baselines: BASELINE.of(settings)?,
-            steps: STEPS.of::<Count>(settings)?.0,
-            seed: SEED.of(settings)?,
-            score: SCORE.of(settings)?,
-            composite: Composite::new(),
+            segments: options.written(&SEGMENTS)?,
+            baselines: options.written(&BASELINE)?,
+            steps: options.count(&STEPS)?,
+            seed: options.plain(&SEED)?,
+            score: options.word(&SCORE)?,
         })
     }
 
@@ -154,40 +151,22 @@ impl Xrai {
         baselines: &[Vec<f32>],
         target: &Target,
     ) -> Result<Vec<f64>, Error> {
-        let graph = subject.network().folded();
-        let ask = GradientRequest {
-            target,
-            score: self.score,
-            composite: &self.composite,
-            graph,
-            nodes: &[graph.input()],
-        };
-        let picture = subject.picture().data();
-        let roots = legendre_roots(self.steps).into_iter();
-        let nodes: Vec<(f64, f64)> = roots.map(|(x, w)| ((1.0 - x) / 2.0, w)).collect();
-        let count = baselines.len() * self.steps;
-        let make = |index: usize| {
-            let at = nodes[index % self.steps].0;
-            let pixels = picture.iter().zip(&baselines[index / self.steps]);
-            pixels
-                .map(|(&x, &b)| {
-                    let (x, b) = (f64::from(x), f64::from(b));
-                    (b + at * (x - b)) as f32
-                })
-                .collect()
-        };
-        let mut sum = vec![0.0f64; picture.len()];
-        subject.gradients_of(count, &make, &ask, &mut |index, answer| {
-            let weight = nodes[index % self.steps].1 / baselines.len() as f64;
-            let baseline = &baselines[index / self.steps];
-            let pixels = picture.iter().zip(baseline);
-            let gradient = answer.gradients[0].data();
-            for ((sum, (&x, &b)), &g) in sum.iter_mut().zip(pixels).zip(gradient) {
-                *sum += weight * (f64::from(x) - f64::from(b)) * f64::from(g);
+        let ask = GradientRequest::of_picture(subject, target, self.score, &TRUE_GRADIENT);
+        let roots = legendre_roots(self.steps);
+        let point = |index: usize| {
+            let (x, weight) = roots[index % self.steps];
+            Point {
+                baseline: &baselines[index / self.steps],
+                place: (1.0 - x) / 2.0,
+                weight: weight / baselines.len() as f64,
             }
-            subject.progress(index + 1, count);
-            Ok(())
-        })?;
+        };
+        let term = |weight: f64, x: f32, b: f32, g: f32| {
+            weight * (f64::from(x) - f64::from(b)) * f64::from(g)
+        };
+        let picture = (subject.picture().data(), true);
+        let count = baselines.len() * self.steps;
+        let sum = summed_along(subject, &ask, picture, count, point, term)?;
         let [_, channels, _, _] = subject.shape();
         let largest = |pixel: &[f64]| pixel.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         Ok(sum.chunks_exact(channels).map(largest).collect())
@@ -231,19 +210,6 @@ fn widened(pixels: &[u32], (height, width): (usize, usize), radius: usize) -> Ve
 }
 
 impl Method for Xrai {
-    fn parameters(&self) -> Map<String, Value> {
-        [
-            (SEGMENTS.name, self.segments.to_string().into()),
-            (BASELINE.name, self.baselines.to_string().into()),
-            (STEPS.name, self.steps.into()),
-            (SEED.name, self.seed.into()),
-            (SCORE.name, self.score.word().into()),
-        ]
-        .into_iter()
-        .map(|(name, value): (&str, Value)| (name.to_owned(), value))
-        .collect()
-    }
-
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,
@@ -262,26 +228,18 @@ impl Method for Xrai {
             let ranking = ranked(&attribution, &segments, smallest);
             let (height, width) = subject.size();
             let integrated = attribution.iter().map(|&value| value as f32).collect();
-            let ranks = ranking
-                .ranks
-                .iter()
-                .map(|&rank| (rank - 1) as f32)
-                .collect();
+            let ranks = ranking.ranks.iter().map(|&rank| (rank - 1) as f32);
+            let ranks = ranks.collect();
             Ok(Attribution {
-                target: target.clone(),
                 title: "XRAI".into(),
                 quantity: "mean integrated gradient of the segment".into(),
                 score: self.score.name(subject.output(), outputs),
-                map: ranking.map,
-                size: (height, width),
-                smooth: None,
                 arrays: vec![
                     Array::new(Array::RAW, &[height, width], integrated),
                     Array::new(Array::SEGMENTS, &[height, width], ranks),
                 ],
                 value_kind: ValueKind::Signed,
-                warnings: Vec::new(),
-                checks: Vec::new(),
+                ..Attribution::new(target, (height, width), ranking.map)
             }
             .checked())
         }))
