@@ -2,13 +2,14 @@
 
 use dvm_attribution::{Attribution, Score, Target, ValueKind, registry};
 use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::softmax::Softmax;
-use dvm_engine::ops::unary::Unary;
-use dvm_engine::{Blueprint, Error, Graph, Keep, Mode, Network, Output, Tensor};
+use dvm_engine::{Blueprint, Keep, Mode, Output, Tensor, seeded};
 use dvm_image::Picture;
 
 use crate::oracles::captums_tiny_picture;
-use crate::subject::{Case, in_whole_colours, made, relative_error, small, small_network_ending};
+use crate::subject::{
+    Case, in_whole_colours, log_softmax, on_threads, relative_error, sigmoid, small, small_ending,
+    softmax, with_values,
+};
 
 /// Names of the class activation maps with the option `layer`.
 fn cams() -> impl Iterator<Item = &'static str> {
@@ -22,10 +23,8 @@ fn cams() -> impl Iterator<Item = &'static str> {
 const LINEAR: [&str; 3] = ["grad-cam", "xgrad-cam", "hires-cam"];
 
 fn of_target(case: &Case, method: &str, target: &Target, options: &[(&str, &str)]) -> Attribution {
-    let method = made(method, options).unwrap();
-    let targets = [target.clone()];
-    let mut maps = method.attribute(&case.subject(), &targets).unwrap();
-    maps.remove(0)
+    let targets = std::slice::from_ref(target);
+    case.maps_of(method, options, targets).unwrap().remove(0)
 }
 
 fn refusal(method: &str, options: &[(&str, &str)]) -> String {
@@ -33,41 +32,25 @@ fn refusal(method: &str, options: &[(&str, &str)]) -> String {
     refused.unwrap_err().to_string()
 }
 
-/// The raw map of Captum's tiny network at a layer.
-fn assert_tiny(method: &str, layer: &str, expected: [f32; 4]) {
-    let attribution = captums_tiny_picture().map_of(0, method, &[("layer", layer)]);
-    assert_eq!(attribution.raw().shape, [2, 2]);
-    for (found, expected) in attribution.raw().values.iter().zip(expected) {
-        let error = (found - expected).abs();
-        assert!(
-            error <= 1e-4 * expected.max(1.0),
-            "{method}: {:?}",
-            attribution.raw()
-        );
+#[test]
+fn formulas_at_layers_of_captums_tiny_network() {
+    for (method, layer, expected) in [
+        ("grad-cam", "conv1", [11.25, 13.5, 20.25, 22.5]),
+        ("grad-cam", "relu1", [0.0, 4.0, 28.0, 32.5]),
+        ("hires-cam", "relu1", [0.0, 4.0, 25.0, 25.0]),
+        ("xgrad-cam", "relu1", [0.0, 4.0, 25.0, 25.0]),
+        ("layer-cam", "relu1", [0.0, 4.0, 31.0, 40.0]),
+        ("element-wise-cam", "relu1", [0.0, 4.0, 31.0, 40.0]),
+        ("grad-cam++", "relu1", [0.0, 0.2078, 1.8713, 2.7301]),
+    ] {
+        let attribution = captums_tiny_picture().map_of(0, method, &[("layer", layer)]);
+        assert_eq!(attribution.raw().shape, [2, 2]);
+        for (found, expected) in attribution.raw().values.iter().zip(expected) {
+            let error = (found - expected).abs();
+            let raw = attribution.raw();
+            assert!(error <= 1e-4 * expected.max(1.0), "{method}: {raw:?}");
+        }
     }
-}
-
-#[test]
-fn grad_cam_of_captums_tiny_network() {
-    assert_tiny("grad-cam", "conv1", [11.25, 13.5, 20.25, 22.5]);
-    assert_tiny("grad-cam", "relu1", [0.0, 4.0, 28.0, 32.5]);
-}
-
-#[test]
-fn hires_cam_and_xgrad_cam_of_captums_tiny_network() {
-    assert_tiny("hires-cam", "relu1", [0.0, 4.0, 25.0, 25.0]);
-    assert_tiny("xgrad-cam", "relu1", [0.0, 4.0, 25.0, 25.0]);
-}
-
-#[test]
-fn layer_cam_of_captums_tiny_network() {
-    assert_tiny("layer-cam", "relu1", [0.0, 4.0, 31.0, 40.0]);
-    assert_tiny("element-wise-cam", "relu1", [0.0, 4.0, 31.0, 40.0]);
-}
-
-#[test]
-fn grad_cam_plus_plus_of_captums_tiny_network() {
-    assert_tiny("grad-cam++", "relu1", [0.0, 0.2078, 1.8713, 2.7301]);
 }
 
 #[test]
@@ -98,15 +81,11 @@ fn grad_cam_at_the_identity_of_a_network_of_rows() {
     let x = net.linear("fc1", x, 3, 4, true);
     let x = net.activation("relu", x, Activation::Relu);
     let x = net.linear("fc2", x, 4, 2, true);
-    let graph = Graph::new(net.ending_at(x), |p| {
-        let values = match &p.name[..] {
-            "fc1.bias" => vec![-10.0, 1.0, 1.0, 1.0],
-            "fc2.bias" => vec![-1.0, 1.0],
-            _ => vec![1.0; p.shape.iter().product()],
-        };
-        Ok::<_, Error>(Tensor::from_nchw(&p.shape, &values))
-    })
-    .unwrap();
+    let graph = with_values(net.ending_at(x), |name, shape| match name {
+        "fc1.bias" => vec![-10.0, 1.0, 1.0, 1.0],
+        "fc2.bias" => vec![-1.0, 1.0],
+        _ => vec![1.0; shape.iter().product()],
+    });
     let picture = Picture::new(1, 1, vec![0, 100, 0]);
     let case = Case::new(graph, in_whole_colours((1, 1)), picture);
     let attribution = case.map_of(0, "grad-cam", &[("layer", "input")]);
@@ -177,29 +156,11 @@ fn the_map_of_a_difference_is_the_difference_of_the_maps() {
     }
 }
 
-/// The small network with this ending, and what its output means.
-fn ending(output: Output, kind: &'static str) -> Case {
-    let end = |net: &mut Blueprint, logits| match kind {
-        "softmax" => net.node("softmax", Softmax { axis: 1 }, &[logits], &[]),
-        "log-softmax" => {
-            let p = net.node("softmax", Softmax { axis: 1 }, &[logits], &[]);
-            net.node("log", Unary::Log, &[p], &[])
-        }
-        "sigmoid" => net.activation("sigmoid", logits, Activation::Sigmoid),
-        "one number" => net.linear("one", logits, 5, 1, false),
-        _ => logits,
-    };
-    Case {
-        network: Network::new(small_network_ending(&end)).with_output(output),
-        ..small()
-    }
-}
-
 #[test]
 fn a_network_with_softmax_has_the_same_maps_as_one_with_logits() {
-    let logits = ending(Output::Logits, "logits");
-    let probabilities = ending(Output::Probabilities, "softmax");
-    let logarithms = ending(Output::LogProbabilities, "log-softmax");
+    let logits = small();
+    let probabilities = small_ending(Output::Probabilities, &softmax);
+    let logarithms = small_ending(Output::LogProbabilities, &log_softmax);
     for method in cams().filter(|method| *method != "eigen-cam") {
         for score in [Score::Probability, Score::LogProbability] {
             let options = [("score", score.word())];
@@ -216,8 +177,8 @@ fn a_network_with_softmax_has_the_same_maps_as_one_with_logits() {
 
 #[test]
 fn labels_are_explained_by_their_own_sigmoids() {
-    let logits = ending(Output::LabelLogits, "logits");
-    let sigmoids = ending(Output::LabelProbabilities, "sigmoid");
+    let logits = small_ending(Output::LabelLogits, &|_, logits| logits);
+    let sigmoids = small_ending(Output::LabelProbabilities, &sigmoid);
     for method in ["grad-cam", "score-cam", "ablation-cam"] {
         for score in ["logit", "probability"] {
             let expected = logits.map_of(1, method, &[("score", score)]);
@@ -230,7 +191,9 @@ fn labels_are_explained_by_their_own_sigmoids() {
 
 #[test]
 fn with_a_single_output_no_is_the_opposite_of_yes() {
-    let case = ending(Output::Logits, "one number");
+    let case = small_ending(Output::Logits, &|net, logits| {
+        net.linear("one", logits, 5, 1, false)
+    });
     for method in LINEAR {
         let [no, yes] = [0, 1].map(|class| case.map_of(class, method, &[]));
         let opposite: Vec<f32> = no.raw().values.iter().map(|v| -v).collect();
@@ -249,21 +212,13 @@ fn a_module_selects_its_last_layer_with_a_feature_map() {
     let x = net.activation("stage.1.tanh", x, Activation::Tanh);
     let x = net.flatten("stage.2", x);
     let x = net.linear("head", x, 12, 2, false);
-    let graph = Graph::new(net.ending_at(x), |p| {
-        let values = dvm_engine::seeded::parameter(&p.name, &p.shape);
-        Ok::<_, Error>(Tensor::from_nchw(&p.shape, &values))
-    })
-    .unwrap();
+    let graph = seeded::graph(net.ending_at(x));
     let picture = Picture::new(2, 2, (0..12).map(|v| v * 20).collect());
     let case = Case::new(graph, in_whole_colours((2, 2)), picture);
-    let raw = |layer: &str| {
-        case.map_of(0, "hires-cam", &[("layer", layer)])
-            .raw()
-            .clone()
-    };
-    assert_eq!(raw("stage"), raw("stage.1.tanh"));
-    assert_eq!(raw("stage.0"), raw("stage.0.relu"));
-    let quantity = case.map_of(0, "hires-cam", &[("layer", "stage")]).quantity;
+    let map = |layer: &str| case.map_of(0, "hires-cam", &[("layer", layer)]);
+    assert_eq!(map("stage").raw(), map("stage.1.tanh").raw());
+    assert_eq!(map("stage.0").raw(), map("stage.0.relu").raw());
+    let quantity = map("stage").quantity;
     assert_eq!(quantity, "activation × gradient at stage.1.tanh");
 }
 
@@ -444,14 +399,8 @@ fn maps_do_not_depend_on_memory_or_the_number_of_threads() {
     for method in all {
         let takes = registry::find(method).unwrap().takes("augment");
         let options = if takes { &options[..] } else { &[] };
-        let pool = |threads| {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap()
-        };
-        let expected = pool(1).install(|| small().map_of(3, method, options));
-        let found = pool(4).install(|| small().map_of(3, method, options));
+        let on = |threads| on_threads(threads, || small().map_of(3, method, options));
+        let (expected, found) = (on(1), on(4));
         assert_eq!(found.map, expected.map, "{method}");
         assert_eq!(found.arrays, expected.arrays, "{method}");
         let mut narrow = small();

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::softmax::Softmax;
-use dvm_engine::ops::unary::Unary;
+use dvm_engine::Output;
 use dvm_engine::weights::{Array, Weights};
-use dvm_engine::{Blueprint, Network, NodeId, Output};
 use serde::Deserialize;
 
-use crate::subject::{Case, relative_error, small, small_network_ending};
+use crate::subject::{
+    Case, GRADIENTS, log_softmax, relative_error, sigmoid, small, small_ending, softmax,
+};
 
 /// Tolerance between f32 and the references' f64, relative to the largest value. Direct sums differ by 6e-7.
 const TOLERANCE: f32 = 1e-5;
@@ -106,12 +105,8 @@ fn assert_captums_gradient(method: &str) {
     }
 }
 
-/// Scores of every class with each window covered with the colour of the references.
-fn assert_window_scores(score: &str, stored: &str) {
-    assert_window_scores_of(&small(), score, stored, &|score| score);
-}
-
-/// The same for a subject whose scores are computed from the references' by `made`.
+/// Scores of every class with each window covered with the colour of the references, computed from the references'
+/// scores by `made`.
 fn assert_window_scores_of(subject: &Case, score: &str, stored: &str, made: &dyn Fn(f32) -> f32) {
     let (references, described) = (references(), described());
     let [r, g, b] = described.fill;
@@ -150,23 +145,10 @@ fn the_small_network_and_its_picture_equal_those_of_the_references() {
 }
 
 #[test]
-fn the_gradient_equals_captums_saliency() {
-    assert_captums_gradient("gradient");
-}
-
-#[test]
-fn guided_backprop_equals_captums() {
-    assert_captums_gradient("guided-backprop");
-}
-
-#[test]
-fn deconvnet_equals_captums() {
-    assert_captums_gradient("deconvnet");
-}
-
-#[test]
-fn input_times_gradient_equals_captums() {
-    assert_captums_gradient("input-x-gradient");
+fn gradients_equal_captums() {
+    for method in GRADIENTS {
+        assert_captums_gradient(method);
+    }
 }
 
 #[test]
@@ -185,53 +167,37 @@ fn occlusion_with_the_preset_captum_equals_captums_also_for_clipped_windows() {
 }
 
 #[test]
-fn logits_for_each_window_equal_a_slow_implementation() {
-    assert_window_scores("logit", "window_logits");
-}
-
-#[test]
-fn probabilities_for_each_window_equal_a_slow_implementation() {
-    assert_window_scores("probability", "window_probabilities");
-}
-
-/// The small network with this after its logits, and what its output means.
-fn ending(output: Output, end: &dyn Fn(&mut Blueprint, NodeId) -> NodeId) -> Case {
-    Case {
-        network: Network::new(small_network_ending(end)).with_output(output),
-        ..small()
+fn scores_for_each_window_equal_a_slow_implementation() {
+    for (score, stored) in [
+        ("logit", "window_logits"),
+        ("probability", "window_probabilities"),
+    ] {
+        assert_window_scores_of(&small(), score, stored, &|score| score);
     }
-}
-
-fn softmax(net: &mut Blueprint, logits: NodeId) -> NodeId {
-    net.node("softmax", Softmax { axis: 1 }, &[logits], &[])
 }
 
 #[test]
 fn labels_are_explained_by_their_own_sigmoids() {
-    let sigmoid = |logit: f32| 1.0 / (1.0 + (-logit).exp());
-    let labels = ending(Output::LabelLogits, &|_, logits| logits);
-    assert_window_scores_of(&labels, "probability", "window_logits", &sigmoid);
-    assert_window_scores_of(&labels, "logit", "window_logits", &|logit| logit);
-    let probabilities = ending(Output::LabelProbabilities, &|net, logits| {
-        net.activation("sigmoid", logits, Activation::Sigmoid)
-    });
-    assert_window_scores_of(&probabilities, "probability", "window_logits", &sigmoid);
-    assert_window_scores_of(&probabilities, "logit", "window_logits", &|logit| logit);
+    let probability = |logit: f32| 1.0 / (1.0 + (-logit).exp());
+    for labels in [
+        small_ending(Output::LabelLogits, &|_, logits| logits),
+        small_ending(Output::LabelProbabilities, &sigmoid),
+    ] {
+        assert_window_scores_of(&labels, "probability", "window_logits", &probability);
+        assert_window_scores_of(&labels, "logit", "window_logits", &|logit| logit);
+    }
 }
 
 #[test]
 fn probabilities_are_explained_without_a_second_softmax() {
-    let probabilities = ending(Output::Probabilities, &softmax);
+    let probabilities = small_ending(Output::Probabilities, &softmax);
     let stored = "window_probabilities";
     assert_window_scores_of(&probabilities, "probability", stored, &|p| p);
     assert_window_scores_of(&probabilities, "logit", stored, &f32::ln);
     let map = probabilities.map_of(1, "occlusion", &[("score", "logit"), ("window", "8")]);
     assert_eq!(map.quantity, "drop in log-probability");
     assert_eq!(map.score, "log-probability");
-    let logarithms = ending(Output::LogProbabilities, &|net, logits| {
-        let p = softmax(net, logits);
-        net.node("log", Unary::Log, &[p], &[])
-    });
+    let logarithms = small_ending(Output::LogProbabilities, &log_softmax);
     assert_window_scores_of(&logarithms, "probability", stored, &|p| p);
 }
 
@@ -239,11 +205,8 @@ fn probabilities_are_explained_without_a_second_softmax() {
 #[test]
 fn gradients_of_a_score_do_not_depend_on_the_end_of_the_network() {
     let logits = small();
-    let probabilities = ending(Output::Probabilities, &softmax);
-    let logarithms = ending(Output::LogProbabilities, &|net, logits| {
-        let p = softmax(net, logits);
-        net.node("log", Unary::Log, &[p], &[])
-    });
+    let probabilities = small_ending(Output::Probabilities, &softmax);
+    let logarithms = small_ending(Output::LogProbabilities, &log_softmax);
     for score in ["probability", "log-probability"] {
         let of = |case: &Case| case.map_of(1, "gradient", &[("score", score)]);
         let expected = of(&logits);

@@ -1,13 +1,14 @@
 //! Metrics that cover more and more of a picture: examples worked out by hand, and properties for every network.
 
-use dvm_attribution::metrics::{Candidate, Measurement, Metric, registry};
+use dvm_attribution::Attribution;
+use dvm_attribution::metrics::{Candidate, Measurement, registry};
 use dvm_attribution::random::Stream;
-use dvm_attribution::{Array, Attribution, Settings, Target, ValueKind};
-use dvm_engine::{Arithmetic, Network, seeded};
+use dvm_engine::{Arithmetic, seeded};
 use dvm_image::Picture;
 
 use crate::subject::{
-    Case, as_it_is, in_whole_colours, linear_network, noise_picture, small, small_network,
+    Case, as_it_is, given, in_whole_colours, linear_network, metric, noise_picture, on_threads,
+    small, small_with,
 };
 
 const COVERING: [&str; 5] = [
@@ -17,32 +18,6 @@ const COVERING: [&str; 5] = [
     "pixel-flipping",
     "region-perturbation",
 ];
-
-fn metric(name: &str, options: &[(&str, &str)]) -> Box<dyn Metric> {
-    let settings = options
-        .iter()
-        .fold(Settings::new(), |all, (option, value)| {
-            all.with(option, value)
-        });
-    registry::find(name).unwrap().metric(&settings).unwrap()
-}
-
-/// A map made by hand, for class `target`.
-fn given(target: usize, size: (usize, usize), map: Vec<f32>) -> Attribution {
-    Attribution {
-        target: Target::Class(target),
-        title: "by hand".into(),
-        quantity: String::new(),
-        score: "logit",
-        arrays: vec![Array::new(Array::RAW, &[size.0, size.1], map.clone())],
-        map,
-        size,
-        smooth: None,
-        value_kind: ValueKind::Signed,
-        warnings: Vec::new(),
-        checks: Vec::new(),
-    }
-}
 
 fn measured(case: &Case, map: &Attribution, name: &str, options: &[(&str, &str)]) -> Measurement {
     let subject = case.subject();
@@ -56,11 +31,8 @@ fn row_of(values: &[u8]) -> (Case, Attribution) {
     let weight = [vec![0.0; 3 * values.len()], vec![1.0; 3 * values.len()]].concat();
     let pixels = values.iter().flat_map(|&value| [value; 3]).collect();
     let picture = Picture::new(1, values.len(), pixels);
-    let case = Case::new(
-        linear_network(size, &weight),
-        in_whole_colours(size),
-        picture,
-    );
+    let graph = linear_network(size, &weight);
+    let case = Case::new(graph, in_whole_colours(size), picture);
     let map = values.iter().map(|&value| f32::from(value)).collect();
     (case, given(1, size, map))
 }
@@ -127,18 +99,11 @@ fn regions_and_patches_of_a_sum_as_worked_out_by_hand() {
     assert_eq!(aopc.curves[0].points.len(), 3);
     let flipping = measured(&case, &map, "pixel-flipping", &options[..2]);
     // 1, .6, .3, .1, 0 of 300.
-    assert!(
-        (flipping.value - 300.0 * 0.375).abs() < 1e-3,
-        "{}",
-        flipping.value
-    );
+    let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-3, "{found}");
+    close(flipping.value, 300.0 * 0.375);
     let least = [&options[..2], &[("order", "least-relevant-first")]].concat();
     let flipping = measured(&case, &map, "pixel-flipping", &least);
-    assert!(
-        (flipping.value - 300.0 * 0.625).abs() < 1e-3,
-        "{}",
-        flipping.value
-    );
+    close(flipping.value, 300.0 * 0.625);
 }
 
 #[test]
@@ -178,10 +143,7 @@ fn difference(a: &Measurement, b: &Measurement) -> f64 {
 
 #[test]
 fn incremental_results_equal_those_of_whole_pictures() {
-    let exact = Case {
-        network: Network::new(small_network().with_arithmetic(Arithmetic::Exact)),
-        ..small()
-    };
+    let exact = small_with(Arithmetic::Exact, 64 << 20);
     for (case, tolerance) in [(exact, 0.0), (small(), 1e-5)] {
         for map in maps_of((32, 28)) {
             for name in COVERING {
@@ -209,15 +171,9 @@ fn incremental_results_equal_those_of_whole_pictures() {
 
 #[test]
 fn in_exact_arithmetic_figures_do_not_depend_on_threads_or_memory() {
-    let case = |memory: usize| Case {
-        network: Network::new(small_network().with_arithmetic(Arithmetic::Exact)),
-        memory,
-        ..small()
-    };
     let all = |threads: usize, memory: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build().unwrap().install(|| {
-            let case = case(memory);
+        on_threads(threads, || {
+            let case = small_with(Arithmetic::Exact, memory);
             let maps = maps_of((32, 28));
             let of_map = |map| COVERING.map(|name| measured(&case, map, name, &[]));
             maps.each_ref().map(of_map)

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 
 use dvm_attribution::registry::{self, Family};
 use dvm_attribution::{Attribution, Target};
-use dvm_engine::{Arithmetic, Network, Output, seeded};
+use dvm_engine::{Arithmetic, Output, seeded};
 use dvm_image::Picture;
 
 use crate::subject::{
-    Case, GRADIENTS, as_it_is, for_every_network, linear_network, made, noise_picture, small,
-    small_network,
+    Case, GRADIENTS, as_it_is, bits, for_every_network, linear_network, made, noise_picture,
+    on_threads, small, small_with,
 };
 
 /// Overlapping windows, the last of which are clipped, and few samples.
@@ -48,7 +48,6 @@ fn all_maps(subject: &Case) -> Vec<Attribution> {
 }
 
 fn assert_same_bytes(a: &Attribution, b: &Attribution) {
-    let bits = |values: &[f32]| -> Vec<u32> { values.iter().map(|v| v.to_bits()).collect() };
     assert_eq!(a.target, b.target);
     assert_eq!(bits(&a.map), bits(&b.map));
     assert_eq!(a.smooth.as_deref().map(bits), b.smooth.as_deref().map(bits));
@@ -58,11 +57,7 @@ fn assert_same_bytes(a: &Attribution, b: &Attribution) {
 
 /// The small network with batches of eight, five and one picture.
 fn batches_of_eight_five_and_one(arithmetic: Arithmetic) -> [Case; 3] {
-    let subject = |memory: usize| Case {
-        network: Network::new(small_network().with_arithmetic(arithmetic)),
-        memory,
-        ..small()
-    };
+    let subject = |memory: usize| small_with(arithmetic, memory);
     let largest = subject(small().memory);
     let fused = largest.network.fused();
     let picture = fused.peak_values(&[1, 3, 32, 28]).unwrap() * size_of::<f32>();
@@ -123,10 +118,7 @@ fn gradients_work_with_a_memory_limit_of_zero() {
 #[test]
 fn maps_do_not_depend_on_the_number_of_threads() {
     let subject = small();
-    let maps = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build().unwrap().install(|| all_maps(&subject))
-    };
+    let maps = |threads| on_threads(threads, || all_maps(&subject));
     let expected = maps(1);
     for threads in [2, 3] {
         for (actual, expected) in maps(threads).iter().zip(&expected) {

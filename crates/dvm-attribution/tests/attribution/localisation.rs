@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dvm_attribution::metrics::{Candidate, Measurement, registry};
-use dvm_attribution::{Attribution, Error, Settings, Target, ValueKind};
+use dvm_attribution::Error;
+use dvm_attribution::metrics::{Candidate, Measurement};
 use dvm_engine::seeded;
 use serde::Deserialize;
 
-use crate::subject::{Case, as_it_is, linear_network, noise_picture};
+use crate::subject::{Case, as_it_is, given, linear_network, noise_picture};
 
 #[derive(Deserialize)]
 struct Described {
@@ -69,31 +69,13 @@ fn measured(
     let picture = noise_picture("localisation", size);
     let case = Case::new(linear_network(size, &weight), as_it_is(size), picture);
     let subject = case.subject();
-    let attribution = Attribution {
-        target: Target::Class(0),
-        title: "map".into(),
-        quantity: "relevance".into(),
-        score: "logit",
-        map,
-        size,
-        smooth: None,
-        arrays: Vec::new(),
-        value_kind: ValueKind::Signed,
-        warnings: Vec::new(),
-        checks: Vec::new(),
-    };
+    let attribution = given(0, size, map);
     let candidate = Candidate::new(&subject, &attribution).unwrap();
     let candidate = match region {
         Some(region) => candidate.with_region(region),
         None => candidate.without_region("the object is cut off"),
     };
-    let settings = options
-        .iter()
-        .fold(Settings::new(), |settings, (name, value)| {
-            settings.with(name, value)
-        });
-    let metric = registry::find(metric).unwrap().metric(&settings).unwrap();
-    metric.measure(&candidate)
+    crate::subject::metric(metric, options).measure(&candidate)
 }
 
 fn value_of(metric: &str, options: &[(&str, &str)], case: &Expected) -> f64 {

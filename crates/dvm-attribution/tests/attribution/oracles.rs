@@ -2,10 +2,10 @@
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::{Blueprint, Error, Graph, Tensor};
+use dvm_engine::{Blueprint, Graph};
 use dvm_image::Picture;
 
-use crate::subject::{Case, in_whole_colours, linear_network};
+use crate::subject::{Case, in_whole_colours, linear_network, with_values};
 
 /// The network of Captum's own tests: a 3×3 convolution of ones to two channels, biases −50 and
 /// −75, ReLU, a linear layer of five +1 and three −1, ReLU. Captum's has one input channel; here it
@@ -18,15 +18,11 @@ fn captums_tiny_network() -> Graph {
     let x = net.flatten("flatten", x);
     let x = net.linear("fc1", x, 8, 4, false);
     let x = net.activation("relu2", x, Activation::Relu);
-    Graph::new(net.ending_at(x), |p| {
-        let values = match &p.name[..] {
-            "conv1.weight" => [[1.0; 9], [0.0; 9], [0.0; 9]].concat().repeat(2),
-            "conv1.bias" => vec![-50.0, -75.0],
-            _ => [1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0].repeat(4),
-        };
-        Ok::<_, Error>(Tensor::from_nchw(&p.shape, &values))
+    with_values(net.ending_at(x), |name, _| match name {
+        "conv1.weight" => [[1.0; 9], [0.0; 9], [0.0; 9]].concat().repeat(2),
+        "conv1.bias" => vec![-50.0, -75.0],
+        _ => [1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0].repeat(4),
     })
-    .unwrap()
 }
 
 /// Red is 0 … 15, row by row; the other colours must not matter.

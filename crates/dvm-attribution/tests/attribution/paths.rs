@@ -8,15 +8,14 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::add::Add;
 use dvm_engine::ops::binary::{Binary, Function};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::weights::Weights;
-use dvm_engine::{Arithmetic, Blueprint, Error, Graph, Network, NodeId, Output, Tensor, seeded};
+use dvm_engine::{Arithmetic, Blueprint, Graph, NodeId, Output, seeded};
 use dvm_image::Picture;
 
 use crate::oracles::captums_tiny_picture;
 use crate::subject::{
-    Case, as_it_is, in_whole_colours, linear_network, made, noise_picture, relative_error, small,
-    small_network_ending,
+    Case, as_it_is, bits, in_whole_colours, linear_network, made, noise_picture, on_threads,
+    relative_error, small, small_ending, small_with, softmax, with_values,
 };
 
 /// Methods whose values add up to the rise of the score from a baseline to the picture, with
@@ -63,12 +62,10 @@ fn of_three(build: &dyn Fn(&mut Blueprint, NodeId) -> NodeId, values: &[(&str, &
     let x = net.input();
     let x = net.flatten("flatten", x);
     let x = build(&mut net, x);
-    Graph::new(net.ending_at(x), |p| {
-        let found = values.iter().find(|(name, _)| *name == p.name);
-        let (_, values) = found.expect("every parameter has values");
-        Ok::<_, Error>(Tensor::from_nchw(&p.shape, values))
+    with_values(net.ending_at(x), |parameter, _| {
+        let found = values.iter().find(|(name, _)| *name == parameter);
+        found.expect("every parameter has values").1.to_vec()
     })
-    .unwrap()
 }
 
 /// Identity; linear 3→4, all ones, bias (−10, 1, 1, 1); ReLU; linear 4→2, all ones, bias (−1, 1).
@@ -102,6 +99,14 @@ fn gap(attribution: &Attribution) -> f64 {
     let mut checks = attribution.checks.iter();
     let check = checks.find(|check| check.name == "completeness gap");
     check.expect("it is measured").value
+}
+
+/// The size of the gap, in parts of the sum of all magnitudes.
+fn relative_gap(attribution: &Attribution) -> f64 {
+    let values = raw(attribution).iter();
+    let size: f64 = values.map(|v| f64::from(v.abs())).sum();
+    assert!(size > 0.0);
+    gap(attribution).abs() / size
 }
 
 #[test]
@@ -208,29 +213,22 @@ fn deeplift_through_a_max_pool() {
     let x = net.pool("pool", x, Pool::max(2, 2, 0, false));
     let x = net.flatten("flatten", x);
     let x = net.linear("fc", x, 3, 2, false);
-    let graph = Graph::new(net.ending_at(x), |p| {
-        Ok::<_, Error>(Tensor::from_nchw(&p.shape, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]))
-    });
+    let graph = with_values(net.ending_at(x), |_, _| vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
     let ones = Picture::filled(2, 2, [1; 3]);
-    let case = Case::new(graph.unwrap(), in_whole_colours((2, 2)), ones);
-    let folder = std::env::temp_dir().join(format!("dvm-max-pool-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    for (index, (baseline, expected)) in [
+    let case = Case::new(graph, in_whole_colours((2, 2)), ones);
+    let folder = tempfile::tempdir().unwrap();
+    for (baseline, expected) in [
         ([1, 2, 3, 9], [0.0, 0.0, 0.0, -8.0]),
         ([4, 8, 6, 7], [0.0, -7.0, 0.0, 0.0]),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    ] {
         let pixels: Vec<u8> = baseline.into_iter().flat_map(|value| [value; 3]).collect();
-        let path = folder.join(format!("{index}.png"));
+        let path = folder.path().join("baseline.png");
         let picture = dvm_image::encode_png(&Picture::new(2, 2, pixels));
         std::fs::write(&path, picture).unwrap();
         let map = case.map_of(0, "deeplift", &[("baseline", path.to_str().unwrap())]);
         assert_near(&raw(&map)[..4], &expected, 1e-5);
         assert!(gap(&map).abs() < 1e-5);
     }
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
@@ -272,21 +270,11 @@ fn stored() -> (serde_json::Value, Weights) {
 fn assert_stored(method: &str, key: &str, more: &[(&str, &str)]) {
     let (described, references) = stored();
     let settings = described["settings"][method].as_object().unwrap();
-    let mut options: Vec<(String, String)> = settings
-        .iter()
-        .map(|(name, value)| {
-            (
-                name.clone(),
-                value.as_str().map_or(value.to_string(), Into::into),
-            )
-        })
-        .collect();
-    options.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
-    options.extend(
-        more.iter()
-            .map(|(name, value)| ((*name).into(), (*value).into())),
-    );
-    let options: Vec<(&str, &str)> = options.iter().map(|(n, v)| (&n[..], &v[..])).collect();
+    let text = |value: &serde_json::Value| value.as_str().map_or(value.to_string(), Into::into);
+    let settings: Vec<(&str, String)> = settings.iter().map(|(n, v)| (&n[..], text(v))).collect();
+    let settings = settings.iter().map(|(name, value)| (*name, &value[..]));
+    // The later ones take precedence.
+    let options: Vec<(&str, &str)> = settings.chain(more.iter().copied()).collect();
     let map = small().map_of(3, method, &options);
     let expected = &references.get(&format!("small.{key}")).unwrap().values;
     let off = relative_error(raw(&map), expected);
@@ -327,19 +315,16 @@ fn deeplift_and_deepshap_equal_captum() {
 
 #[test]
 fn values_add_up_to_the_rise_of_the_score() {
-    let target = |class| Target::Class(class);
     for (method, options) in COMPLETE {
         for score in ["logit", "probability", "log-probability"] {
             let options = [options, &[("score", score)]].concat();
-            let case = small();
-            let targets = [target(3), Target::Difference(1, 2), Target::Sum(vec![0, 4])];
-            let maps = made(method, &options)
-                .unwrap()
-                .attribute(&case.subject(), &targets)
-                .unwrap();
-            for map in maps {
-                let size: f64 = raw(&map).iter().map(|v| f64::from(v.abs())).sum();
-                let gap = gap(&map).abs() / size;
+            let targets = [
+                Target::Class(3),
+                Target::Difference(1, 2),
+                Target::Sum(vec![0, 4]),
+            ];
+            for map in small().maps_of(method, &options, &targets).unwrap() {
+                let gap = relative_gap(&map);
                 assert!(
                     gap < allowed(method),
                     "{method} {score} {:?}: {gap:e}",
@@ -352,13 +337,7 @@ fn values_add_up_to_the_rise_of_the_score() {
 
 #[test]
 fn values_add_up_for_networks_with_probabilities_or_a_single_output() {
-    let softmax = small_network_ending(&|net, logits| {
-        net.node("softmax", Softmax { axis: 1 }, &[logits], &[])
-    });
-    let probabilities = Case {
-        network: Network::new(softmax).with_output(Output::Probabilities),
-        ..small()
-    };
+    let probabilities = small_ending(Output::Probabilities, &softmax);
     let size = (6, 5);
     let weight = seeded::uniform("single", 3 * 6 * 5, -0.2, 0.2);
     let single = Case::new(
@@ -370,9 +349,7 @@ fn values_add_up_for_networks_with_probabilities_or_a_single_output() {
         for (method, options) in COMPLETE {
             for score in ["logit", "probability"] {
                 let map = case.map_of(class, method, &[options, &[("score", score)]].concat());
-                let size: f64 = raw(&map).iter().map(|v| f64::from(v.abs())).sum();
-                assert!(size > 0.0);
-                let gap = gap(&map).abs() / size;
+                let gap = relative_gap(&map);
                 assert!(gap < allowed(method), "{method} {score}: {gap:e}");
             }
         }
@@ -420,36 +397,16 @@ fn the_mean_of_the_square_is_variance_plus_the_square_of_the_mean() {
 
 #[test]
 fn results_do_not_depend_on_memory_or_threads() {
-    let exact = |memory| Case {
-        network: Network::new(
-            small()
-                .network
-                .graph()
-                .clone()
-                .with_arithmetic(Arithmetic::Exact),
-        ),
-        memory,
-        ..small()
-    };
+    let exact = |memory| small_with(Arithmetic::Exact, memory);
     let (large, little) = (exact(64 << 20), exact(1 << 10));
-    let one = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .build()
-        .unwrap();
-    let four = rayon::ThreadPoolBuilder::new()
-        .num_threads(4)
-        .build()
-        .unwrap();
     for (method, options) in SHORT {
-        let expected = one.install(|| large.map_of(3, method, options));
-        for found in [
-            four.install(|| large.map_of(3, method, options)),
-            one.install(|| little.map_of(3, method, options)),
-        ] {
-            let bits =
-                |map: &Attribution| -> Vec<u32> { raw(map).iter().map(|v| v.to_bits()).collect() };
-            assert_eq!(bits(&found), bits(&expected), "{method}");
-        }
+        let on = |threads, case: &Case| {
+            let map = on_threads(threads, || case.map_of(3, method, options));
+            bits(raw(&map))
+        };
+        let expected = on(1, &large);
+        assert_eq!(on(4, &large), expected, "{method}");
+        assert_eq!(on(1, &little), expected, "{method}");
     }
 }
 

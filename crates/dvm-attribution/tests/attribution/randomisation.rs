@@ -1,9 +1,9 @@
 //! Randomisation tests of maps: properties that always hold.
 
-use dvm_attribution::metrics::{Candidate, Measurement, registry};
-use dvm_attribution::{Settings, Target};
+use dvm_attribution::Target;
+use dvm_attribution::metrics::{Candidate, Measurement};
 
-use crate::subject::{made, small};
+use crate::subject::{made, metric, on_threads, small};
 
 /// The results of the three tests for a map of the small network.
 fn figures() -> Vec<Measurement> {
@@ -15,24 +15,19 @@ fn figures() -> Vec<Measurement> {
         .unwrap()
         .remove(0);
     let candidate = Candidate::new(&subject, &map).unwrap().made_by(&*method);
-    let settings = Settings::new().with("layers", "single").with("samples", 2);
     [
         "model-randomisation",
         "efficient-model-randomisation",
         "random-logit",
     ]
     .map(|name| {
-        let metric = registry::find(name).unwrap().metric(&settings).unwrap();
-        metric.measure(&candidate).unwrap()
+        let options = [("layers", "single"), ("samples", "2")];
+        metric(name, &options).measure(&candidate).unwrap()
     })
     .into()
 }
 
 #[test]
 fn figures_do_not_depend_on_the_number_of_threads() {
-    let on = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build().unwrap().install(figures)
-    };
-    assert_eq!(on(1), on(3));
+    assert_eq!(on_threads(1, figures), on_threads(3, figures));
 }

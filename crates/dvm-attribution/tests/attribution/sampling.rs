@@ -1,13 +1,13 @@
 //! Metrics with random samples: examples worked out by hand, and properties for every method.
 
-use dvm_attribution::metrics::{self, Candidate, Measurement};
-use dvm_attribution::{Attribution, Error, Settings, Subject, Target, ValueKind};
+use dvm_attribution::metrics::{Candidate, Measurement};
+use dvm_attribution::{Error, Subject, Target};
 use dvm_engine::{Graph, seeded};
 use dvm_image::{Input, Picture, Preprocess, Resize};
 
 use crate::subject::{
-    Case, as_it_is, for_every_network, linear_network, made, noise_picture, relative_error, small,
-    small_network,
+    Case, as_it_is, for_every_network, given, linear_network, made, noise_picture, relative_error,
+    small, small_network,
 };
 
 /// Rows and columns of the linear network's picture.
@@ -34,35 +34,15 @@ fn shares(case: &Case, weight: &[f32]) -> Vec<f32> {
     (0..pixels).map(sum).collect()
 }
 
-fn attribution(map: Vec<f32>, size: (usize, usize), value_kind: ValueKind) -> Attribution {
-    Attribution {
-        target: Target::Class(0),
-        title: "given".into(),
-        quantity: "given".into(),
-        score: "logit",
-        map,
-        size,
-        smooth: None,
-        arrays: Vec::new(),
-        value_kind,
-        warnings: Vec::new(),
-        checks: Vec::new(),
-    }
-}
-
 fn measured(
     subject: &Subject,
     metric: &str,
     options: &[(&str, &str)],
     map: Vec<f32>,
 ) -> Result<Measurement, Error> {
-    let settings = options
-        .iter()
-        .fold(Settings::new(), |s, (k, v)| s.with(k, v));
-    let entry = metrics::registry::find(metric).unwrap();
-    let attribution = attribution(map, subject.size(), ValueKind::Signed);
+    let attribution = given(0, subject.size(), map);
     let candidate = Candidate::new(subject, &attribution)?;
-    entry.metric(&settings).unwrap().measure(&candidate)
+    crate::subject::metric(metric, options).measure(&candidate)
 }
 
 fn figure(found: &Measurement, name: &str) -> f64 {
@@ -195,10 +175,9 @@ fn max_sensitivity_without_noise_is_0() {
     let target = [Target::Class(3)];
     let map = method.attribute(&subject, &target).unwrap().remove(0);
     let candidate = Candidate::new(&subject, &map).unwrap().made_by(&*method);
-    let entry = metrics::registry::find("max-sensitivity").unwrap();
-    let settings = |radius: &str| Settings::new().with("radius", radius).with("samples", "2");
     let measure = |radius| {
-        let metric = entry.metric(&settings(radius)).unwrap();
+        let options = [("radius", radius), ("samples", "2")];
+        let metric = crate::subject::metric("max-sensitivity", &options);
         metric.measure(&candidate).unwrap()
     };
     assert_eq!(measure("0").value, 0.0);

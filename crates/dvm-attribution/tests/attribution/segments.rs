@@ -2,12 +2,13 @@
 
 use dvm_attribution::{Array, Attribution, Target};
 use dvm_engine::ops::activation::Activation;
-use dvm_engine::{Blueprint, Error, Graph, Tensor, seeded};
+use dvm_engine::{Blueprint, seeded};
 use dvm_image::{Picture, encode_grey_png};
 
 use crate::oracles::captums_tiny_picture;
 use crate::subject::{
     Case, as_it_is, in_whole_colours, linear_network, made, noise_picture, relative_error, small,
+    small_network, with_values,
 };
 
 /// Captum's network of three inputs: linear 3→4 of ones with biases −10, 1, 1, 1; ReLU; linear 4→2 of ones
@@ -19,16 +20,12 @@ fn net_m(red: [u8; 3]) -> Case {
     let x = net.linear("fc1", x, 9, 4, true);
     let x = net.activation("relu", x, Activation::Relu);
     let x = net.linear("fc2", x, 4, 2, true);
-    let graph = Graph::new(net.ending_at(x), |p| {
-        let values = match &p.name[..] {
-            "fc1.weight" => [[1.0; 3], [0.0; 3], [0.0; 3]].concat().repeat(4),
-            "fc1.bias" => vec![-10.0, 1.0, 1.0, 1.0],
-            "fc2.weight" => vec![1.0; 8],
-            _ => vec![-1.0, 1.0],
-        };
-        Ok::<_, Error>(Tensor::from_nchw(&p.shape, &values))
-    })
-    .unwrap();
+    let graph = with_values(net.ending_at(x), |name, _| match name {
+        "fc1.weight" => [[1.0; 3], [0.0; 3], [0.0; 3]].concat().repeat(4),
+        "fc1.bias" => vec![-10.0, 1.0, 1.0, 1.0],
+        "fc2.weight" => vec![1.0; 8],
+        _ => vec![-1.0, 1.0],
+    });
     let pixels = red.into_iter().flat_map(|red| [red, 90, 7]).collect();
     Case::new(graph, in_whole_colours((1, 3)), Picture::new(1, 3, pixels))
 }
@@ -105,7 +102,7 @@ fn rise_with_masks_of_one_cell_is_the_drop_of_the_whole_picture() {
     let case = small();
     let numbers = case.subject().numbers().unwrap();
     let black = Case::new(
-        crate::subject::small_network(),
+        small_network(),
         as_it_is((32, 28)),
         Picture::filled(32, 28, [0; 3]),
     );
@@ -172,7 +169,7 @@ fn the_map_shows_the_value_of_each_segment_on_its_pixels() {
 fn shapley_values_add_up_to_the_score_minus_that_of_the_baseline() {
     let case = small();
     let grey = Case::new(
-        crate::subject::small_network(),
+        small_network(),
         as_it_is((32, 28)),
         Picture::filled(32, 28, [32, 64, 96]),
     );
@@ -258,16 +255,9 @@ fn the_map_of_a_difference_is_the_difference_of_the_maps() {
     ];
     for method in OVER_SEGMENTS.into_iter().chain(["rise"]) {
         let targets = [Target::Class(0), Target::Class(3), Target::Difference(0, 3)];
-        let maps = made(method, &options)
-            .unwrap()
-            .attribute(&case.subject(), &targets)
-            .unwrap();
-        let difference: Vec<f32> = maps[0]
-            .map
-            .iter()
-            .zip(&maps[1].map)
-            .map(|(a, b)| a - b)
-            .collect();
+        let maps = case.maps_of(method, &options, &targets).unwrap();
+        let pairs = maps[0].map.iter().zip(&maps[1].map);
+        let difference: Vec<f32> = pairs.map(|(a, b)| a - b).collect();
         let error = relative_error(&maps[2].map, &difference);
         assert!(error < 2e-5, "{method}: off by {error:e}");
     }
@@ -391,21 +381,31 @@ fn segments_and_masks_that_do_not_fit_are_an_error_with_advice() {
         let error = small().explain(method, options, &[0]).unwrap_err();
         error.to_string()
     };
-    let error = refused("lime", &[("segments", "grid:40")]);
-    assert!(error.contains("fewer cells"), "{error}");
-    let error = refused("kernel-shap", &[("segments", "grid:5"), ("samples", "8")]);
-    assert!(error.contains("choose more `samples`"), "{error}");
-    let error = refused(
-        "lime",
-        &[("segments", "grid:5"), ("samples", "8"), ("ridge", "0")],
-    );
-    assert!(error.contains("choose more `samples`"), "{error}");
-    let error = refused("rise", &[("cells", "29")]);
-    assert!(error.contains("does not fit"), "{error}");
-    let error = refused("extremal-perturbation", &[("mask-sigma", "33")]);
-    assert!(error.contains("does not fit"), "{error}");
-    let error = refused("feature-ablation", &[("segments", "file:/no/labels.npy")]);
-    assert!(error.contains("/no/labels.npy"), "{error}");
+    let many = ("segments", "grid:5");
+    let few = ("samples", "8");
+    for (method, options, advice) in [
+        ("lime", &[("segments", "grid:40")][..], "fewer cells"),
+        ("kernel-shap", &[many, few], "choose more `samples`"),
+        (
+            "lime",
+            &[many, few, ("ridge", "0")],
+            "choose more `samples`",
+        ),
+        ("rise", &[("cells", "29")], "does not fit"),
+        (
+            "extremal-perturbation",
+            &[("mask-sigma", "33")],
+            "does not fit",
+        ),
+        (
+            "feature-ablation",
+            &[("segments", "file:/no/labels.npy")],
+            "/no/labels.npy",
+        ),
+    ] {
+        let error = refused(method, options);
+        assert!(error.contains(advice), "{error}");
+    }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("small.png");
     std::fs::write(&file, encode_grey_png(2, 2, &[0, 1, 2, 3])).unwrap();

@@ -1,10 +1,15 @@
 //! A network with a picture to explain, and the networks of the tests.
 
-use dvm_attribution::{Attribution, Error, SettingError, Settings, Target, registry};
+use dvm_attribution::metrics::{self, Metric};
+use dvm_attribution::{
+    Array, Attribution, Error, SettingError, Settings, Target, ValueKind, registry,
+};
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Graph, Network, NodeId, Tensor, seeded};
+use dvm_engine::ops::softmax::Softmax;
+use dvm_engine::ops::unary::Unary;
+use dvm_engine::{Arithmetic, Blueprint, Graph, Network, NodeId, Output, Tensor, seeded};
 use dvm_image::{Channels, Input, Interpolation, Picture, Preprocess, Resize};
 
 /// A network, a picture prepared for it, and the memory limit.
@@ -38,9 +43,19 @@ impl Case {
         options: &[(&str, &str)],
         targets: &[usize],
     ) -> Result<Vec<Attribution>, Error> {
-        let method = made(method, options).unwrap();
         let targets: Vec<Target> = targets.iter().map(|&class| Target::Class(class)).collect();
-        method.attribute(&self.subject(), &targets)
+        self.maps_of(method, options, &targets)
+    }
+
+    /// The same for any targets.
+    pub fn maps_of(
+        &self,
+        method: &str,
+        options: &[(&str, &str)],
+        targets: &[Target],
+    ) -> Result<Vec<Attribution>, Error> {
+        let method = made(method, options).unwrap();
+        method.attribute(&self.subject(), targets)
     }
 
     /// The map of one class, without errors.
@@ -77,11 +92,42 @@ pub fn made(
     method: &str,
     options: &[(&str, &str)],
 ) -> Result<Box<dyn dvm_attribution::Method>, SettingError> {
-    let mut settings = Settings::new();
-    for (option, value) in options {
-        settings = settings.with(option, value);
+    registry::find(method).unwrap().method(&settings(options))
+}
+
+/// The metric of this name with these options.
+pub fn metric(name: &str, options: &[(&str, &str)]) -> Box<dyn Metric> {
+    let entry = metrics::registry::find(name).unwrap();
+    entry.metric(&settings(options)).unwrap()
+}
+
+fn settings(options: &[(&str, &str)]) -> Settings {
+    let all = options.iter();
+    all.fold(Settings::new(), |all, (option, value)| {
+        all.with(option, value)
+    })
+}
+
+/// A map made by hand, signed, for a class.
+pub fn given(class: usize, size: (usize, usize), map: Vec<f32>) -> Attribution {
+    Attribution {
+        title: "by hand".into(),
+        score: "logit",
+        arrays: vec![Array::new(Array::RAW, &[size.0, size.1], map.clone())],
+        value_kind: ValueKind::Signed,
+        ..Attribution::new(&Target::Class(class), size, map)
     }
-    registry::find(method).unwrap().method(&settings)
+}
+
+/// The result of `work` on this number of threads.
+pub fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build().unwrap().install(work)
+}
+
+/// The bits of values, which also tell 0 from −0.
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
 }
 
 /// The methods that also work without attention.
@@ -134,14 +180,40 @@ fn built(
     let x = net.flatten("flatten", x);
     let x = net.linear("fc", x, 16, 5, true);
     let x = end(&mut net, x);
-    Graph::new(net.ending_at(x), |p| {
-        let values = match replaced(&p.name) {
-            Some(value) => vec![value; p.shape.iter().product()],
-            None => seeded::parameter(&p.name, &p.shape),
-        };
+    seeded_except(net.ending_at(x), replaced)
+}
+
+/// A graph with these values for the parameter of each name and shape.
+pub fn with_values(blueprint: Blueprint, values: impl Fn(&str, &[usize]) -> Vec<f32>) -> Graph {
+    let graph = Graph::new(blueprint, |p| {
+        let values = values(&p.name, &p.shape);
         Ok::<_, dvm_engine::Error>(Tensor::from_nchw(&p.shape, &values))
+    });
+    graph.unwrap()
+}
+
+/// A graph with seeded values, and some parameters set to one value.
+pub fn seeded_except(blueprint: Blueprint, replaced: &dyn Fn(&str) -> Option<f32>) -> Graph {
+    with_values(blueprint, |name, shape| match replaced(name) {
+        Some(value) => vec![value; shape.iter().product()],
+        None => seeded::parameter(name, shape),
     })
-    .unwrap()
+}
+
+/// A softmax of logits.
+pub fn softmax(net: &mut Blueprint, logits: NodeId) -> NodeId {
+    net.node("softmax", Softmax { axis: 1 }, &[logits], &[])
+}
+
+/// The logarithm of that.
+pub fn log_softmax(net: &mut Blueprint, logits: NodeId) -> NodeId {
+    let p = softmax(net, logits);
+    net.node("log", Unary::Log, &[p], &[])
+}
+
+/// A sigmoid of each logit.
+pub fn sigmoid(net: &mut Blueprint, logits: NodeId) -> NodeId {
+    net.activation("sigmoid", logits, Activation::Sigmoid)
 }
 
 /// `logits = weight · x` for pictures of `height` × `width`; `weight` is `[classes, 3 · H · W]`.
@@ -151,10 +223,7 @@ pub fn linear_network((height, width): (usize, usize), weight: &[f32]) -> Graph 
     let x = net.input();
     let x = net.flatten("flatten", x);
     let x = net.linear("fc", x, inputs, weight.len() / inputs, false);
-    Graph::new(net.ending_at(x), |p| {
-        Ok::<_, dvm_engine::Error>(Tensor::from_nchw(&p.shape, weight))
-    })
-    .unwrap()
+    with_values(net.ending_at(x), |_, _| weight.to_vec())
 }
 
 /// A network whose logits are its input, `[3 · H · W]`.
@@ -202,6 +271,23 @@ pub fn small() -> Case {
         as_it_is(size),
         noise_picture("small.input", size),
     )
+}
+
+/// The same with another end after the logits, and what its output means.
+pub fn small_ending(output: Output, end: &dyn Fn(&mut Blueprint, NodeId) -> NodeId) -> Case {
+    Case {
+        network: Network::new(small_network_ending(end)).with_output(output),
+        ..small()
+    }
+}
+
+/// The same with this arithmetic and memory.
+pub fn small_with(arithmetic: Arithmetic, memory: usize) -> Case {
+    Case {
+        network: Network::new(small_network().with_arithmetic(arithmetic)),
+        memory,
+        ..small()
+    }
 }
 
 /// Largest difference, relative to the largest magnitude of `expected`.

@@ -2,15 +2,13 @@
 
 use dvm_attribution::{Attribution, Target};
 
-use crate::subject::{made, relative_error, small};
+use crate::subject::{relative_error, small};
 
 /// The map of a target by a method, for the score `logit`.
 fn map_of(method: &str, options: &[(&str, &str)], target: Target) -> Attribution {
-    let case = small();
     let options = [options, &[("score", "logit")]].concat();
-    let method = made(method, &options).unwrap();
-    let mut maps = method.attribute(&case.subject(), &[target]).unwrap();
-    maps.remove(0)
+    let maps = small().maps_of(method, &options, &[target]);
+    maps.unwrap().remove(0)
 }
 
 /// `a + factor · b`, value by value.
@@ -39,21 +37,18 @@ fn maps_of_differences_and_sums_of_logits_are_those_of_their_classes_combined() 
 
 #[test]
 fn a_class_that_does_not_exist_is_an_error_in_every_target() {
-    let case = small();
     for target in [
         Target::Class(5),
         Target::Difference(0, 5),
         Target::Sum(vec![0, 5]),
     ] {
         for method in ["gradient", "occlusion"] {
-            let method = made(method, &[]).unwrap();
-            let error = method
-                .attribute(&case.subject(), std::slice::from_ref(&target))
-                .unwrap_err();
-            assert!(
-                error.to_string().starts_with("class 5 does not exist"),
-                "{error}"
-            );
+            let targets = std::slice::from_ref(&target);
+            let error = small()
+                .maps_of(method, &[], targets)
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with("class 5 does not exist"), "{error}");
         }
     }
 }

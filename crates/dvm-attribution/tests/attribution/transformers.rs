@@ -1,14 +1,16 @@
 //! Attention of small transformers, worked out by hand or by finite differences.
 
-use dvm_attribution::{Score, Target};
+use dvm_attribution::{Attribution, Score, Target};
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::batched_product::BatchedProduct;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::softmax::Softmax;
-use dvm_engine::{Blueprint, Error, Graph, NodeId, Tensor, seeded};
+use dvm_engine::{Blueprint, Graph, NodeId};
 
-use crate::subject::{Case, as_it_is, noise_picture, relative_error};
+use crate::subject::{
+    Case, as_it_is, bits, noise_picture, on_threads, relative_error, seeded_except, small,
+};
 
 const WIDTH: usize = 6;
 /// A class token and 2 × 3 patches.
@@ -17,19 +19,7 @@ const SIZE: (usize, usize) = (4, 6);
 
 /// Patches of 2 × 2 pixels, a class token, this number of blocks, three classes.
 fn network(blocks: usize, value: &dyn Fn(&str) -> Option<f32>) -> Graph {
-    let mut net = Blueprint::new(3);
-    let picture = net.input();
-    let x = net.conv2d(
-        "patches",
-        picture,
-        Conv2d::square(2).stride(2),
-        3,
-        WIDTH,
-        true,
-    );
-    let x = net.tokens("patches.tokens", x);
-    let class = net.repeat("class_token", picture, &[1, 1, WIDTH]);
-    let x = net.concat_along("tokens", 1, &[class, x]);
+    let (mut net, x) = beginning();
     let mut x = net.add_parameter("positions", x, &[1, TOKENS, WIDTH]);
     for block in 0..blocks {
         let name = |layer: &str| format!("blocks.{block}.{layer}");
@@ -45,7 +35,19 @@ fn network(blocks: usize, value: &dyn Fn(&str) -> Option<f32>) -> Graph {
         x = net.add(&name("add2"), y, sum);
     }
     let x = ending(&mut net, x);
-    filled(net.ending_at(x), value)
+    seeded_except(net.ending_at(x), value)
+}
+
+/// A class token and patches of 2 × 2 pixels.
+fn beginning() -> (Blueprint, NodeId) {
+    let mut net = Blueprint::new(3);
+    let picture = net.input();
+    let patches = Conv2d::square(2).stride(2);
+    let x = net.conv2d("patches", picture, patches, 3, WIDTH, true);
+    let x = net.tokens("patches.tokens", x);
+    let class = net.repeat("class_token", picture, &[1, 1, WIDTH]);
+    let x = net.concat_along("tokens", 1, &[class, x]);
+    (net, x)
 }
 
 /// From the class token to three logits.
@@ -62,15 +64,9 @@ fn ending(net: &mut Blueprint, x: NodeId) -> NodeId {
     net.linear("head", x, WIDTH, 3, true)
 }
 
-fn filled(blueprint: Blueprint, value: &dyn Fn(&str) -> Option<f32>) -> Graph {
-    Graph::new(blueprint, |p| {
-        let values = match value(&p.name) {
-            Some(value) => vec![value; p.shape.iter().product()],
-            None => seeded::parameter(&p.name, &p.shape),
-        };
-        Ok::<_, Error>(Tensor::from_nchw(&p.shape, &values))
-    })
-    .unwrap()
+fn assert_warned(map: &Attribution, words: &str) {
+    let found = map.warnings.iter().any(|warning| warning.contains(words));
+    assert!(found, "{:?}", map.warnings);
 }
 
 fn case(graph: Graph) -> Case {
@@ -97,12 +93,7 @@ fn attention_without_influence_on_the_class_has_no_relevance() {
     let blind = |name: &str| name.contains("projection").then_some(0.0);
     let found = case(network(2, &blind)).map_of(1, "attention-relevance", &[]);
     assert!(found.map.iter().all(|&value| value == 0.0));
-    assert!(
-        found
-            .warnings
-            .iter()
-            .any(|warning| warning.contains("zero everywhere"))
-    );
+    assert_warned(&found, "zero everywhere");
 }
 
 #[test]
@@ -110,29 +101,12 @@ fn rollout_warns_that_it_is_the_same_for_every_class() {
     let case = case(network(1, &|_| None));
     let maps = case.explain("attention-rollout", &[], &[0, 2]).unwrap();
     assert_eq!(maps[0].map, maps[1].map);
-    assert!(
-        maps[1]
-            .warnings
-            .iter()
-            .any(|warning| warning.contains("the same for every one"))
-    );
+    assert_warned(&maps[1], "the same for every one");
 }
 
 /// One attention as exporters write it: queries and keys are the tokens, values half of them.
 fn with_a_softmax() -> Graph {
-    let mut net = Blueprint::new(3);
-    let picture = net.input();
-    let x = net.conv2d(
-        "patches",
-        picture,
-        Conv2d::square(2).stride(2),
-        3,
-        WIDTH,
-        true,
-    );
-    let x = net.tokens("patches.tokens", x);
-    let class = net.repeat("class_token", picture, &[1, 1, WIDTH]);
-    let x = net.concat_along("tokens", 1, &[class, x]);
+    let (mut net, x) = beginning();
     let mut part = |name: &str| net.linear(name, x, WIDTH, WIDTH, true);
     let (q, k, v) = (part("q"), part("k"), part("v"));
     let k = net.permute("k.turned", k, &[0, 2, 1]);
@@ -141,7 +115,7 @@ fn with_a_softmax() -> Graph {
     let y = net.node("attended", BatchedProduct, &[softmax, v], &[]);
     let x = net.add("add", y, x);
     let x = ending(&mut net, x);
-    filled(net.ending_at(x), &|_| None)
+    seeded_except(net.ending_at(x), &|_| None)
 }
 
 #[test]
@@ -212,15 +186,10 @@ fn with_the_rules_of_libragrad_input_times_gradient_adds_up_to_the_logit() {
 
 #[test]
 fn rules_of_libragrad_that_apply_nowhere_give_a_warning() {
-    let found = crate::subject::small().map_of(1, "gradient", &[("attention-rules", "libra")]);
-    let plain = crate::subject::small().map_of(1, "gradient", &[]);
+    let found = small().map_of(1, "gradient", &[("attention-rules", "libra")]);
+    let plain = small().map_of(1, "gradient", &[]);
     assert_eq!(found.map, plain.map);
-    assert!(
-        found
-            .warnings
-            .iter()
-            .any(|warning| warning.contains("apply nowhere"))
-    );
+    assert_warned(&found, "apply nowhere");
 }
 
 #[test]
@@ -242,18 +211,8 @@ const METHODS: [&str; 3] = ["attention-rollout", "attention-relevance", "legrad"
 #[test]
 fn maps_of_attention_do_not_depend_on_the_number_of_threads() {
     let case = case(network(2, &|_| None));
-    let maps = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build().unwrap().install(|| {
-            let bits = |method: &str| {
-                let map = case.map_of(1, method, &[]).map;
-                map.iter()
-                    .map(|value| value.to_bits())
-                    .collect::<Vec<u32>>()
-            };
-            METHODS.map(bits)
-        })
-    };
+    let map = |method: &str| bits(&case.map_of(1, method, &[]).map);
+    let maps = |threads: usize| on_threads(threads, || METHODS.map(map));
     let alone = maps(1);
     assert_eq!(maps(2), alone);
     assert_eq!(maps(5), alone);
