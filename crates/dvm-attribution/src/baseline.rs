@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use dvm_engine::{Tensor, seeded};
 use dvm_image::{Limits, Picture, Preprocess};
-use rayon::prelude::*;
 
+use crate::gaussian::{self, filtered};
 use crate::{Error, Subject};
 
 /// An input without information.
@@ -147,9 +147,7 @@ impl Baseline {
             }
             Self::Blur => Cover::Picture(blurred(picture, sigma)),
             Self::File(path) => {
-                let refuse = |detail: String| {
-                    Error::Unfit(format!("the baseline `{}` {detail}", path.display()))
-                };
+                let refuse = |detail: String| Self::refused(path, &detail);
                 let read = dvm_image::read(path, &Limits::default());
                 let read = read.map_err(|error| refuse(format!("cannot be used: {error}")))?;
                 let (height, width) = (picture.height(), picture.width());
@@ -167,18 +165,20 @@ impl Baseline {
                 Cover::Picture(crop.rgb().iter().map(|&v| f32::from(v)).collect())
             }
             Self::Values(path) => {
-                return Err(Error::Unfit(format!(
-                    "the baseline `{}` holds normalised values, but colours are needed here: give a picture file",
-                    path.display()
-                )));
+                let why =
+                    "holds normalised values, but colours are needed here: give a picture file";
+                return Err(Self::refused(path, why));
             }
         })
     }
 
+    fn refused(path: &Path, detail: &str) -> Error {
+        Error::Unfit(format!("the baseline `{}` {detail}", path.display()))
+    }
+
     /// The normalised values of a NumPy file, as stored, `H, W, C`.
     fn values_of(path: &Path, subject: &Subject) -> Result<Vec<f32>, Error> {
-        let refuse =
-            |detail: String| Error::Unfit(format!("the baseline `{}` {detail}", path.display()));
+        let refuse = |detail: String| Self::refused(path, &detail);
         let bytes = dvm_image::bytes_of(path, &Limits::default())
             .map_err(|error| refuse(format!("cannot be used: {error}")))?;
         let [_, channels, height, width] = subject.shape();
@@ -221,11 +221,8 @@ impl Baseline {
                 pixel.repeat(height * width)
             }
             Cover::Picture(values) => {
-                let pixels = values.as_chunks::<3>().0;
-                pixels
-                    .iter()
-                    .flat_map(|&colour| normalised(colour))
-                    .collect()
+                let pixels = values.as_chunks::<3>().0.iter();
+                pixels.flat_map(|&colour| normalised(colour)).collect()
             }
         })
     }
@@ -258,29 +255,16 @@ fn mean(picture: &Picture) -> [f32; 3] {
 /// border are repeated outside.
 fn blurred(picture: &Picture, sigma: f64) -> Vec<f32> {
     let (h, w) = (picture.height(), picture.width());
-    let radius = (3.0 * sigma).ceil() as isize;
-    let weights: Vec<f64> = (-radius..=radius)
-        .map(|d| (-0.5 * (d as f64 / sigma).powi(2)).exp())
-        .collect();
+    let weights = gaussian::weights((3.0 * sigma).ceil() as usize, sigma);
     let total: f64 = weights.iter().sum();
-    // One pass along an axis of `length` positions that are `step` values apart.
-    let pass = |values: &[f32], length: usize, step: usize| -> Vec<f32> {
-        let blur = |at: usize| {
-            let position = (at / step % length) as isize;
-            let sum: f64 = (-radius..=radius)
-                .zip(&weights)
-                .map(|(d, weight)| {
-                    let there = (position + d).clamp(0, length as isize - 1);
-                    let from = at as isize + (there - position) * step as isize;
-                    weight * f64::from(values[from as usize])
-                })
-                .sum();
-            (sum / total) as f32
-        };
-        (0..values.len()).into_par_iter().map(blur).collect()
+    let pass = |values: &[f32], axis: (usize, usize)| -> Vec<f32> {
+        let sums = filtered(values, axis, &weights, |place, length| {
+            Some(place.clamp(0, length - 1))
+        });
+        sums.into_iter().map(|sum| (sum / total) as f32).collect()
     };
     let values: Vec<f32> = picture.rgb().iter().map(|&v| f32::from(v)).collect();
-    pass(&pass(&values, w, 3), h, 3 * w)
+    pass(&pass(&values, (w, 3)), (h, 3 * w))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod attribution;
 mod baseline;
 pub mod cam;
 mod error;
+mod gaussian;
 pub mod gradient;
 mod method;
 pub mod metrics;

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::gaussian::weights;
+
 /// The kernel is cut at this many standard deviations.
 const REACH: f64 = 4.0;
 
@@ -51,9 +53,7 @@ fn kernel(sigma: f64) -> Vec<f64> {
     if reach == 0 {
         return vec![1.0];
     }
-    let mut half: Vec<f64> = (0..=reach)
-        .map(|distance| (-0.5 * (distance as f64 / sigma).powi(2)).exp())
-        .collect();
+    let mut half = weights(reach, sigma).split_off(reach);
     let total = half[0] + 2.0 * half[1..].iter().sum::<f64>();
     half.iter_mut().for_each(|weight| *weight /= total);
     half

@@ -3,6 +3,8 @@
 //! Maps `[H, W]` are compared value by value. All figures are finite for finite maps. A correlation is not defined if
 //! a map is the same at every pixel: it is then 1 if both maps are, and 0 if only one is.
 
+use crate::gaussian::weights;
+
 /// The similarity of two maps by four measures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Agreement {
@@ -166,11 +168,7 @@ fn scaled(map: &[f32]) -> Vec<f64> {
 
 /// A Gaussian of `2 · radius + 1` weights that add up to 1.
 fn window(radius: usize) -> Vec<f64> {
-    let weight = |place: usize| {
-        let distance = (place as f64 - radius as f64) / DEVIATION;
-        (-0.5 * distance * distance).exp()
-    };
-    let weights: Vec<f64> = (0..=2 * radius).map(weight).collect();
+    let weights = weights(radius, DEVIATION);
     let sum: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / sum).collect()
 }

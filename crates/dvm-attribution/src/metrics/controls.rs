@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::random::Stream;
-use crate::{Array, Attribution, Error, Method, Observation, Subject, Target, ValueKind};
+use crate::{Array, Attribution, Error, Method, Observation, Subject, Target};
 
 /// A control and how it is made. Controls are not methods: users cannot select one.
 pub struct Control {
@@ -89,17 +89,11 @@ fn control<'a>(
     let size = subject.size();
     Box::new(move |target| {
         Ok(Attribution {
-            target: target.clone(),
             title: title.into(),
             quantity: quantity.into(),
             score: "logit",
-            map: map.clone(),
-            size,
-            smooth: None,
             arrays: vec![Array::new(Array::RAW, &[size.0, size.1], map.clone())],
-            value_kind: ValueKind::Positive,
-            warnings: Vec::new(),
-            checks: Vec::new(),
+            ..Attribution::new(target, size, map.clone())
         })
     })
 }

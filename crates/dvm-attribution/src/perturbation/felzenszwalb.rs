@@ -3,6 +3,8 @@
 
 use dvm_image::Picture;
 
+use crate::gaussian::{self, filtered};
+
 /// Standard deviation of the blur applied first, in pixels.
 const BLUR: f64 = 0.8;
 
@@ -11,7 +13,8 @@ const BLUR: f64 = 0.8;
 /// `smallest` pixels are merged with a neighbour, if they have one.
 pub(super) fn felzenszwalb(picture: &Picture, scale: f64, smallest: usize) -> Vec<u32> {
     let (height, width) = (picture.height(), picture.width());
-    let edges = edges(&blurred(&stretched(picture), height, width), height, width);
+    let values = blurred(&stretched(picture), height, width);
+    let edges = edges(values.as_chunks().0, height, width);
     let mut parts = Parts::new(height * width);
     let mut inner = vec![0.0f64; height * width];
     let scale = scale / 255.0;
@@ -74,46 +77,31 @@ fn edges(values: &[[f64; 3]], height: usize, width: usize) -> Vec<Edge> {
     edges
 }
 
-/// The picture with its smallest value at −1 and its largest at 1.
-fn stretched(picture: &Picture) -> Vec<[f64; 3]> {
+/// The values of a picture, with its smallest at −1 and its largest at 1.
+fn stretched(picture: &Picture) -> Vec<f64> {
     let values = picture.rgb();
     let least = f64::from(values.iter().copied().min().unwrap_or(0));
     let range = f64::from(values.iter().copied().max().unwrap_or(0)) - least;
     let range = if range > 0.0 { range } else { 1.0 };
-    let stretch = |value: u8| (f64::from(value) - least) / range * 2.0 - 1.0;
-    let pixels = values.as_chunks::<3>().0.iter();
-    pixels.map(|pixel| pixel.map(stretch)).collect()
+    let stretch = |&value: &u8| (f64::from(value) - least) / range * 2.0 - 1.0;
+    values.iter().map(stretch).collect()
 }
 
 /// Blurred with a Gaussian that is cut at four standard deviations; the picture is mirrored at the border.
-fn blurred(values: &[[f64; 3]], height: usize, width: usize) -> Vec<[f64; 3]> {
-    let radius = (4.0 * BLUR + 0.5) as isize;
-    let weights: Vec<f64> = (-radius..=radius)
-        .map(|d| (-0.5 * (d as f64 / BLUR).powi(2)).exp())
-        .collect();
+fn blurred(values: &[f64], height: usize, width: usize) -> Vec<f64> {
+    let weights = gaussian::weights((4.0 * BLUR + 0.5) as usize, BLUR);
     let total: f64 = weights.iter().sum();
-    // One pass along an axis of `length` pixels that are `step` apart.
-    let pass = |values: &[[f64; 3]], length: usize, step: usize| -> Vec<[f64; 3]> {
-        let blur = |at: usize| {
-            let position = (at / step % length) as isize;
-            let mut sum = [0.0; 3];
-            for (d, weight) in (-radius..=radius).zip(&weights) {
-                let there = mirrored(position + d, length);
-                let from = (at as isize + (there - position) * step as isize) as usize;
-                for (sum, value) in sum.iter_mut().zip(values[from]) {
-                    *sum += weight / total * value;
-                }
-            }
-            sum
-        };
-        (0..values.len()).map(blur).collect()
+    let weights: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
+    let pass = |values: &[f64], axis: (usize, usize)| {
+        filtered(values, axis, &weights, |place, length| {
+            Some(mirrored(place, length))
+        })
     };
-    pass(&pass(values, height, width), width, 1)
+    pass(&pass(values, (height, 3 * width)), (width, 3))
 }
 
 /// The position of a pixel that may be outside of the border: `… 1 0 | 0 1 … n−1 | n−1 …`.
-fn mirrored(position: isize, length: usize) -> isize {
-    let length = length as isize;
+fn mirrored(position: isize, length: isize) -> isize {
     let within = position.rem_euclid(2 * length);
     within.min(2 * length - 1 - within)
 }

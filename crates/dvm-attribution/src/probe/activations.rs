@@ -1,9 +1,8 @@
 //! Activations at nodes, and outputs for changed activations.
 
 use dvm_engine::{Graph, Keep, Mode, NodeId, Tensor};
-use rayon::prelude::*;
 
-use super::LARGEST_BATCH;
+use super::{LARGEST_BATCH, made, of_one};
 use crate::subject::finite;
 use crate::{Error, Subject};
 
@@ -51,28 +50,21 @@ impl Subject<'_> {
         let splits = ends.into_iter().all(|id| are_batches[id.index()]);
         let batch = if splits { self.batch_size(graph)? } else { 1 };
         for first in (0..count).step_by(batch) {
-            let size = batch.min(count - first);
-            let values: Vec<Vec<f32>> = (first..first + size).into_par_iter().map(make).collect();
-            let mut shape = self.shape();
-            shape[0] = size;
-            let pictures = Tensor::from_stored(&shape, values.concat());
+            let pictures = made(first..count.min(first + batch), &self.shape(), make);
+            let size = pictures.shape()[0];
             self.before_walk();
             let kept = graph.forward(&pictures, Mode::Inference, Keep::Nodes(nodes))?;
             finite("a changed picture", kept.output().data())?;
             let numbers = kept.output().data();
             for index in 0..size {
-                let of_one = |&id: &NodeId| {
+                let of_node = |&id: &NodeId| {
                     let value = kept.get(id).expect("it was requested");
-                    if size == 1 {
-                        value.clone()
-                    } else {
-                        value.part(index)
-                    }
+                    of_one(value, index, size)
                 };
+                let own = numbers.len() / size;
                 let reading = ActivationResult {
-                    numbers: numbers[index * numbers.len() / size..][..numbers.len() / size]
-                        .to_vec(),
-                    activations: nodes.iter().map(of_one).collect(),
+                    numbers: numbers[index * own..][..own].to_vec(),
+                    activations: nodes.iter().map(of_node).collect(),
                 };
                 each(first + index, reading)?;
             }
@@ -102,10 +94,8 @@ impl Subject<'_> {
         let all = graph.ids().filter(|id| *id >= at).chain(beside);
         let splits = all.into_iter().all(|id| are_batches[id.index()]);
         // The part after the node is smaller than the network, so more cases fit in memory.
-        let behind: usize = shapes[at.index()..]
-            .iter()
-            .map(|s| s.iter().product::<usize>())
-            .sum();
+        let behind = shapes[at.index()..].iter();
+        let behind: usize = behind.map(|s| s.iter().product::<usize>()).sum();
         let room = self.memory() / size_of::<f32>() / behind.max(1);
         let batch = if splits {
             room.clamp(1, 4 * LARGEST_BATCH)
@@ -113,15 +103,13 @@ impl Subject<'_> {
             1
         };
         for first in (0..count).step_by(batch) {
-            let size = batch.min(count - first);
-            let values: Vec<Vec<f32>> = (first..first + size).into_par_iter().map(make).collect();
-            let mut shape = shape.clone();
-            shape[0] *= size;
-            let value = Tensor::from_stored(&shape, values.concat());
+            let cases = first..count.min(first + batch);
+            let value = made(cases.clone(), shape, make);
             self.before_walk();
             let outputs = graph.logits_from(at, &value, &base)?;
             finite("changed activations", outputs.data())?;
-            for (index, numbers) in outputs.data().chunks(outputs.len() / size).enumerate() {
+            let rows = outputs.data().chunks(outputs.len() / cases.len());
+            for (index, numbers) in rows.enumerate() {
                 each(first + index, numbers)?;
             }
         }

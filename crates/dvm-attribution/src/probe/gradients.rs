@@ -2,9 +2,8 @@
 
 use dvm_engine::rules::Composite;
 use dvm_engine::{Activations, GradientCheck, Graph, NodeId, Request, Segments, Tensor};
-use rayon::prelude::*;
 
-use super::LARGEST_BATCH_BACK;
+use super::{LARGEST_BATCH_BACK, made, of_one};
 use crate::subject::{ALWAYS_ALLOWED_BACK, finite};
 use crate::{Error, Score, Subject, Target};
 
@@ -124,30 +123,18 @@ impl Subject<'_> {
     ) -> Result<(), Error> {
         self.check_if_true(ask)?;
         let (batch, segments) = self.batch_back(ask, count)?;
-        let mut first = 0;
-        while first < count {
-            let size = batch.min(count - first);
-            let values: Vec<Vec<f32>> = (first..first + size).into_par_iter().map(make).collect();
-            let mut shape = self.shape();
-            shape[0] = size;
-            let pictures = Tensor::from_stored(&shape, values.concat());
+        let output_gradient = output_gradient_of(self, ask);
+        for first in (0..count).step_by(batch) {
+            let pictures = made(first..count.min(first + batch), &self.shape(), make);
             self.before_walk();
             let kept = ask
                 .graph
                 .forward_in_segments_keeping(&pictures, &segments, &ask.nodes)?;
-            for (index, answer) in self
-                .walked_back(
-                    ask,
-                    &pictures,
-                    (&segments, &kept),
-                    &output_gradient_of(self, ask),
-                )?
-                .into_iter()
-                .enumerate()
-            {
+            let walk = (&segments, &kept);
+            let answers = self.walked_back(ask, &pictures, walk, &output_gradient)?;
+            for (index, answer) in answers.into_iter().enumerate() {
                 each(first + index, answer)?;
             }
-            first += size;
         }
         Ok(())
     }
@@ -247,27 +234,18 @@ impl Subject<'_> {
             &[(graph.output(), seed)],
             &request,
         )?;
-        let values: Vec<&Tensor> = ask
-            .nodes
-            .iter()
-            .map(|&id| activations.get(id).expect("it was kept"))
-            .collect();
-        let gradients: Vec<Tensor> = ask
-            .nodes
-            .iter()
-            .zip(&values)
-            .map(|(&id, value)| match found.node(id) {
-                Some(gradient) => gradient.clone(),
-                None => Tensor::zeros(value.shape()),
-            })
-            .collect();
+        let nodes = || ask.nodes.iter();
+        let value = |&id: &NodeId| activations.get(id).expect("it was kept");
+        let values: Vec<&Tensor> = nodes().map(value).collect();
+        let gradient = |(&id, value): (&NodeId, &&Tensor)| match found.node(id) {
+            Some(gradient) => gradient.clone(),
+            None => Tensor::zeros(value.shape()),
+        };
+        let gradients: Vec<Tensor> = nodes().zip(&values).map(gradient).collect();
         for gradient in &gradients {
             finite("the gradient", gradient.data())?;
         }
-        let of_one = |tensor: &Tensor, index: usize| match count {
-            1 => tensor.clone(),
-            _ => tensor.part(index),
-        };
+        let of_one = |tensor: &Tensor, index: usize| of_one(tensor, index, count);
         let answers = rows.iter().zip(scores).enumerate();
         Ok(answers
             .map(|(index, (numbers, score))| GradientResult {

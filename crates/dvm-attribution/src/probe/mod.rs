@@ -9,6 +9,11 @@ mod gradients;
 mod series;
 mod variants;
 
+use std::ops::Range;
+
+use dvm_engine::Tensor;
+use rayon::prelude::*;
+
 pub use activations::ActivationResult;
 pub use attention::{AttentionBlock, Attentions, EachBlock};
 pub(crate) use attention::{Pool, is_softmax_of_attention};
@@ -21,3 +26,19 @@ const LARGEST_BATCH: usize = 8;
 
 /// The same for backward passes, which keep the activations of all layers.
 const LARGEST_BATCH_BACK: usize = 2;
+
+/// A batch of the values that `make` returns for some cases, each of this shape with a batch of one.
+fn made(cases: Range<usize>, shape: &[usize], make: &(dyn Fn(usize) -> Vec<f32> + Sync)) -> Tensor {
+    let mut shape = shape.to_vec();
+    shape[0] *= cases.len();
+    let values: Vec<Vec<f32>> = cases.into_par_iter().map(make).collect();
+    Tensor::from_stored(&shape, values.concat())
+}
+
+/// One of the values of a batch of `count`.
+fn of_one(batch: &Tensor, index: usize, count: usize) -> Tensor {
+    match count {
+        1 => batch.clone(),
+        _ => batch.part(index),
+    }
+}

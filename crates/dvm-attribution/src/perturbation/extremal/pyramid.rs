@@ -1,6 +1,6 @@
 //! The picture at several levels of blur, with interpolation between them.
 
-use rayon::prelude::*;
+use crate::gaussian::{self, filtered};
 
 /// Levels, from the strongest blur to the picture itself.
 const LEVELS: usize = 8;
@@ -75,33 +75,15 @@ fn blurred(
     channels: usize,
     sigma: f64,
 ) -> Vec<f32> {
-    let radius = (4.0 * sigma).ceil() as isize;
-    let weights: Vec<f64> = (-radius..=radius)
-        .map(|d| {
-            if sigma > 0.0 {
-                (-0.5 * (d as f64 / sigma).powi(2)).exp()
-            } else {
-                1.0
-            }
-        })
-        .collect();
+    let weights = gaussian::weights((4.0 * sigma).ceil() as usize, sigma);
     let total: f64 = weights.iter().sum();
-    // One pass along an axis of `length` positions that are `step` values apart.
-    let pass = |values: &[f32], length: usize, step: usize| -> Vec<f32> {
-        let blur = |at: usize| {
-            let position = (at / step % length) as isize;
-            let within = -position.min(radius)..=radius.min(length as isize - 1 - position);
-            let sum: f64 = within
-                .map(|d| {
-                    let from = (at as isize + d * step as isize) as usize;
-                    weights[(d + radius) as usize] * f64::from(values[from])
-                })
-                .sum();
-            (sum / total) as f32
-        };
-        (0..values.len()).into_par_iter().map(blur).collect()
+    let pass = |values: &[f32], axis: (usize, usize)| -> Vec<f32> {
+        let sums = filtered(values, axis, &weights, |place, length| {
+            (0..length).contains(&place).then_some(place)
+        });
+        sums.into_iter().map(|sum| (sum / total) as f32).collect()
     };
-    pass(&pass(values, height, width * channels), width, channels)
+    pass(&pass(values, (height, width * channels)), (width, channels))
 }
 
 #[cfg(test)]
