@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dvm_image::Input;
 
+use crate::probe::Variants;
 use crate::subject::finite;
 use crate::{Attribution, Error, Method, Score, Subject, Target, ValueKind};
 
@@ -140,6 +141,18 @@ impl<'a> Candidate<'a> {
         let attribution = self.again(&subject, self.target())?;
         finite("the map of a changed picture", &attribution.map)?;
         relevance_of(&subject, &attribution)
+    }
+
+    /// How much each of these changed pictures lowers the score of the target.
+    ///
+    /// # Errors
+    /// As [`Subject::scores`].
+    pub(crate) fn drops(&self, variants: &dyn Variants, score: Score) -> Result<Vec<f64>, Error> {
+        let (subject, target) = (self.subject, self.target());
+        let scores = subject.scores(variants, std::slice::from_ref(target), score)?;
+        let whole = target.score(score, subject.output(), &subject.numbers()?)?;
+        let drops = scores.iter().map(|&s| f64::from(whole) - f64::from(s));
+        Ok(drops.collect())
     }
 
     /// A value that several metrics need, such as a curve: computed by `compute` once. `key` must

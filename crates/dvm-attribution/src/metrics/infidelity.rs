@@ -7,7 +7,7 @@ use dvm_options::{Takes, words};
 use super::options::{self, BASELINE, SEED};
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
-use crate::probe::Variants;
+use crate::probe::{Variants, rows_of};
 use crate::random::Stream;
 use crate::registry::{Published, Reference};
 use crate::{Baseline, Error, OptionReader, OptionSpec, Score, SettingError};
@@ -123,18 +123,14 @@ impl Infidelity {
 
 impl Metric for Infidelity {
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
-        let (subject, target) = (candidate.subject(), candidate.target());
+        let subject = candidate.subject();
         let baseline = self.baseline.of_whole(subject, self.seed)?;
         let perturbed = Perturbed {
             metric: self,
             size: subject.size(),
             baseline: baseline.data(),
         };
-        let targets = std::slice::from_ref(target);
-        let scores = subject.scores(&perturbed, targets, self.score)?;
-        let whole = target.score(self.score, subject.output(), &subject.numbers()?)?;
-        let drops = scores.iter().map(|&s| f64::from(whole) - f64::from(s));
-        let drops: Vec<f64> = drops.collect();
+        let drops = candidate.drops(&perturbed, self.score)?;
         let predicted: Vec<f64> = (0..self.samples)
             .map(|sample| perturbed.predicted(candidate.relevance(), sample))
             .collect();
@@ -204,10 +200,9 @@ impl Perturbed<'_> {
         let pixels = height * width;
         match self.metric.perturbation {
             Perturbation::Square => {
-                let Rectangle { rows, columns } = self.square(sample);
                 let mut changes = vec![0.0; pixels];
-                for y in rows {
-                    changes[y * width..][columns.clone()].fill(1.0);
+                for row in rows_of(&self.square(sample), width, 1) {
+                    changes[row].fill(1.0);
                 }
                 changes
             }

@@ -7,7 +7,7 @@ use super::agreement::{correlation, ranks};
 use super::options::{self, BASELINE, SEED};
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
-use crate::probe::Variants;
+use crate::probe::{Variants, replace, rows_of};
 use crate::random::Stream;
 use crate::registry::{Published, Reference};
 use crate::{Baseline, Error, OptionReader, OptionSpec, Score, SettingError, Subject};
@@ -116,14 +116,11 @@ impl MuFidelity {
 
 impl Metric for MuFidelity {
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
-        let (subject, target) = (candidate.subject(), candidate.target());
+        let subject = candidate.subject();
         self.check(subject)?;
         let baseline = self.baseline.of_whole(subject, self.seed)?;
         let subsets = Subsets::new(self, subject.size(), baseline.data());
-        let scores = subject.scores(&subsets, std::slice::from_ref(target), self.score)?;
-        let whole = target.score(self.score, subject.output(), &subject.numbers()?)?;
-        let drops = scores.iter().map(|&s| f64::from(whole) - f64::from(s));
-        let drops: Vec<f64> = drops.collect();
+        let drops = candidate.drops(&subsets, self.score)?;
         let sums = subsets.sums(candidate.relevance());
         if is_constant(&drops) {
             let why = "covering parts of the picture does not change the score, so µFidelity cannot be measured";
@@ -240,12 +237,8 @@ impl Variants for Subsets<'_> {
         let channels = picture.len() / (self.size.0 * width);
         let mut values = picture.to_vec();
         for &cell in &self.cells[index] {
-            let Rectangle { rows, columns } = self.pixels(cell);
-            for y in rows {
-                let span =
-                    (y * width + columns.start) * channels..(y * width + columns.end) * channels;
-                values[span.clone()].copy_from_slice(&self.baseline[span]);
-            }
+            let rows = rows_of(&self.pixels(cell), width, channels);
+            replace(&mut values, self.baseline, rows);
         }
         (values != picture).then_some(values)
     }

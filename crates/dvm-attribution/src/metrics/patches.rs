@@ -11,7 +11,7 @@ use dvm_options::{OptionSpec, Takes, words};
 use super::covering::{ORDER_SEED, order, score_name};
 use super::options::{BASELINE, SCORE};
 use super::{Candidate, Curve};
-use crate::probe::Series;
+use crate::probe::{Series, replace, rows_of};
 use crate::random::Stream;
 use crate::{Baseline, Error, OptionReader, Score, SettingError};
 
@@ -181,12 +181,8 @@ impl Series for Covered<'_> {
 
     fn change(&self, picture: &mut [f32], index: usize) {
         let [_, channels, _, width] = self.shape;
-        let Rectangle { rows, columns } = &self.patches[index];
-        for y in rows.clone() {
-            let values =
-                (y * width + columns.start) * channels..(y * width + columns.end) * channels;
-            picture[values.clone()].copy_from_slice(&self.baseline[values]);
-        }
+        let rows = rows_of(&self.patches[index], width, channels);
+        replace(picture, self.baseline, rows);
     }
 }
 

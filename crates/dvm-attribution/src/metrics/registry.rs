@@ -1,5 +1,7 @@
 //! The list of all metrics. A new metric is one file and one line in [`ALL`].
 
+use dvm_options::words;
+
 use super::{
     Metric, Recorded, complexity, deletion, efficient_randomisation, energy_inside, infidelity,
     insertion, max_sensitivity, model_randomisation, mu_fidelity, pixel_flipping, pointing_game,
@@ -84,25 +86,15 @@ impl Question {
     }
 }
 
-/// Which figures of a metric are good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Better {
-    /// High ones.
-    Higher,
-    /// Low ones.
-    Lower,
-    /// Neither: the figure describes the map, not its quality.
-    Neither,
-}
-
-impl Better {
-    /// Its word in lists.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Higher => "higher",
-            Self::Lower => "lower",
-            Self::Neither => "neither",
-        }
+words! {
+    /// Which figures of a metric are good; the words are those of lists.
+    pub enum Better {
+        /// High ones.
+        Higher = "higher",
+        /// Low ones.
+        Lower = "lower",
+        /// Neither: the figure describes the map, not its quality.
+        Neither = "neither",
     }
 }
 

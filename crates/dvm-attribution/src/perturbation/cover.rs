@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use dvm_engine::incremental::Rectangle;
 
-use crate::probe::Variants;
+use crate::probe::{Variants, replace, rows_of};
 use crate::{Baseline, Error, Subject};
 
 /// The outputs `[K]` of the network while these rows and columns of its input are covered with `fill`, in the same
@@ -29,14 +29,11 @@ pub fn cover(
         )));
     }
     let longer = rows.len().max(columns.len()) as f64;
+    let sigma = longer * super::occlusion::BLUR;
     let window = Window {
-        cover: fill.input(
-            subject,
-            longer * super::occlusion::BLUR,
-            "occlusion noise 0",
-        )?,
-        row: width * channels,
-        pixel: channels,
+        cover: fill.input(subject, sigma, "occlusion noise 0")?,
+        width,
+        channels,
         rectangle: Rectangle { rows, columns },
     };
     let answer = Mutex::new(Vec::new());
@@ -49,9 +46,9 @@ pub fn cover(
 /// One window, and its fill: values as the input is stored, `H, W, C`.
 struct Window {
     cover: Vec<f32>,
-    /// Values in a row of the input, and in a pixel.
-    row: usize,
-    pixel: usize,
+    /// Pixels in a row of the input.
+    width: usize,
+    channels: usize,
     rectangle: Rectangle,
 }
 
@@ -65,13 +62,9 @@ impl Variants for Window {
     }
 
     fn variant(&self, picture: &[f32], _: usize) -> Option<Vec<f32>> {
-        let Rectangle { rows, columns } = &self.rectangle;
+        let rows = rows_of(&self.rectangle, self.width, self.channels);
         let mut values = picture.to_vec();
-        for row in rows.clone() {
-            let start = row * self.row;
-            let span = start + columns.start * self.pixel..start + columns.end * self.pixel;
-            values[span.clone()].copy_from_slice(&self.cover[span]);
-        }
+        replace(&mut values, &self.cover, rows);
         (values != picture).then_some(values)
     }
 }

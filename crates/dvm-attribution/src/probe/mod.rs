@@ -12,6 +12,7 @@ mod variants;
 use std::ops::Range;
 
 use dvm_engine::Tensor;
+use dvm_engine::incremental::Rectangle;
 use rayon::prelude::*;
 
 pub use activations::ActivationResult;
@@ -40,5 +41,29 @@ fn of_one(batch: &Tensor, index: usize, count: usize) -> Tensor {
     match count {
         1 => batch.clone(),
         _ => batch.part(index),
+    }
+}
+
+/// Where the values of each row of a rectangle are, in a picture stored `H, W, C` that is `width` pixels wide.
+pub(crate) fn rows_of(
+    rectangle: &Rectangle,
+    width: usize,
+    channels: usize,
+) -> impl Iterator<Item = Range<usize>> + Clone + use<> {
+    let Rectangle { rows, columns } = rectangle.clone();
+    rows.map(move |y| {
+        let start = y * width;
+        (start + columns.start) * channels..(start + columns.end) * channels
+    })
+}
+
+/// Replaces these values of a picture by those of another.
+pub(crate) fn replace(
+    picture: &mut [f32],
+    other: &[f32],
+    rows: impl IntoIterator<Item = Range<usize>>,
+) {
+    for row in rows {
+        picture[row.clone()].copy_from_slice(&other[row]);
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use dvm_engine::incremental::{Change, Incremental, Rectangle};
 
-use super::{LARGEST_BATCH, Variants};
+use super::{LARGEST_BATCH, Variants, rows_of};
 use crate::subject::finite;
 use crate::{Error, Score, Subject, Target};
 
@@ -141,11 +141,8 @@ impl Subject<'_> {
     /// The values of a picture in a rectangle.
     fn cut(&self, picture: &[f32], rectangle: Rectangle) -> Change {
         let [_, channels, _, width] = self.shape();
-        let columns = &rectangle.columns;
-        let row = |y: usize| {
-            &picture[(y * width + columns.start) * channels..(y * width + columns.end) * channels]
-        };
-        let values = rectangle.rows.clone().flat_map(row).copied().collect();
+        let rows = rows_of(&rectangle, width, channels);
+        let values = rows.flat_map(|row| &picture[row]).copied().collect();
         Change { rectangle, values }
     }
 }

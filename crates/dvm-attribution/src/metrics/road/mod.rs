@@ -6,7 +6,7 @@ mod multigrid;
 use std::fmt;
 use std::str::FromStr;
 
-use dvm_options::Takes;
+use dvm_options::{Takes, words};
 use rayon::prelude::*;
 
 use super::covering::score_name;
@@ -81,19 +81,13 @@ impl fmt::Display for Percents {
     }
 }
 
-/// Which pixels are replaced first.
-#[derive(Clone, Copy, PartialEq)]
-enum First {
-    Most,
-    Least,
-}
-
-impl First {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Most => "most",
-            Self::Least => "least",
-        }
+words! {
+    /// Which pixels are replaced first.
+    enum First {
+        /// The most relevant.
+        Most = "most",
+        /// The least relevant.
+        Least = "least",
     }
 }
 

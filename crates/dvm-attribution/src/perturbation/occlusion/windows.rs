@@ -8,7 +8,7 @@ use dvm_engine::incremental::Rectangle;
 use dvm_image::{Grid, Picture};
 
 use crate::baseline::{Baseline, Cover};
-use crate::probe::Variants;
+use crate::probe::{Variants, replace, rows_of};
 use crate::{Error, Subject};
 
 /// Standard deviation of the fill `blur` in parts of the window's longer side: at half the window,
@@ -86,9 +86,10 @@ impl<'a> Windows<'a> {
     }
 
     /// Rows and columns of the picture under a window.
-    fn pixels_of(&self, window: usize) -> (Range<usize>, Range<usize>) {
+    fn pixels_of(&self, window: usize) -> Rectangle {
         let columns = self.grid.columns();
-        self.grid.pixels_of(window / columns, window % columns)
+        let (rows, columns) = self.grid.pixels_of(window / columns, window % columns);
+        Rectangle { rows, columns }
     }
 }
 
@@ -98,10 +99,10 @@ impl Variants for Windows<'_> {
     }
 
     fn rectangle(&self, window: usize) -> Option<Rectangle> {
-        let (rows, columns) = self.pixels_of(window);
+        let pixels = self.pixels_of(window);
         Some(match &self.covering {
-            Covering::Input { .. } => Rectangle { rows, columns },
-            Covering::Image { .. } => influence_on_crop(self.subject, &rows, &columns),
+            Covering::Input { .. } => pixels,
+            Covering::Image { .. } => influence_on_crop(self.subject, &pixels),
         })
     }
 
@@ -112,23 +113,17 @@ impl Variants for Windows<'_> {
     /// The picture with one window covered.
     fn variant(&self, picture: &[f32], window: usize) -> Option<Vec<f32>> {
         let subject = self.subject;
-        let (rows, columns) = self.pixels_of(window);
+        let window = self.pixels_of(window);
         let channels = match &self.covering {
             Covering::Input { .. } => subject.preprocess().channels.count(),
             // A picture has three channels, even if the network has another number.
             Covering::Image { .. } => 3,
         };
-        // The same range of each covered row, in values.
-        let spans = rows.clone().map(|y| {
-            let start = (y * self.grid.width + columns.start) * channels;
-            start..start + columns.len() * channels
-        });
+        let spans = rows_of(&window, self.grid.width, channels);
         let values = match &self.covering {
             Covering::Input { cover } => {
                 let mut values = picture.to_vec();
-                for span in spans {
-                    values[span.clone()].copy_from_slice(&cover[span]);
-                }
+                replace(&mut values, cover, spans);
                 values
             }
             Covering::Image {
@@ -137,7 +132,7 @@ impl Variants for Windows<'_> {
                 uncovered,
                 canvases,
             } => {
-                let influenced = influence_on_crop(subject, &rows, &columns);
+                let influenced = influence_on_crop(subject, &window);
                 if influenced.is_empty() {
                     return None;
                 }
@@ -194,7 +189,7 @@ impl Windows<'_> {
 
 /// The part of the crop that these pixels of the original influence, which depends on the resizing
 /// filter. Empty if they are outside of the crop.
-fn influence_on_crop(subject: &Subject, rows: &Range<usize>, columns: &Range<usize>) -> Rectangle {
+fn influence_on_crop(subject: &Subject, pixels: &Rectangle) -> Rectangle {
     let placement = subject.input().placement();
     let scale = placement.scale();
     let widened = |pixels: &Range<usize>, scale: f64| {
@@ -202,8 +197,10 @@ fn influence_on_crop(subject: &Subject, rows: &Range<usize>, columns: &Range<usi
         let reach = subject.preprocess().interpolation.support() * (1.0 / scale).max(1.0) + 1.0;
         pixels.start as f64 - reach..pixels.end as f64 + reach
     };
-    let (rows, columns) =
-        placement.crop_rectangle(widened(rows, scale.0), widened(columns, scale.1));
+    let (rows, columns) = placement.crop_rectangle(
+        widened(&pixels.rows, scale.0),
+        widened(&pixels.columns, scale.1),
+    );
     let pixels = |span: Range<f64>| {
         if span.is_empty() {
             0..0
