@@ -133,6 +133,12 @@ pub(crate) const SCORE: OptionSpec = OptionSpec {
     help: "the score of the class that is explained",
 };
 
+/// The same for methods that explain the probability by default.
+pub(crate) const PROBABILITY: OptionSpec = OptionSpec {
+    default: "probability",
+    ..SCORE
+};
+
 /// Seed of the random numbers.
 pub(crate) const SEED: OptionSpec = OptionSpec {
     name: "seed",

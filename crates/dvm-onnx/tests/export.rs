@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::ops::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
-use dvm_engine::ops::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Op, Reach};
-use dvm_engine::{Blueprint, Graph, Tensor, passes, seeded};
+use dvm_engine::{Blueprint, Graph, passes, seeded};
 use dvm_onnx::{Export, ExportError, structure, to_onnx};
+use dvm_testing::copying::Copying;
 use dvm_testing::every_op;
 
 fn export(graph: &Graph) -> Result<Vec<u8>, ExportError> {
@@ -122,50 +121,18 @@ fn dropout_is_only_written_in_a_structure() {
 }
 
 /// An op without a counterpart in ONNX.
-#[derive(Debug)]
-struct Magic;
-
-impl Op for Magic {
-    fn kind(&self) -> &'static str {
-        "magic"
-    }
-
-    fn class(&self) -> Class {
-        Class::Arithmetic
-    }
-
-    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
-        SpatialLayout::unmoved(inputs, shape)
-    }
-
-    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
-        Reads::by_reach(self, input, node)
-    }
-
-    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
-        Reach::Everything
-    }
-
-    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
-        Ok(inputs[0].to_vec())
-    }
-
-    fn forward(&self, call: &ForwardCall) -> ForwardResult {
-        call.inputs[0].clone().into()
-    }
-
-    fn backward(&self, _: &BackwardCall, _: Tensor) -> Result<Gradients, String> {
-        unreachable!("it is not trained")
-    }
-}
+const MAGIC: Copying = Copying {
+    kind: "magic",
+    back: 1.0,
+};
 
 #[test]
 fn the_error_lists_all_ops_without_a_counterpart_in_onnx() {
     let mut net = Blueprint::new(3);
     let x = net.input();
-    let x = net.node("wand", Magic, &[x], &[]);
+    let x = net.node("wand", MAGIC, &[x], &[]);
     let x = net.conv2d("conv", x, Conv2d::square(1), 3, 4, true);
-    let x = net.node("hat", Magic, &[x], &[]);
+    let x = net.node("hat", MAGIC, &[x], &[]);
     let x = net.flatten("flat", x);
     let error = export(&seeded::graph(net.ending_at(x))).unwrap_err();
     let words = error.to_string();

@@ -5,6 +5,8 @@
 
 pub mod closeness;
 #[cfg(feature = "engine")]
+pub mod copying;
+#[cfg(feature = "engine")]
 pub mod every_op;
 #[cfg(feature = "engine")]
 pub mod graphs;

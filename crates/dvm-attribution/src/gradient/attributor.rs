@@ -8,8 +8,8 @@ use super::Shared;
 use crate::options::{self, SEED};
 use crate::probe::GradientRequest;
 use crate::{
-    Attribution, Baselines, Check, Error, Method, Observation, OptionReader, Score, SettingError,
-    Subject, Target, Walks,
+    Baselines, Check, Error, Method, Observation, OptionReader, Score, SettingError, Subject,
+    Target, Walks,
 };
 
 /// A method that gives one value for every value of an input.
@@ -54,7 +54,7 @@ impl<'a> Prepared<'a> {
             let inputs = request.inputs;
             inputs.one_by_one(subject, &mut |index, input, is_own| {
                 let (sums, at_baseline) = explain(request, input, is_own)?;
-                let mut found = InputAttribution::new(&sums);
+                let mut found = InputAttribution::new(sums.iter().map(|&sum| sum as f32));
                 if is_own {
                     found = completeness(subject, request, (found, at_baseline), helps)?;
                 }
@@ -125,10 +125,10 @@ pub(super) struct InputAttribution {
 }
 
 impl InputAttribution {
-    /// Values that were summed in f64.
-    pub(super) fn new(values: &[f64]) -> Self {
+    /// Values without checks and warnings.
+    pub(super) fn new(values: impl Iterator<Item = f32>) -> Self {
         Self {
-            values: values.iter().map(|&value| value as f32).collect(),
+            values: values.collect(),
             checks: Vec::new(),
             warnings: Vec::new(),
         }
@@ -177,8 +177,9 @@ impl<A: Attributor> Method for AttributorMethod<A> {
         subject: &'a Subject<'a>,
         _: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
+        let Self { attributor, shared } = self;
         // Kept until all maps are made, so that all use one forward pass.
-        let forward = match self.attributor.is_one_pass() {
+        let forward = match attributor.is_one_pass() {
             true => Some(subject.forward()?),
             false => None,
         };
@@ -187,12 +188,12 @@ impl<A: Attributor> Method for AttributorMethod<A> {
         let Prepared {
             attribute,
             warnings,
-        } = self.attributor.begin(subject)?;
+        } = attributor.begin(subject)?;
         Ok(Box::new(move |target| {
             let _held = &forward;
             let request = AttributionRequest {
                 target,
-                score: self.shared.score,
+                score: shared.score,
                 inputs: Inputs::Own,
             };
             let mut found = None;
@@ -201,27 +202,14 @@ impl<A: Attributor> Method for AttributorMethod<A> {
                 Ok(())
             })?;
             let found = found.expect("an attributor handles every input");
-            self.shown(subject, target, found, &warnings)
+            let values = Tensor::from_stored(&subject.shape(), found.values).to_nchw();
+            let names = (&attributor.title()[..], attributor.quantity());
+            let mut attribution = shared.attribution(subject, target, names, values)?;
+            let before = warnings.iter().cloned().chain(found.warnings);
+            attribution.warnings.splice(0..0, before);
+            attribution.checks = found.checks;
+            Ok(attribution)
         }))
-    }
-}
-
-impl<A: Attributor> AttributorMethod<A> {
-    fn shown(
-        &self,
-        subject: &Subject,
-        target: &Target,
-        found: InputAttribution,
-        warnings: &[String],
-    ) -> Result<Attribution, Error> {
-        let Self { attributor, shared } = self;
-        let values = Tensor::from_stored(&subject.shape(), found.values).to_nchw();
-        let names = (&attributor.title()[..], attributor.quantity());
-        let mut attribution = shared.attribution(subject, target, names, values)?;
-        let before = warnings.iter().cloned().chain(found.warnings);
-        attribution.warnings.splice(0..0, before);
-        attribution.checks = found.checks;
-        Ok(attribution)
     }
 }
 

@@ -171,11 +171,7 @@ impl Attributor for GradientMethod {
         let found = |answer: &GradientResult| {
             let pairs = answer.activations[0].data().iter();
             let pairs = pairs.zip(answer.gradients[0].data());
-            InputAttribution {
-                values: pairs.map(|(&x, &g)| (self.formula)(x, g)).collect(),
-                checks: Vec::new(),
-                warnings: Vec::new(),
-            }
+            InputAttribution::new(pairs.map(|(&x, &g)| (self.formula)(x, g)))
         };
         Ok(Prepared {
             attribute: Box::new(move |request, each| {

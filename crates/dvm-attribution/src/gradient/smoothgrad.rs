@@ -239,8 +239,8 @@ impl Smooth {
             Statistic::Mean => mean / count,
             Statistic::Square | Statistic::Variance => second / count,
         };
-        let values: Vec<f64> = statistics.into_iter().map(shown).collect();
-        Ok(InputAttribution::new(&values))
+        let values = statistics.into_iter().map(shown);
+        Ok(InputAttribution::new(values.map(|value| value as f32)))
     }
 }
 

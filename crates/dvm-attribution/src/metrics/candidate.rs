@@ -181,15 +181,11 @@ fn relevance_of(subject: &Subject, attribution: &Attribution) -> Result<Vec<f32>
     Ok(match attribution.value_kind {
         ValueKind::Positive | ValueKind::Signed | ValueKind::ScoreIfShown => map.clone(),
         ValueKind::ScoreIfHidden => {
-            let whole = whole_score(subject, attribution)?;
+            let score: Score = attribution.score.parse().unwrap_or(Score::Logit);
+            let numbers = subject.numbers()?;
+            let target = &attribution.target;
+            let whole = target.score(score, subject.output(), &numbers)?;
             map.iter().map(|level| whole - level).collect()
         }
     })
-}
-
-/// The score of the unchanged picture, which the scores of a map are compared with.
-fn whole_score(subject: &Subject, attribution: &Attribution) -> Result<f32, Error> {
-    let score: Score = attribution.score.parse().unwrap_or(Score::Logit);
-    let numbers = subject.numbers()?;
-    attribution.target.score(score, subject.output(), &numbers)
 }

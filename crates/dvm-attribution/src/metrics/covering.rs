@@ -58,12 +58,11 @@ impl Covering {
     /// The score over the share of pixels covered, the most relevant first.
     pub fn deletion(&self, candidate: &Candidate) -> Result<Curve, Error> {
         let ends = ends(candidate.relevance().len(), self.steps);
-        let covered = self.once("deletion", candidate, || {
-            let baseline = self.baseline.of_whole(candidate.subject(), self.seed)?;
-            self.scores(candidate, &ends, baseline.data(), None)
+        let covered = self.once("deletion", candidate, |baseline| {
+            self.scores(candidate, &ends, baseline, None)
         })?;
-        let shown = self.score_of_picture(candidate)?;
-        let scores = std::iter::once(shown).chain(covered.iter().copied());
+        let scores = std::iter::once(self.score_of_picture(candidate)?);
+        let scores = scores.chain(covered.iter().copied());
         let names = ("deletion", "share of pixels covered");
         self.curve(candidate, names, &ends, scores)
     }
@@ -71,28 +70,29 @@ impl Covering {
     /// The score over the share of pixels shown on the baseline, the most relevant first.
     pub fn insertion(&self, candidate: &Candidate) -> Result<Curve, Error> {
         let ends = ends(candidate.relevance().len(), self.steps);
-        let inserted = self.once("insertion", candidate, || {
-            let baseline = self.baseline.of_whole(candidate.subject(), self.seed)?;
+        let inserted = self.once("insertion", candidate, |baseline| {
             let picture = candidate.subject().picture();
             // The last step is the picture itself.
             let ends = &ends[..ends.len() - 1];
-            self.scores(candidate, ends, picture.data(), Some(baseline.data()))
+            self.scores(candidate, ends, picture.data(), Some(baseline))
         })?;
-        let shown = self.score_of_picture(candidate)?;
-        let scores = inserted.iter().copied().chain(std::iter::once(shown));
+        let scores = inserted.iter().copied();
+        let scores = scores.chain([self.score_of_picture(candidate)?]);
         let names = ("insertion", "share of pixels shown");
         self.curve(candidate, names, &ends, scores)
     }
 
-    /// Computes scores once for all metrics with the same settings.
+    /// Computes scores with the baseline, once for all metrics with the same settings.
     fn once(
         &self,
         which: &str,
         candidate: &Candidate,
-        compute: impl FnOnce() -> Result<Vec<f64>, Error>,
+        compute: impl FnOnce(&[f32]) -> Result<Vec<f64>, Error>,
     ) -> Result<Arc<Vec<f64>>, Error> {
-        let key = format!("{which} {self:?}");
-        candidate.shared(&key, compute)
+        candidate.shared(&format!("{which} {self:?}"), || {
+            let baseline = self.baseline.of_whole(candidate.subject(), self.seed)?;
+            compute(baseline.data())
+        })
     }
 
     /// The score after each step, while pixels become those of `becomes`. The first step is the picture, or `begins`.

@@ -4,7 +4,7 @@
 use dvm_engine::incremental::Rectangle;
 use dvm_options::{Takes, words};
 
-use super::options::{self, BASELINE, SEED};
+use super::options::{BASELINE, LOGIT as SCORE, SEED};
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
 use crate::probe::{Variants, rows_of};
@@ -47,11 +47,6 @@ const SAMPLES: OptionSpec = OptionSpec {
     default: "10",
     help: "number of changed pictures",
     ..crate::options::SAMPLES
-};
-
-const SCORE: OptionSpec = OptionSpec {
-    default: "logit",
-    ..options::SCORE
 };
 
 /// The mean squared error of the changes of the score that the map predicts.

@@ -4,7 +4,7 @@ use dvm_engine::incremental::Rectangle;
 use dvm_options::Takes;
 
 use super::agreement::{correlation, ranks};
-use super::options::{self, BASELINE, SEED};
+use super::options::{BASELINE, LOGIT as SCORE, SEED};
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
 use crate::probe::{Variants, replace, rows_of};
@@ -30,11 +30,6 @@ const SAMPLES: OptionSpec = OptionSpec {
     default: "200",
     help: "number of random sets of cells",
     ..crate::options::SAMPLES
-};
-
-const SCORE: OptionSpec = OptionSpec {
-    default: "logit",
-    ..options::SCORE
 };
 
 /// The correlation of the drop of the score with the map's sum over the covered cells.

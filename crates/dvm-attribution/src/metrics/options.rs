@@ -17,6 +17,12 @@ pub(crate) const SCORE: OptionSpec = OptionSpec {
     ..options::SCORE
 };
 
+/// The same for metrics that measure the logit by default.
+pub(crate) const LOGIT: OptionSpec = OptionSpec {
+    default: "logit",
+    ..SCORE
+};
+
 /// What covered pixels show.
 pub(crate) const BASELINE: OptionSpec = OptionSpec {
     help: "what covered pixels show: zero (after normalisation), black, white, grey (127.5), mean (the picture's \

@@ -11,7 +11,7 @@ use crate::random::Stream;
 use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, OptionSpec, Subject, Target};
 
-const SAMPLES: OptionSpec = OptionSpec {
+pub(super) const SAMPLES: OptionSpec = OptionSpec {
     default: "1000",
     ..options::SAMPLES
 };

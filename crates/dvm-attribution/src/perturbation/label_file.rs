@@ -1,10 +1,11 @@
 //! Label files: the segment of each pixel, as a PNG whose colours are the labels or as a NumPy
 //! array `[H, W]` of whole numbers.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use dvm_image::{Input, Limits};
+
+use super::segments::without_gaps;
 
 /// The labels of a file.
 pub(super) struct LabelFile {
@@ -31,12 +32,8 @@ impl LabelFile {
             let (y, x) = placement.original_from_crop((y as f64 + 0.5, x as f64 + 0.5));
             self.labels[nearest(y, self.size.0) * self.size.1 + nearest(x, self.size.1)]
         };
-        let rows = 0..height;
-        Some(
-            rows.flat_map(|y| (0..width).map(move |x| (y, x)))
-                .map(|(y, x)| label(y, x))
-                .collect(),
-        )
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+        Some(pixels.map(|(y, x)| label(y, x)).collect())
     }
 }
 
@@ -61,26 +58,14 @@ pub(super) fn read(path: &Path) -> Result<LabelFile, String> {
                 .into(),
         ));
     }
-    let colours = picture.rgb().as_chunks::<3>().0.iter();
     Ok(LabelFile {
         size: (picture.height(), picture.width()),
-        labels: numbered(colours.map(|colour| Ok(*colour))).map_err(failed)?,
+        labels: without_gaps(picture.rgb().as_chunks::<3>().0),
     })
-}
-
-/// Numbers from 0, in the order of the values.
-fn numbered<T: Ord>(values: impl Iterator<Item = Result<T, String>>) -> Result<Vec<u32>, String> {
-    let values: Vec<T> = values.collect::<Result<_, _>>()?;
-    let mut places: BTreeMap<&T, u32> = values.iter().map(|value| (value, 0)).collect();
-    for (place, next) in places.values_mut().zip(0..) {
-        *place = next;
-    }
-    Ok(values.iter().map(|value| places[value]).collect())
 }
 
 /// Reads a NumPy file with two axes.
 fn array(bytes: &[u8]) -> Result<LabelFile, String> {
-    let broken = || "this is not a complete .npy file".to_owned();
     let dvm_image::NpyFile {
         descr: kind,
         shape,
@@ -106,18 +91,19 @@ fn array(bytes: &[u8]) -> Result<LabelFile, String> {
         .checked_mul(width)
         .and_then(|n| n.checked_mul(width_of_one));
     if expected != Some(values.len()) || values.is_empty() {
-        return Err(broken());
+        return Err("this is not a complete .npy file".into());
     }
     let signed = kind.as_bytes()[1] == b'i';
     let number = |bytes: &[u8]| {
         let negative = signed && bytes[width_of_one - 1] >= 128;
         let mut wide = [if negative { 255 } else { 0 }; 16];
         wide[..width_of_one].copy_from_slice(bytes);
-        Ok(i128::from_le_bytes(wide))
+        i128::from_le_bytes(wide)
     };
+    let numbers: Vec<i128> = values.chunks_exact(width_of_one).map(number).collect();
     Ok(LabelFile {
         size: (height, width),
-        labels: numbered(values.chunks_exact(width_of_one).map(number))?,
+        labels: without_gaps(&numbers),
     })
 }
 

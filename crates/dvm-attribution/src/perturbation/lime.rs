@@ -5,22 +5,13 @@ use std::rc::Rc;
 use dvm_options::Takes;
 
 use super::coalitions::{Coalitions, Explained, OverSegments, determination};
+use super::kernel_shap::SAMPLES;
 use super::least_squares::Rows;
 use super::segments::SEGMENTS;
-use crate::options::{self, BASELINE, SEED};
+use crate::options::{BASELINE, PROBABILITY as SCORE, SEED};
 use crate::random::Stream;
 use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Check, Error, Method, Observation, OptionSpec, Subject, Target};
-
-const SAMPLES: OptionSpec = OptionSpec {
-    default: "1000",
-    ..options::SAMPLES
-};
-
-const SCORE: OptionSpec = OptionSpec {
-    default: "probability",
-    ..options::SCORE
-};
 
 const KERNEL_WIDTH: OptionSpec = OptionSpec {
     name: "kernel-width",

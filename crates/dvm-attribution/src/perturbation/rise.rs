@@ -4,7 +4,7 @@ use dvm_options::{Takes, words};
 use rayon::prelude::*;
 
 use super::coalitions::{of_target, standard_error};
-use crate::options::{self, BASELINE, SEED};
+use crate::options::{BASELINE, PROBABILITY as SCORE, SEED};
 use crate::probe::Variants;
 use crate::random::Stream;
 use crate::registry::{Family, MethodEntry, Published, Reference};
@@ -18,11 +18,6 @@ const MASKS: OptionSpec = OptionSpec {
     takes: Takes::Text("N"),
     default: "4000",
     help: "number of masks",
-};
-
-const SCORE: OptionSpec = OptionSpec {
-    default: "probability",
-    ..options::SCORE
 };
 
 const CELLS: OptionSpec = OptionSpec {
@@ -205,14 +200,8 @@ struct Masks {
     places: (Vec<Place>, Vec<Place>),
 }
 
-/// A position between two cells of a grid.
-#[derive(Clone, Copy)]
-struct Place {
-    first: usize,
-    second: usize,
-    /// The fraction from the first to the second, 0 … 1.
-    share: f64,
-}
+/// A position between two cells of a grid: both, and the fraction from the first to the second, 0 … 1.
+type Place = (usize, usize, f64);
 
 impl Masks {
     /// Draws the masks: for each first its cells, then its shift down and to the right.
@@ -244,11 +233,7 @@ impl Masks {
     fn row(&self, mask: usize, y: usize, row: &mut [f64]) {
         let (top, left) = self.shifts[mask];
         let grid = &self.grids[mask * self.cells * self.cells..][..self.cells * self.cells];
-        let Place {
-            first,
-            second,
-            share,
-        } = self.places.0[top + y];
+        let (first, second, share) = self.places.0[top + y];
         let value = |cell: usize| f64::from(u8::from(grid[cell]));
         let cells: Vec<f64> = (0..self.cells)
             .map(|column| {
@@ -257,9 +242,9 @@ impl Masks {
                 above + share * (below - above)
             })
             .collect();
-        for (value, place) in row.iter_mut().zip(&self.places.1[left..]) {
-            let (before, after) = (cells[place.first], cells[place.second]);
-            *value = before + place.share * (after - before);
+        for (value, &(first, second, share)) in row.iter_mut().zip(&self.places.1[left..]) {
+            let (before, after) = (cells[first], cells[second]);
+            *value = before + share * (after - before);
         }
     }
 
@@ -299,20 +284,11 @@ fn places(cells: usize, length: usize) -> Vec<Place> {
     let place = |pixel: usize| {
         let at = (pixel as f64 + 0.5) * cells as f64 / enlarged as f64 - 0.5;
         let last = (cells - 1) as f64;
-        let mirrored = if at < 0.0 { -at } else { at };
-        let mirrored = if mirrored > last {
-            2.0 * last - mirrored
-        } else {
-            mirrored
-        };
+        let mirrored = at.abs().min(2.0 * last - at.abs());
         // A single cell is mirrored onto itself.
         let within = mirrored.clamp(0.0, last);
         let first = within as usize;
-        Place {
-            first,
-            second: (first + 1).min(cells - 1),
-            share: within - first as f64,
-        }
+        (first, (first + 1).min(cells - 1), within - first as f64)
     };
     (0..enlarged).map(place).collect()
 }

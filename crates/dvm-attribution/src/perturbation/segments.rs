@@ -165,9 +165,9 @@ fn grid((height, width): (usize, usize), rows: usize, columns: usize) -> Vec<u32
         .collect()
 }
 
-/// The same segments with labels from 0 without gaps, in the same order.
-pub(super) fn without_gaps(labels: &[u32]) -> Vec<u32> {
-    let mut places: BTreeMap<u32, u32> = labels.iter().map(|&label| (label, 0)).collect();
+/// The same segments with labels from 0 without gaps, in the order of the values.
+pub(super) fn without_gaps<T: Ord>(labels: &[T]) -> Vec<u32> {
+    let mut places: BTreeMap<&T, u32> = labels.iter().map(|label| (label, 0)).collect();
     for (place, next) in places.values_mut().zip(0..) {
         *place = next;
     }

@@ -211,7 +211,7 @@ impl Subject<'_> {
         }
         let found = pattern::attentions(graph, &shapes);
         // Without it, this would be another network.
-        let is_known = |id: NodeId| found.iter().any(|block| block.node == id);
+        let is_known = |id: NodeId| found.iter().any(|found| found.block.node == id);
         let other = |id: &NodeId| is_softmax_of_attention(graph, *id) && !is_known(*id);
         if let Some(id) = graph.ids().find(other) {
             let name = &graph.node(id).name;
@@ -223,21 +223,22 @@ impl Subject<'_> {
             return Err(unfit("the network has no self-attention"));
         };
         let mut common: Option<(usize, SpatialLayout)> = None;
-        for block in &found {
-            let name = &block.name;
-            let (queries, keys) = block.sides;
+        for found in &found {
+            let name = &found.block.name;
+            let (queries, keys) = found.sides;
             if queries != keys {
                 return Err(unfit(format!(
                     "in `{name}`, {queries} tokens attend to {keys} others"
                 )));
             }
-            let own =
-                places_before(graph, (&shapes, &places), block.node, keys).ok_or_else(|| {
+            let own = places_before(graph, (&shapes, &places), found.block.node, keys).ok_or_else(
+                || {
                     unfit(format!(
                         "the {keys} tokens of `{name}` are not all patches of the picture; they \
                          may be those of windows"
                     ))
-                })?;
+                },
+            )?;
             let first = *common.get_or_insert((keys, own));
             let same = (first.1.rows, first.1.columns) == (own.rows, own.columns);
             if first.0 != keys || !same {
@@ -259,15 +260,7 @@ impl Subject<'_> {
             before,
             grid: (places.rows, places.columns),
             read,
-            blocks: found
-                .into_iter()
-                .map(|block| AttentionBlock {
-                    name: block.name,
-                    heads: block.heads,
-                    node: block.node,
-                    source: block.source,
-                })
-                .collect(),
+            blocks: found.into_iter().map(|found| found.block).collect(),
         })
     }
 

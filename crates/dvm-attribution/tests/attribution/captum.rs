@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dvm_engine::Output;
 use dvm_engine::weights::{Array, Weights};
-use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::subject::{
     Case, GRADIENTS, log_softmax, relative_error, sigmoid, small, small_ending, softmax,
@@ -16,36 +16,11 @@ const TOLERANCE: f32 = 1e-5;
 /// The same for drops: differences of logits that are over ten times as large. Direct sums differ by 8e-6.
 const TOLERANCE_OF_DROPS: f32 = 1e-4;
 
-/// The part of `methods.json` that describes the tests.
-#[derive(Deserialize)]
-struct Described {
-    input: DescribedInput,
-    targets: Vec<usize>,
-    fill: [u8; 3],
-    occlusions: std::collections::BTreeMap<String, Windows>,
-}
-
-#[derive(Deserialize)]
-struct DescribedInput {
-    name: String,
-    /// `[H, W, 3]`.
-    shape: [usize; 3],
-    mean: [f32; 3],
-    std: [f32; 3],
-}
-
-#[derive(Deserialize)]
-struct Windows {
-    window: [usize; 2],
-    stride: [usize; 2],
-    target: usize,
-}
-
-impl Windows {
-    /// The options `window` and `stride`.
-    fn options(&self) -> [String; 2] {
-        [self.window, self.stride].map(|[rows, columns]| format!("{rows}x{columns}"))
-    }
+/// The options `window` and `stride` of an occlusion, and its target.
+fn windows(described: &Value) -> ([String; 2], usize) {
+    let sides = |name: &str| format!("{}x{}", described[name][0], described[name][1]);
+    let target = described["target"].as_u64().unwrap();
+    ([sides("window"), sides("stride")], target as usize)
 }
 
 fn path(name: &str) -> std::path::PathBuf {
@@ -54,7 +29,8 @@ fn path(name: &str) -> std::path::PathBuf {
         .join(name)
 }
 
-fn described() -> Described {
+/// `methods.json`, which describes the tests.
+fn described() -> Value {
     let json = std::fs::read(path("methods.json")).unwrap();
     serde_json::from_slice(&json).unwrap()
 }
@@ -87,7 +63,8 @@ fn assert_close(what: &str, actual: &[f32], expected: &[f32]) {
 /// The array `[3, H, W]` of a gradient method equals Captum's, and the map is its largest magnitude.
 fn assert_captums_gradient(method: &str) {
     let (subject, references) = (small(), references());
-    for target in described().targets {
+    for target in described()["targets"].as_array().unwrap() {
+        let target = target.as_u64().unwrap() as usize;
         let name = format!("{}.{target}", method.replace('-', "_"));
         let expected = reference(&references, &name);
         let attribution = subject.map_of(target, method, &[]);
@@ -109,10 +86,10 @@ fn assert_captums_gradient(method: &str) {
 /// scores by `made`.
 fn assert_window_scores_of(subject: &Case, score: &str, stored: &str, made: &dyn Fn(f32) -> f32) {
     let (references, described) = (references(), described());
-    let [r, g, b] = described.fill;
+    let [r, g, b] = [0, 1, 2].map(|at| described["fill"][at].as_u64().unwrap());
     let fill = format!("#{r:02x}{g:02x}{b:02x}");
-    for (name, windows) in &described.occlusions {
-        let [window, stride] = &windows.options();
+    for (name, occlusion) in described["occlusions"].as_object().unwrap() {
+        let ([window, stride], target) = &windows(occlusion);
         let options = [
             ("window", &window[..]),
             ("stride", stride),
@@ -120,7 +97,7 @@ fn assert_window_scores_of(subject: &Case, score: &str, stored: &str, made: &dyn
             ("score", score),
             ("value", "raw"),
         ];
-        let attribution = subject.map_of(windows.target, "occlusion", &options);
+        let attribution = subject.map_of(*target, "occlusion", &options);
         let name = format!("occlusion.{name}.{stored}");
         let (shape, expected) = classes_first(reference(&references, &name));
         assert_eq!(attribution.raw().shape, shape);
@@ -132,16 +109,19 @@ fn assert_window_scores_of(subject: &Case, score: &str, stored: &str, made: &dyn
 #[test]
 fn the_small_network_and_its_picture_equal_those_of_the_references() {
     let (subject, described): (Case, _) = (small(), described());
-    assert_eq!(described.input.name, "small.input");
-    assert_eq!(described.input.shape, [32, 28, 3]);
-    assert_eq!(described.input.mean, subject.preprocess.mean);
-    assert_eq!(described.input.std, subject.preprocess.std);
+    let input = &described["input"];
+    assert_eq!(input["name"], "small.input");
+    assert_eq!(input["shape"], json!([32, 28, 3]));
+    for (name, expected) in [
+        ("mean", subject.preprocess.mean),
+        ("std", subject.preprocess.std),
+    ] {
+        let found = [0, 1, 2].map(|at| input[name][at].as_f64().unwrap() as f32);
+        assert_eq!(found, expected, "{name}");
+    }
     let logits = subject.subject().numbers().unwrap();
-    assert_close(
-        "logits",
-        &logits,
-        &reference(&references(), "logits").values,
-    );
+    let references = references();
+    assert_close("logits", &logits, &reference(&references, "logits").values);
 }
 
 #[test]
@@ -154,10 +134,10 @@ fn gradients_equal_captums() {
 #[test]
 fn occlusion_with_the_preset_captum_equals_captums_also_for_clipped_windows() {
     let (subject, references) = (small(), references());
-    for (name, windows) in &described().occlusions {
-        let [window, stride] = &windows.options();
+    for (name, occlusion) in described()["occlusions"].as_object().unwrap() {
+        let ([window, stride], target) = &windows(occlusion);
         let options = [("preset", "captum"), ("window", window), ("stride", stride)];
-        let attribution = subject.map_of(windows.target, "occlusion", &options);
+        let attribution = subject.map_of(*target, "occlusion", &options);
         let name = format!("occlusion.{name}.captum");
         let expected = reference(&references, &name);
         assert_eq!([attribution.size.0, attribution.size.1], expected.shape[..]);

@@ -7,7 +7,7 @@ use dvm_engine::{Arithmetic, seeded};
 use dvm_image::Picture;
 
 use crate::subject::{
-    Case, as_it_is, given, in_whole_colours, linear_network, metric, noise_picture, on_threads,
+    Case, given, in_whole_colours, linear_case, linear_network, metric, noise_picture, on_threads,
     small, small_with,
 };
 
@@ -207,11 +207,7 @@ fn the_gain_of_a_random_order_is_zero_within_its_standard_error() {
 fn no_order_beats_the_true_ranking_of_a_linear_model() {
     let (size, pixels) = ((8, 9), 72);
     let weight = seeded::uniform("true ranking", 2 * 3 * pixels, -1.0, 1.0);
-    let case = Case::new(
-        linear_network(size, &weight),
-        as_it_is(size),
-        noise_picture("true ranking", size),
-    );
+    let case = linear_case(size, &weight, noise_picture("true ranking", size));
     // The contribution of each pixel to logit 1 over a baseline of zero.
     let share = |pixel: usize| -> f32 {
         let channels = (0..3).map(|channel| channel * pixels + pixel);

@@ -25,17 +25,10 @@ fn covered(subject: &Case, fill: &str, space: &str, noise_seed: &str) -> Vec<f32
         ("space", space),
         ("noise-seed", noise_seed),
     ];
-    let raw = subject.map_of(0, "occlusion", &options).raw().clone();
-    let &[_, rows, columns] = &raw.shape[..] else {
-        panic!("{:?}", raw.shape)
-    };
-    assert_eq!((rows, columns), (3, 3));
-    let cell = columns + 1;
-    raw.values[cell..]
-        .iter()
-        .step_by(rows * columns)
-        .copied()
-        .collect()
+    let map = subject.map_of(0, "occlusion", &options);
+    assert_eq!(map.raw().shape[1..], [3, 3]);
+    let cells = map.raw().values[3 + 1..].iter().step_by(3 * 3);
+    cells.copied().collect()
 }
 
 fn in_window(y: usize, x: usize) -> bool {
@@ -55,12 +48,6 @@ fn expected(subject: &Case, colour: impl Fn(usize, usize) -> [f32; 3]) -> Vec<f3
         }
     }
     values
-}
-
-fn assert_covered_by(fill: &str, colour: [f32; 3]) {
-    let subject = subject();
-    let expected = expected(&subject, |_, _| colour);
-    assert_eq!(covered(&subject, fill, "input", "0"), expected);
 }
 
 /// The mean colour, not rounded.
@@ -96,23 +83,17 @@ fn blurred_at(picture: &Picture, sigma: f64, y: usize, x: usize) -> [f64; 3] {
 }
 
 #[test]
-fn the_fill_mean_is_the_mean_colour_of_the_picture() {
-    assert_covered_by("mean", mean(&noise_picture("fills", SIZE)));
-}
-
-#[test]
-fn the_fill_black_is_black() {
-    assert_covered_by("black", [0.0; 3]);
-}
-
-#[test]
-fn the_fill_grey_is_the_middle_of_the_range() {
-    assert_covered_by("grey", [127.5; 3]);
-}
-
-#[test]
-fn a_colour_covers_with_red_green_and_blue_in_that_order() {
-    assert_covered_by("#ff8001", [255.0, 128.0, 1.0]);
+fn a_fill_of_one_colour_covers_with_red_green_and_blue_in_that_order() {
+    for (fill, colour) in [
+        ("mean", mean(&noise_picture("fills", SIZE))),
+        ("black", [0.0; 3]),
+        ("grey", [127.5; 3]),
+        ("#ff8001", [255.0, 128.0, 1.0]),
+    ] {
+        let subject = subject();
+        let expected = expected(&subject, |_, _| colour);
+        assert_eq!(covered(&subject, fill, "input", "0"), expected, "{fill}");
+    }
 }
 
 #[test]
@@ -142,12 +123,11 @@ fn the_fill_blur_is_a_gaussian_of_half_the_longer_side_of_the_window() {
 fn noise_depends_on_the_seed() {
     let noise = |seed| covered(&subject(), "noise", "input", seed);
     assert_eq!(noise("7"), noise("7"));
-    let differing = noise("7")
-        .iter()
-        .zip(noise("8"))
-        .filter(|(a, b)| **a != *b)
-        .count();
-    assert_eq!(differing, WINDOW.0 * WINDOW.1 * 3);
+    let pairs = noise("7").into_iter().zip(noise("8"));
+    assert_eq!(
+        pairs.filter(|(a, b)| a != b).count(),
+        WINDOW.0 * WINDOW.1 * 3
+    );
 }
 
 #[test]
@@ -165,11 +145,8 @@ fn noise_is_uniform_over_the_whole_range() {
         ("score", "logit"),
         ("value", "raw"),
     ];
-    let values = subject
-        .map_of(0, "occlusion", &options)
-        .raw()
-        .values
-        .clone();
+    let map = subject.map_of(0, "occlusion", &options);
+    let values = &map.raw().values;
     assert_eq!(values.len(), 1200);
     assert!(values.iter().all(|v| (0.0..=1.0).contains(v)));
     for tenth in 0..10 {
@@ -244,10 +221,8 @@ fn an_array_file_of_another_shape_is_an_error() {
         ("window", "2"),
         ("stride", "2"),
     ];
-    let refused = subject
-        .explain("occlusion", &options, &[0])
-        .unwrap_err()
-        .to_string();
+    let refused = subject.explain("occlusion", &options, &[0]).unwrap_err();
+    let refused = refused.to_string();
     assert!(
         refused.contains("[3, 7, 5]") && refused.contains("[3, 5, 7]"),
         "{refused}"

@@ -9,8 +9,8 @@ use dvm_engine::{Arithmetic, Output, seeded};
 use dvm_image::Picture;
 
 use crate::subject::{
-    Case, GRADIENTS, as_it_is, bits, for_every_network, linear_network, made, noise_picture,
-    on_threads, small, small_with,
+    Case, GRADIENTS, bits, for_every_network, linear_case, made, noise_picture, on_threads, small,
+    small_with,
 };
 
 /// Overlapping windows, the last of which are clipped, and few samples.
@@ -131,8 +131,7 @@ fn maps_do_not_depend_on_the_number_of_threads() {
 fn windows_side_by_side_on_a_linear_model_drop_by_weights_times_change() {
     let (size, patch) = ((6, 8), (3, 2));
     let weight = seeded::uniform("linear", 2 * 3 * 48, -1.0, 1.0);
-    let graph = linear_network(size, &weight);
-    let subject = Case::new(graph, as_it_is(size), noise_picture("linear", size));
+    let subject = linear_case(size, &weight, noise_picture("linear", size));
     let options = [
         ("window", "3x2"),
         ("stride", "3x2"),
@@ -218,8 +217,7 @@ fn a_drop_and_a_raw_score_add_up_to_the_score_of_the_whole_picture() {
 fn the_signed_sum_of_input_times_gradient_of_a_linear_model_is_its_logit() {
     let size = (4, 5);
     let weight = seeded::uniform("sum", 3 * 20, -1.0, 1.0);
-    let graph = linear_network(size, &weight);
-    let subject = Case::new(graph, as_it_is(size), noise_picture("sum", size));
+    let subject = linear_case(size, &weight, noise_picture("sum", size));
     let map = subject
         .map_of(1, "input-x-gradient", &[("channels", "sum")])
         .map;
@@ -232,7 +230,7 @@ fn reader_of(size: (usize, usize), (y, x): (usize, usize)) -> Case {
     let mut weight = vec![0.0; 3 * size.0 * size.1];
     weight[(size.0 + y) * size.1 + x] = 1.0;
     let picture = Picture::filled(size.0, size.1, [255; 3]);
-    Case::new(linear_network(size, &weight), as_it_is(size), picture)
+    linear_case(size, &weight, picture)
 }
 
 #[test]
@@ -309,11 +307,7 @@ fn progress_counts_up_to_the_number_of_steps() {
 fn a_single_output_counts_for_yes_as_much_as_against_no() {
     let size = (6, 5);
     let weight: Vec<f32> = seeded::uniform("single", 3 * 6 * 5, -0.2, 0.2);
-    let subject = Case::new(
-        linear_network(size, &weight),
-        as_it_is(size),
-        noise_picture("single", size),
-    );
+    let subject = linear_case(size, &weight, noise_picture("single", size));
     let subject = Case {
         network: subject.network.with_output(Output::LabelLogits),
         ..subject

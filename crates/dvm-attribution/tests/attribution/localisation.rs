@@ -8,7 +8,7 @@ use dvm_attribution::metrics::{Candidate, Measurement};
 use dvm_engine::seeded;
 use serde::Deserialize;
 
-use crate::subject::{Case, as_it_is, given, linear_network, noise_picture};
+use crate::subject::{given, linear_case, noise_picture};
 
 #[derive(Deserialize)]
 struct Described {
@@ -67,7 +67,7 @@ fn measured(
 ) -> Result<Measurement, Error> {
     let weight = vec![0.0; 3 * size.0 * size.1];
     let picture = noise_picture("localisation", size);
-    let case = Case::new(linear_network(size, &weight), as_it_is(size), picture);
+    let case = linear_case(size, &weight, picture);
     let subject = case.subject();
     let attribution = given(0, size, map);
     let candidate = Candidate::new(&subject, &attribution).unwrap();

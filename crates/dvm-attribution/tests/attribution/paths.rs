@@ -14,7 +14,7 @@ use dvm_image::Picture;
 
 use crate::oracles::captums_tiny_picture;
 use crate::subject::{
-    Case, as_it_is, bits, in_whole_colours, linear_network, made, noise_picture, on_threads,
+    Case, bits, in_whole_colours, linear_case, linear_network, made, noise_picture, on_threads,
     relative_error, small, small_ending, small_with, softmax, with_values,
 };
 
@@ -340,11 +340,7 @@ fn values_add_up_for_networks_with_probabilities_or_a_single_output() {
     let probabilities = small_ending(Output::Probabilities, &softmax);
     let size = (6, 5);
     let weight = seeded::uniform("single", 3 * 6 * 5, -0.2, 0.2);
-    let single = Case::new(
-        linear_network(size, &weight),
-        as_it_is(size),
-        noise_picture("single", size),
-    );
+    let single = linear_case(size, &weight, noise_picture("single", size));
     for (case, class) in [(probabilities, 3), (single, 0)] {
         for (method, options) in COMPLETE {
             for score in ["logit", "probability"] {
@@ -446,8 +442,11 @@ fn several_baselines_are_averaged() {
 #[test]
 fn a_picture_equal_to_its_baseline_has_no_attribution() {
     let size = (5, 4);
-    let graph = linear_network(size, &seeded::uniform("own", 2 * 60, -1.0, 1.0));
-    let case = Case::new(graph, as_it_is(size), Picture::filled(5, 4, [0; 3]));
+    let case = linear_case(
+        size,
+        &seeded::uniform("own", 2 * 60, -1.0, 1.0),
+        Picture::filled(5, 4, [0; 3]),
+    );
     for method in ["integrated-gradients", "guided-ig", "deeplift"] {
         let map = case.map_of(1, method, &[("baseline", "black")]);
         assert_eq!(raw(&map), [0.0; 60], "{method}");

@@ -6,7 +6,7 @@ use dvm_engine::{Graph, seeded};
 use dvm_image::{Input, Picture, Preprocess, Resize};
 
 use crate::subject::{
-    Case, as_it_is, for_every_network, given, linear_network, made, noise_picture, relative_error,
+    Case, as_it_is, for_every_network, given, linear_case, made, noise_picture, relative_error,
     small, small_network,
 };
 
@@ -18,7 +18,7 @@ fn linear() -> (Case, Vec<f32>) {
     // A second class without score: a single output would be that of *yes* against *no*.
     weight.resize(2 * weight.len(), 0.0);
     let picture = noise_picture("linear", SIZE);
-    let case = Case::new(linear_network(SIZE, &weight), as_it_is(SIZE), picture);
+    let case = linear_case(SIZE, &weight, picture);
     (case, weight)
 }
 
@@ -127,7 +127,7 @@ fn road_of_a_network_that_reads_a_few_pixels_is_best_for_a_map_of_these() {
     weight.resize(2 * weight.len(), 0.0);
     let bytes = (0..pixels * 3).map(|at| if inside(at / 3) { 250 } else { 20 });
     let picture = Picture::new(height, width, bytes.collect());
-    let case = Case::new(linear_network(SIZE, &weight), as_it_is(SIZE), picture);
+    let case = linear_case(SIZE, &weight, picture);
     let map: Vec<f32> = (0..pixels)
         .map(|at| f32::from(u8::from(inside(at))))
         .collect();

@@ -7,7 +7,7 @@ use dvm_image::{Picture, encode_grey_png};
 
 use crate::oracles::captums_tiny_picture;
 use crate::subject::{
-    Case, as_it_is, in_whole_colours, linear_network, made, noise_picture, relative_error, small,
+    Case, as_it_is, in_whole_colours, linear_case, made, noise_picture, relative_error, small,
     small_network, with_values,
 };
 
@@ -125,8 +125,7 @@ fn rise_with_masks_of_one_cell_is_the_drop_of_the_whole_picture() {
 #[test]
 fn for_a_constant_score_the_mean_where_a_pixel_is_shown_is_the_score() {
     // A network of zeros outputs 0 for any input: two classes with probability one half each.
-    let graph = linear_network((8, 8), &vec![0.0; 2 * 192]);
-    let case = Case::new(graph, as_it_is((8, 8)), noise_picture("even", (8, 8)));
+    let case = linear_case((8, 8), &vec![0.0; 2 * 192], noise_picture("even", (8, 8)));
     let options = [("masks", "4000"), ("cells", "4")];
     let attribution = case.map_of(0, "rise", &options);
     let error = attribution.checks[0].value as f32;
@@ -203,11 +202,7 @@ fn shapley_values_add_up_to_the_score_minus_that_of_the_baseline() {
 fn values_of_segments_of_a_linear_model_are_its_weights_times_their_change() {
     let size = (6, 8);
     let weight = seeded::uniform("segments", 2 * 3 * 48, -1.0, 1.0);
-    let case = Case::new(
-        linear_network(size, &weight),
-        as_it_is(size),
-        noise_picture("segments", size),
-    );
+    let case = linear_case(size, &weight, noise_picture("segments", size));
     let baseline: Vec<f32> = case
         .preprocess
         .normalise_colour([32.0, 64.0, 96.0])
@@ -273,11 +268,7 @@ fn superpixels_follow_the_picture() {
             picture.set_pixel(y, x, [220, 180, 10]);
         }
     }
-    let case = Case::new(
-        linear_network((24, 30), &vec![0.1; 2 * 2160]),
-        as_it_is((24, 30)),
-        picture,
-    );
+    let case = linear_case((24, 30), &vec![0.1; 2 * 2160], picture);
     let attribution = case.map_of(0, "feature-ablation", &[("segments", "slic:6")]);
     let (values, segments) = values_and_segments(&attribution);
     assert!((4..=9).contains(&values.len()), "{}", values.len());
@@ -300,11 +291,7 @@ fn labels_of_the_original_picture_are_cropped_like_the_picture() {
     // Columns 0, 1, … 11, of which the crop has 2 … 9.
     let labels: Vec<u8> = (0..12 * 10).map(|at| (at % 12) as u8).collect();
     std::fs::write(&file, encode_grey_png(10, 12, &labels)).unwrap();
-    let case = Case::new(
-        linear_network((6, 8), &vec![0.1; 2 * 144]),
-        as_it_is((6, 8)),
-        noise_picture("cut", (10, 12)),
-    );
+    let case = linear_case((6, 8), &vec![0.1; 2 * 144], noise_picture("cut", (10, 12)));
     let segments = format!("file:{}", file.display());
     let attribution = case.map_of(0, "feature-ablation", &[("segments", &segments)]);
     let (values, found) = values_and_segments(&attribution);
@@ -325,7 +312,7 @@ fn an_extremal_mask_shows_the_part_that_the_network_reads() {
     for at in (0..8).flat_map(|y| (8..16).map(move |x| (y, x))) {
         picture.set_pixel(at.0, at.1, [255, 116, 104]);
     }
-    let case = Case::new(linear_network(size, &weight), as_it_is(size), picture);
+    let case = linear_case(size, &weight, picture);
     let options = [
         ("areas", "0.25"),
         ("iterations", "150"),
@@ -355,11 +342,7 @@ fn xrai_ranks_the_segment_first_that_the_network_reads() {
     for at in (6..12).flat_map(|y| (0..6).map(move |x| y * 12 + x)) {
         weight[at] = 1.0;
     }
-    let case = Case::new(
-        linear_network(size, &weight),
-        as_it_is(size),
-        Picture::filled(12, 12, [250, 100, 100]),
-    );
+    let case = linear_case(size, &weight, Picture::filled(12, 12, [250, 100, 100]));
     let options = [
         ("segments", "grid:2"),
         ("baseline", "black"),

@@ -226,6 +226,11 @@ pub fn linear_network((height, width): (usize, usize), weight: &[f32]) -> Graph 
     with_values(net.ending_at(x), |_, _| weight.to_vec())
 }
 
+/// That network with a picture.
+pub fn linear_case(size: (usize, usize), weight: &[f32], picture: Picture) -> Case {
+    Case::new(linear_network(size, weight), as_it_is(size), picture)
+}
+
 /// A network whose logits are its input, `[3 · H · W]`.
 pub fn mirror((height, width): (usize, usize)) -> Graph {
     let inputs = 3 * height * width;

@@ -41,16 +41,12 @@ pub(super) fn imputed(
     let mut rounds = 0;
     let mut first = 0;
     while first < channels {
-        let taken = match channels - first {
-            3.. => {
-                rounds = rounds.max(solve::<3>(size, &mut values, (channels, first), missing));
-                3
-            }
-            _ => {
-                rounds = rounds.max(solve::<1>(size, &mut values, (channels, first), missing));
-                1
-            }
+        let (some, at) = (&mut values, (channels, first));
+        let (found, taken) = match channels - first {
+            3.. => (solve::<3>(size, some, at, missing), 3),
+            _ => (solve::<1>(size, some, at, missing), 1),
         };
+        rounds = rounds.max(found);
         first += taken;
     }
     (values, rounds)

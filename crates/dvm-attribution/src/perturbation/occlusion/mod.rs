@@ -14,7 +14,7 @@ use self::cells::Overlap;
 pub(super) use self::windows::BLUR;
 use self::windows::Windows;
 use crate::gradient::deconvnet::DECONVNET;
-use crate::options;
+use crate::options::PROBABILITY as SCORE;
 use crate::probe::Variants;
 use crate::registry::{Family, MethodEntry};
 use crate::{
@@ -74,11 +74,6 @@ const SPACE: OptionSpec = OptionSpec {
     default: "input",
     help: "where windows are placed: input (the crop that the network gets) or image (the original \
            picture before it is resized)",
-};
-
-const SCORE: OptionSpec = OptionSpec {
-    default: "probability",
-    ..options::SCORE
 };
 
 /// The drop of the score when a window of the picture is covered.

@@ -7,6 +7,8 @@ use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::{Graph, Node, NodeId};
 
+use super::AttentionBlock;
+
 /// Where the probabilities are computed.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
@@ -23,10 +25,7 @@ pub(super) enum Source {
 
 /// An attention of a graph.
 pub(super) struct Found {
-    pub name: String,
-    pub node: NodeId,
-    pub source: Source,
-    pub heads: usize,
+    pub block: AttentionBlock,
     /// The number of queries and keys.
     pub sides: (usize, usize),
     /// The value of the attention, and the axis of its queries.
@@ -39,19 +38,23 @@ pub(super) fn attentions(graph: &Graph, shapes: &[Vec<usize>]) -> Vec<Found> {
     let of_node = |id: NodeId| {
         let node = graph.node(id);
         let shape = &shapes[id.index()];
+        let block = |source: Source, heads: usize| AttentionBlock {
+            name: node.name.clone(),
+            heads,
+            node: id,
+            source,
+        };
         if let Some(op) = node.op_as::<Attention>() {
             let &[_, tokens, features] = &shape[..] else {
                 return None;
             };
+            let source = Source::Op {
+                op: *op,
+                qkv: node.inputs[0],
+                features,
+            };
             return Some(Found {
-                name: node.name.clone(),
-                node: id,
-                source: Source::Op {
-                    op: *op,
-                    qkv: node.inputs[0],
-                    features,
-                },
-                heads: op.heads,
+                block: block(source, op.heads),
                 sides: (tokens, tokens),
                 behind: (id, 1),
             });
@@ -61,14 +64,9 @@ pub(super) fn attentions(graph: &Graph, shapes: &[Vec<usize>]) -> Vec<Found> {
         let (product, queries) = ahead(graph, &consumers, shapes, id, softmax.axis)?;
         let sides = (shape[queries], shape[softmax.axis]);
         let heads = shape.iter().product::<usize>() / (sides.0 * sides.1).max(1);
+        let keys = softmax.axis;
         Some(Found {
-            name: node.name.clone(),
-            node: id,
-            source: Source::Softmax {
-                queries,
-                keys: softmax.axis,
-            },
-            heads,
+            block: block(Source::Softmax { queries, keys }, heads),
             sides,
             behind: product,
         })
