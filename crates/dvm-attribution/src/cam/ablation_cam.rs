@@ -3,7 +3,7 @@
 use dvm_engine::{Output, Tensor};
 
 use super::layer::{CamLayers, active_channels, by_channel, without_channel};
-use super::{Names, RawMap, SMOOTH, Shared, attribution, weighted};
+use super::{RawMap, SMOOTH, Shared, attribution, weighted};
 use crate::options::{LAYER, SCORE};
 use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::target::place;
@@ -128,11 +128,7 @@ impl Method for AblationCam {
         Ok(Box::new(move |target| {
             let own = &found[place(targets, target)];
             let score = self.shared.score.name(subject.output(), outputs);
-            let names = Names {
-                title: "Ablation-CAM",
-                quantity: "channels × relative drop",
-                score,
-            };
+            let names = ("Ablation-CAM", "channels × relative drop", score);
             let mut attribution =
                 attribution(subject, target, names, &cam_layers, own.maps.clone())?;
             if own.is_absolute {

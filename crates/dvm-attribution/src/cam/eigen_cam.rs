@@ -6,7 +6,7 @@ use dvm_options::{OptionSpec, Takes};
 use super::augmentation::{augmentations, mean};
 use super::first_component::{first_component, largest_positive};
 use super::layer::{CamLayers, by_channel};
-use super::{AUGMENT, Names, RawMap, Shared, attribution};
+use super::{AUGMENT, RawMap, Shared, attribution};
 use crate::options::LAYER;
 use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, Subject, Target};
@@ -91,11 +91,7 @@ impl Method for EigenCam {
         let cam_layers = self.shared.layers.find(subject)?;
         let maps = self.maps(subject, &cam_layers)?;
         Ok(Box::new(move |target| {
-            let names = Names {
-                title: "Eigen-CAM",
-                quantity: "first component",
-                score: "none",
-            };
+            let names = ("Eigen-CAM", "first component", "none");
             let mut own = attribution(subject, target, names, &cam_layers, maps.clone())?;
             let what = "Eigen-CAM does not depend on the class: its map is the same for every one";
             own.warnings.push(what.into());

@@ -6,7 +6,7 @@ use dvm_engine::rules::Composite;
 use super::augmentation::{augmentations, mean};
 use super::first_component::{along, first_component, largest_positive};
 use super::layer::{CamLayers, by_channel};
-use super::{AUGMENT, Names, RawMap, SMOOTH, Shared, attribution, weighted};
+use super::{AUGMENT, RawMap, SMOOTH, Shared, attribution, weighted};
 use crate::options::{LAYER, SCORE};
 use crate::probe::{GradientRequest, GradientResult};
 use crate::{
@@ -234,11 +234,8 @@ impl Method for GradientCam {
             let _held = &forward;
             let maps = self.maps(subject, &cam_layers, target)?;
             let outputs = subject.numbers()?.len();
-            let names = Names {
-                title: self.title,
-                quantity: self.quantity,
-                score: self.shared.score.name(subject.output(), outputs),
-            };
+            let score = self.shared.score.name(subject.output(), outputs);
+            let names = (self.title, self.quantity, score);
             attribution(subject, target, names, &cam_layers, maps)
         }))
     }

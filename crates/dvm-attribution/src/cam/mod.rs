@@ -129,20 +129,12 @@ fn arrays(maps: Vec<RawMap>, names: [&'static str; MOST]) -> Vec<Array> {
         .collect()
 }
 
-/// The names of an attribution.
-#[derive(Clone, Copy)]
-pub(crate) struct Names<'a> {
-    pub title: &'a str,
-    /// What is summed, such as `weighted channels`.
-    pub quantity: &'a str,
-    pub score: &'static str,
-}
-
-/// The attribution from the raw maps of the layers.
+/// The attribution from the raw maps of the layers: its title, what is summed, such as `weighted channels`, and the
+/// name of the score.
 pub(crate) fn attribution(
     subject: &Subject,
     target: &Target,
-    names: Names,
+    (title, quantity, score): (&str, &str, &'static str),
     cam_layers: &CamLayers,
     maps: Vec<RawMap>,
 ) -> Result<Attribution, Error> {
@@ -162,7 +154,7 @@ pub(crate) fn attribution(
     }
     let (map, quantity) = match &maps[..] {
         [one] => {
-            let quantity = format!("{} at {}", names.quantity, cam_layers.name(0));
+            let quantity = format!("{} at {}", quantity, cam_layers.name(0));
             (one.positive_at(size), quantity)
         }
         several => {
@@ -180,16 +172,16 @@ pub(crate) fn attribution(
             let mean = mean.into_iter().map(|v| v as f32).collect();
             let quantity = format!(
                 "mean of {} at {}, each with a largest value of 1",
-                names.quantity,
+                quantity,
                 cam_layers.names()
             );
             (mean, quantity)
         }
     };
     Ok(Attribution {
-        title: names.title.into(),
+        title: title.into(),
         quantity,
-        score: names.score,
+        score,
         arrays: arrays(maps, ARRAYS),
         warnings,
         ..Attribution::new(target, size, map)

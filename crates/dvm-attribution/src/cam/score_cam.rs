@@ -4,7 +4,7 @@ use dvm_options::{OptionSpec, Takes, words};
 
 use super::augmentation::{augmentations, mean};
 use super::layer::{CamLayers, by_channel};
-use super::{AUGMENT, Names, RawMap, SMOOTH, Shared, attribution, weighted};
+use super::{AUGMENT, RawMap, SMOOTH, Shared, attribution, weighted};
 use crate::options::{LAYER, SCORE};
 use crate::probe::Variants;
 use crate::registry::{Family, MethodEntry, Published, Reference};
@@ -211,11 +211,8 @@ impl Method for ScoreCam {
         let maps = self.maps(subject, &cam_layers, targets)?;
         let outputs = subject.numbers()?.len();
         Ok(Box::new(move |target| {
-            let names = Names {
-                title: "Score-CAM",
-                quantity: "weighted channels",
-                score: self.shared.score.name(subject.output(), outputs),
-            };
+            let score = self.shared.score.name(subject.output(), outputs);
+            let names = ("Score-CAM", "weighted channels", score);
             attribution(
                 subject,
                 target,

@@ -269,15 +269,13 @@ impl Subject<'_> {
     /// # Errors
     /// As [`Subject::activations`], and those of `each`.
     pub fn attention(&self, all: &Attentions, each: &mut EachBlock) -> Result<(), Error> {
-        let mut done = 0;
         for group in all.groups(self.memory() / 4) {
             let blocks = &all.blocks[group.clone()];
             let nodes: Vec<NodeId> = blocks.iter().map(AttentionBlock::reads).collect();
             let values = self.activations(all.graph, &nodes)?;
             for ((index, block), value) in group.zip(blocks).zip(values).rev() {
                 each(index, &block.probabilities(&value), &[])?;
-                done += 1;
-                self.progress(done, all.blocks.len());
+                self.progress(all.blocks.len() - index, all.blocks.len());
             }
         }
         Ok(())
@@ -294,7 +292,6 @@ impl Subject<'_> {
         (target, score): (&Target, Score),
         each: &mut EachBlock,
     ) -> Result<(), Error> {
-        let mut done = 0;
         for group in all.groups(self.memory() / 4) {
             let blocks = &all.blocks[group.clone()];
             let reads = blocks.iter().map(AttentionBlock::reads);
@@ -311,8 +308,7 @@ impl Subject<'_> {
             for ((index, block), (value, gradient)) in group.zip(blocks).zip(found).rev() {
                 let gradients = block.gradients(value, gradient);
                 each(index, &block.probabilities(value), &gradients)?;
-                done += 1;
-                self.progress(done, all.blocks.len());
+                self.progress(all.blocks.len() - index, all.blocks.len());
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Attention relevance.
 
-use super::{NETWORKS, Words, attentions, attribution, rows_read, times};
+use super::{NETWORKS, attentions, attribution, rows_read, times};
 use crate::options::SCORE;
 use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, Score, Subject, Target, Walks};
@@ -62,11 +62,8 @@ impl Method for AttentionRelevance {
             subject.attention_gradients(&attentions, (target, self.score), &mut add)?;
             // The identity matrix, the start of R, is not part of the map.
             let added: Vec<f64> = row.iter().zip(&first).map(|(r, own)| r - own).collect();
-            let words = Words {
-                title: "attention relevance".into(),
-                quantity: "relevance of a token",
-                score: self.score.name(subject.output(), subject.numbers()?.len()),
-            };
+            let score = self.score.name(subject.output(), subject.numbers()?.len());
+            let words = ("attention relevance".into(), "relevance of a token", score);
             let mut attribution = attribution(subject, &attentions, target, words, &added)?;
             attribution.warnings.extend(attentions.warning());
             Ok(attribution)

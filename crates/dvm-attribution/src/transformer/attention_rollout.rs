@@ -2,7 +2,7 @@
 
 use dvm_options::{Takes, words};
 
-use super::{NETWORKS, Words, attentions, attribution, rows_read, times};
+use super::{NETWORKS, attentions, attribution, rows_read, times};
 use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, OptionSpec, Subject, Target};
 
@@ -84,14 +84,11 @@ impl Method for AttentionRollout {
                 .to_owned()
         });
         Ok(Box::new(move |target| {
-            let words = Words {
-                title: match self.discard {
-                    0.0 => format!("attention rollout, {}", self.heads.word()),
-                    part => format!("attention rollout, {}, discard {part}", self.heads.word()),
-                },
-                quantity: "share of the attention",
-                score: "none",
+            let title = match self.discard {
+                0.0 => format!("attention rollout, {}", self.heads.word()),
+                part => format!("attention rollout, {}, discard {part}", self.heads.word()),
             };
+            let words = (title, "share of the attention", "none");
             let mut attribution = attribution(subject, &attentions, target, words, &row)?;
             attribution.warnings.extend(attentions.warning());
             attribution.warnings.extend(shared.clone());

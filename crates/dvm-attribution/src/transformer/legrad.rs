@@ -2,7 +2,7 @@
 
 use dvm_options::{Takes, words};
 
-use super::{NETWORKS, Words, attentions, attribution};
+use super::{NETWORKS, attentions, attribution};
 use crate::options::SCORE;
 use crate::probe::Pool;
 use crate::registry::{Family, MethodEntry, Published, Reference};
@@ -101,11 +101,8 @@ impl Method for LeGrad {
                 }
                 From::End => subject.attention_gradients(&attentions, asked, &mut add)?,
             }
-            let words = Words {
-                title: "LeGrad".into(),
-                quantity: "positive gradient of attention",
-                score: self.score.name(subject.output(), subject.numbers()?.len()),
-            };
+            let score = self.score.name(subject.output(), subject.numbers()?.len());
+            let words = ("LeGrad".into(), "positive gradient of attention", score);
             attribution(subject, &attentions, target, words, &sums)
         }))
     }

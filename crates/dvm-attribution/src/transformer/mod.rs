@@ -25,19 +25,12 @@ fn attentions<'a>(subject: &'a Subject<'a>, targets: &[Target]) -> Result<Attent
     subject.attentions()
 }
 
-/// The names of a method's result.
-struct Words {
-    title: String,
-    quantity: &'static str,
-    score: &'static str,
-}
-
-/// The attribution from one value per token, `[T]`.
+/// The attribution from one value per token, `[T]`: its title, what the values are, and the name of the score.
 fn attribution(
     subject: &Subject,
     attentions: &Attentions,
     target: &Target,
-    words: Words,
+    (title, quantity, score): (String, &str, &'static str),
     tokens: &[f64],
 ) -> Result<Attribution, Error> {
     let tokens: Vec<f32> = tokens.iter().map(|&value| value as f32).collect();
@@ -46,9 +39,9 @@ fn attribution(
     let (rows, columns) = attentions.grid;
     let map = bilinear(&places, attentions.grid, subject.size());
     Ok(Attribution {
-        title: words.title,
-        quantity: words.quantity.into(),
-        score: words.score,
+        title,
+        quantity: quantity.into(),
+        score,
         arrays: vec![
             Array::new(Array::RAW, &[rows, columns], places),
             Array::new("tokens", &[tokens.len()], tokens),

@@ -24,17 +24,9 @@ fn refused(subject: &Case, method: &str, options: &[(&str, &str)], target: usize
 fn a_class_that_does_not_exist_is_an_error_for_every_method() {
     for entry in registry::ALL {
         let error = refused(&small(), entry.name, &WINDOWS, 5);
-        assert!(matches!(
-            error,
-            Error::Class {
-                class: 5,
-                classes: 5
-            }
-        ));
-        assert_eq!(
-            error.to_string(),
-            "class 5 does not exist: the network has 5 classes (0 to 4)"
-        );
+        assert!(matches!(&error, Error::Class { .. }));
+        let message = "class 5 does not exist: the network has 5 classes (0 to 4)";
+        assert_eq!(error.to_string(), message);
     }
 }
 
@@ -85,12 +77,8 @@ fn a_gradient_that_overflows_although_the_logits_do_not_is_an_error() {
 #[test]
 fn a_window_larger_than_the_picture_is_an_error_with_both_sizes() {
     for (window, space) in [("33x4", "input"), ("4x29", "input"), ("33x4", "image")] {
-        let error = refused(
-            &small(),
-            "occlusion",
-            &[("window", window), ("stride", "4"), ("space", space)],
-            0,
-        );
+        let options = [("window", window), ("stride", "4"), ("space", space)];
+        let error = refused(&small(), "occlusion", &options, 0);
         let message = error.to_string();
         assert!(matches!(error, Error::Unfit(_)), "{message}");
         assert!(message.contains(&window.replace('x', "×")), "{message}");

@@ -1,5 +1,6 @@
 //! Warnings of maps.
 
+use dvm_attribution::Attribution;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
@@ -15,8 +16,19 @@ use crate::subject::{
 const SIZE: (usize, usize) = (12, 14);
 const WINDOWS: [(&str, &str); 2] = [("window", "6"), ("stride", "6")];
 
+const SELU: Activation = Activation::Selu {
+    alpha: 1.7,
+    gamma: 1.05,
+};
+
 fn on(graph: Graph) -> Case {
     Case::new(graph, as_it_is(SIZE), noise_picture("warnings", SIZE))
+}
+
+fn assert_one_warning(map: &Attribution, words: &str) {
+    let warnings = &map.warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains(words), "{warnings:?}");
 }
 
 /// ReLU, then channels weighted by a gate of their own means, as in squeeze-and-excite.
@@ -55,19 +67,13 @@ fn rules_for_relu_warn_that_the_papers_define_them_for_relu_only() {
         (Activation::Softplus, "softplus"),
         (Activation::Mish, "mish"),
         (Activation::Swish(1.702), "swish"),
-        (
-            Activation::Selu {
-                alpha: 1.7,
-                gamma: 1.05,
-            },
-            "selu",
-        ),
+        (SELU, "selu"),
     ] {
         let subject = on(small_network_with(activation, &|_| None));
         for method in RULES_FOR_RECTIFIERS {
-            let warnings = subject.map_of(0, method, &[]).warnings;
-            assert_eq!(warnings.len(), 1, "{warnings:?}");
-            assert!(warnings[0].contains(name) && warnings[0].contains("ReLU only"));
+            let map = subject.map_of(0, method, &[]);
+            assert_one_warning(&map, &format!("the network uses {name}, but the paper"));
+            assert!(map.warnings[0].contains("ReLU only"));
         }
     }
 }
@@ -98,9 +104,7 @@ fn several_prelus_give_one_warning() {
     let x = net.linear("fc", x, 4, 5, true);
     let subject = on(seeded::graph(net.ending_at(x)));
     for method in RULES_FOR_RECTIFIERS {
-        let warnings = subject.map_of(0, method, &[]).warnings;
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].contains("uses prelu, but"), "{warnings:?}");
+        assert_one_warning(&subject.map_of(0, method, &[]), "uses prelu, but");
     }
 }
 
@@ -108,9 +112,9 @@ fn several_prelus_give_one_warning() {
 fn rules_for_relu_name_the_gates_that_keep_their_gradient() {
     let subject = on(gated_network());
     for method in RULES_FOR_RECTIFIERS {
-        let warnings = subject.map_of(0, method, &[]).warnings;
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].starts_with("sigmoid are gates"), "{warnings:?}");
+        let map = subject.map_of(0, method, &[]);
+        assert_one_warning(&map, "sigmoid are gates");
+        assert!(map.warnings[0].starts_with("sigmoid"));
     }
 }
 
@@ -123,8 +127,7 @@ fn rules_for_relu_warn_that_without_one_they_are_the_plain_gradient() {
     for method in RULES_FOR_RECTIFIERS {
         let attribution = subject.map_of(0, method, &[]);
         assert_eq!(attribution.map, plain.map);
-        assert_eq!(attribution.warnings.len(), 1);
-        assert!(attribution.warnings[0].contains("no ReLU"));
+        assert_one_warning(&attribution, "no ReLU");
     }
 }
 
@@ -148,8 +151,7 @@ fn a_map_that_is_zero_everywhere_gives_a_warning() {
     for method in GRADIENTS.into_iter().chain(["occlusion"]) {
         let attribution = subject.map_of(0, method, &WINDOWS);
         assert!(attribution.map.iter().all(|&v| v == 0.0));
-        assert_eq!(attribution.warnings.len(), 1, "{method}");
-        assert!(attribution.warnings[0].contains("zero everywhere"));
+        assert_one_warning(&attribution, "zero everywhere");
     }
 }
 
@@ -179,9 +181,8 @@ fn a_raw_score_of_zero_gives_no_warning() {
 fn windows_with_gaps_between_them_give_a_warning() {
     for stride in ["4x5", "5x4"] {
         let options = [("window", "4"), ("stride", stride)];
-        let warnings = small().map_of(0, "occlusion", &options).warnings;
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].contains("never covered"), "{warnings:?}");
+        let map = small().map_of(0, "occlusion", &options);
+        assert_one_warning(&map, "never covered");
     }
 }
 
