@@ -1,6 +1,6 @@
 //! Ablation-CAM.
 
-use dvm_engine::{Output, Tensor};
+use dvm_engine::Output;
 
 use super::layer::{CamLayers, active_channels, by_channel, without_channel};
 use super::{RawMap, SMOOTH, Shared, attribution, weighted};
@@ -40,6 +40,7 @@ struct AblationCam {
 }
 
 /// The results of one target.
+#[derive(Clone, Default)]
 struct OfTarget {
     maps: Vec<RawMap>,
     /// Whether the score is 0, so that drops are absolute.
@@ -54,65 +55,44 @@ impl AblationCam {
         targets: &[Target],
     ) -> Result<Vec<OfTarget>, Error> {
         Target::check_all(targets, Output::classes(subject.numbers()?.len()))?;
-        let new = |_: &Target| OfTarget {
-            maps: Vec::new(),
-            is_absolute: false,
-        };
-        let mut of_targets: Vec<OfTarget> = targets.iter().map(new).collect();
+        let mut of_targets = vec![OfTarget::default(); targets.len()];
         let values = subject.activations(cam_layers.graph, &cam_layers.nodes())?;
-        for (layer, value) in values.iter().enumerate() {
-            self.add_layer(
-                subject,
-                (cam_layers, layer),
-                value,
-                (targets, &mut of_targets),
-            )?;
+        for (map, value) in cam_layers.maps.iter().zip(&values) {
+            // The unchanged value comes first. Channels that are 0 anyway are skipped.
+            let active = active_channels(map, value);
+            let count = active.len() + 1;
+            let make = |index: usize| match index {
+                0 => value.data().to_vec(),
+                _ => without_channel(map, value, active[index - 1]),
+            };
+            subject.allow_scores(count, targets.len())?;
+            let mut scores = Vec::with_capacity(count * targets.len());
+            let at = (cam_layers.graph, map.node);
+            subject.outputs_from(at, count, &make, &mut |index, numbers| {
+                for target in targets {
+                    scores.push(target.score(self.shared.score, subject.output(), numbers)?);
+                }
+                subject.progress(index + 1, count);
+                Ok(())
+            })?;
+            let activations = by_channel(map, value);
+            for (target, own) in of_targets.iter_mut().enumerate() {
+                let score = |variant: usize| f64::from(scores[variant * targets.len() + target]);
+                let whole = score(0);
+                own.is_absolute |= whole == 0.0;
+                let scale = if whole == 0.0 { 1.0 } else { whole.abs() };
+                let mut weights = vec![0.0; map.channels];
+                for (index, &channel) in active.iter().enumerate() {
+                    weights[channel] = (whole - score(index + 1)) / scale;
+                }
+                let shares = weighted(&activations, &weights);
+                own.maps.push(RawMap {
+                    size: (map.layout.rows, map.layout.columns),
+                    values: self.shared.reduction().of(&shares, map.channels),
+                });
+            }
         }
         Ok(of_targets)
-    }
-
-    /// Adds the raw map of one layer for each target.
-    fn add_layer(
-        &self,
-        subject: &Subject,
-        (cam_layers, layer): (&CamLayers, usize),
-        value: &Tensor,
-        (targets, of_targets): (&[Target], &mut [OfTarget]),
-    ) -> Result<(), Error> {
-        let map = &cam_layers.maps[layer];
-        let values = by_channel(map, value);
-        // The unchanged value comes first. Channels that are 0 anyway are skipped.
-        let active = active_channels(map, value);
-        let make = |index: usize| match index {
-            0 => value.data().to_vec(),
-            _ => without_channel(map, value, active[index - 1]),
-        };
-        subject.allow_scores(active.len() + 1, targets.len())?;
-        let mut scores = Vec::with_capacity((active.len() + 1) * targets.len());
-        let at = (cam_layers.graph, map.node);
-        subject.outputs_from(at, active.len() + 1, &make, &mut |index, numbers| {
-            for target in targets {
-                scores.push(target.score(self.shared.score, subject.output(), numbers)?);
-            }
-            subject.progress(index + 1, active.len() + 1);
-            Ok(())
-        })?;
-        for (target, own) in of_targets.iter_mut().enumerate() {
-            let score = |variant: usize| f64::from(scores[variant * targets.len() + target]);
-            let whole = score(0);
-            own.is_absolute |= whole == 0.0;
-            let scale = if whole == 0.0 { 1.0 } else { whole.abs() };
-            let mut weights = vec![0.0; map.channels];
-            for (index, &channel) in active.iter().enumerate() {
-                weights[channel] = (whole - score(index + 1)) / scale;
-            }
-            let shares = weighted(&values, &weights);
-            own.maps.push(RawMap {
-                size: (map.layout.rows, map.layout.columns),
-                values: self.shared.reduction().of(&shares, map.channels),
-            });
-        }
-        Ok(())
     }
 }
 

@@ -65,6 +65,9 @@ const INNER: [(&str, Build); 9] = [
     ("deeplift", |o| boxed(deeplift::DeepLift::new(o))),
 ];
 
+/// The method that is averaged, and its settings.
+type Inner = (Box<dyn Attributor>, Map<String, Value>);
+
 type Build = fn(&mut OptionReader) -> Result<Box<dyn Attributor>, SettingError>;
 
 fn boxed<A: Attributor + 'static>(
@@ -125,7 +128,7 @@ impl Smooth {
 }
 
 /// The method of the text `NAME:OPTION=VALUE:…`, and its settings without those that all gradient methods share.
-fn inner(text: &str) -> Result<(Box<dyn Attributor>, Map<String, Value>), SettingError> {
+fn inner(text: &str) -> Result<Inner, SettingError> {
     let mut parts = text.split(':');
     let name = parts.next().unwrap_or_default();
     let found = INNER.iter().find(|(known, _)| *known == name);
