@@ -1,19 +1,16 @@
 //! The axes of a chart: title, frame, ticks and grid.
 
 use crate::canvas::Area;
+use crate::marks::overhang;
 use crate::page::Page;
-use crate::panel::{INK, LABEL, LINE, SOFT, TICK, TICK_GAP};
+use crate::style::{GRID, INK, LABEL, LINE, TICK, TICK_GAP, TITLE, TITLE_GAP};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 use crate::ticks::{Clipped, Tick, ticks};
 
-const TITLE: f32 = 23.0;
-/// From the baseline of the title to what is below it.
-const TITLE_GAP: usize = 16;
 /// From tick labels to the name of their axis.
 const NAME_GAP: usize = 12;
-const GRID: [u8; 3] = [232, 232, 232];
 /// The minimum distances between ticks, in pixels: horizontal, vertical.
-const TICK_DISTANCE: (usize, usize) = (70, 52);
+pub(crate) const TICK_DISTANCE: (usize, usize) = (70, 52);
 
 /// The axes around a plot area.
 pub(crate) struct Axes<'a> {
@@ -66,7 +63,7 @@ impl Range {
         }
     }
 
-    fn position(self, value: f64) -> f64 {
+    pub fn position(self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
 }
@@ -98,27 +95,19 @@ impl<'a> Axes<'a> {
         }
     }
 
-    /// Height of the title.
-    pub const ABOVE: usize = TITLE as usize + TITLE_GAP;
-
     /// Width of everything left of the area.
     pub fn left(&self) -> usize {
-        self.labels_end() + self.name(self.names.1)
+        self.labels_end() + name_room(self.names.1)
     }
 
     /// Width of everything right of the area.
     pub fn right(&self) -> usize {
-        let last = self.ticks.0.last();
-        let overhang = last.map_or(0.0, |tick| {
-            let half = text::length(&tick.label, LABEL) / 2.0;
-            half - (1.0 - tick.position) * self.size.0 as f32
-        });
-        LINE.max(overhang.ceil().max(0.0) as usize)
+        overhang(&self.ticks.0, self.size.0)
     }
 
     /// Height of everything below the area.
     pub fn below(&self) -> usize {
-        LINE + TICK + TICK_GAP + (LABEL * CAP_HEIGHT).ceil() as usize + 6 + self.name(self.names.0)
+        below(self.names.0)
     }
 
     /// Draws everything except the data. The upper left pixel of the area is at `(top, left)`, with
@@ -131,34 +120,19 @@ impl<'a> Axes<'a> {
             width,
             height,
         };
-        self.draw_ticks_across(canvas, area);
+        canvas.axis_below(area, &self.ticks.0);
         self.draw_ticks_upwards(canvas, area);
         canvas.frame(area, LINE, INK);
 
-        let mut write = |words: &str, size, at, direction, room: usize| {
-            let words = text::fitted(words, size, room as f32);
-            canvas.write(&words, size, at, Anchor::Middle, direction, INK);
-        };
         let middle = left + width / 2;
         let baseline = top.saturating_sub(gap + TITLE_GAP);
-        write(
-            self.title,
-            TITLE,
-            (middle, baseline),
-            Direction::Across,
-            width,
-        );
+        canvas.title(self.title, TITLE, (middle, baseline), width);
         let baseline = area.bottom() + self.below();
-        write(
-            self.names.0,
-            LABEL,
-            (middle, baseline),
-            Direction::Across,
-            width,
-        );
+        canvas.title(self.names.0, LABEL, (middle, baseline), width);
+        let name = text::fitted(self.names.1, LABEL, height as f32);
         let column = left.saturating_sub(self.labels_end() + NAME_GAP + (LABEL * 0.2) as usize);
         let at = (column, top + height / 2);
-        write(self.names.1, LABEL, at, Direction::Upwards, height);
+        canvas.write(&name, LABEL, at, Anchor::Middle, Direction::Upwards, INK);
         area
     }
 
@@ -172,68 +146,36 @@ impl<'a> Axes<'a> {
         )
     }
 
-    fn draw_ticks_across(&self, canvas: &mut Page, area: Area) {
-        for tick in &self.ticks.0 {
-            let x = area.left + (tick.position * area.width as f32).round() as usize;
-            let line = Area {
-                left: x.saturating_sub(LINE / 2),
-                top: area.top,
-                width: LINE,
-                height: area.height,
-            };
-            canvas.fill(line, GRID);
-            let mark = Area {
-                top: area.bottom() + LINE,
-                height: TICK,
-                ..line
-            };
-            canvas.fill(mark, INK);
-            let baseline = mark.bottom() + TICK_GAP + (CAP_HEIGHT * LABEL).ceil() as usize;
-            let at = (x, baseline);
-            let (anchor, direction) = (Anchor::Middle, Direction::Across);
-            canvas.write(&tick.label, LABEL, at, anchor, direction, SOFT);
-        }
-    }
-
     fn draw_ticks_upwards(&self, canvas: &mut Page, area: Area) {
         for tick in &self.ticks.1 {
             let y = area.bottom() - (tick.position * area.height as f32).round() as usize;
             let line = Area {
-                left: area.left,
                 top: y.saturating_sub(LINE / 2),
-                width: area.width,
                 height: LINE,
+                ..area
             };
             canvas.fill(line, GRID);
-            let mark = Area {
-                left: area.left.saturating_sub(LINE + TICK),
-                width: TICK,
-                ..line
-            };
-            canvas.fill(mark, INK);
-            let baseline = (y as f32 + CAP_HEIGHT * LABEL / 2.0).round() as usize;
-            let at = (mark.left.saturating_sub(TICK_GAP), baseline);
-            let (anchor, direction) = (Anchor::End, Direction::Across);
-            canvas.write(&tick.label, LABEL, at, anchor, direction, SOFT);
+            canvas.tick_left(area, y as f64, &tick.label);
         }
     }
 
     /// From the area to the left end of the longest tick label.
     fn labels_end(&self) -> usize {
-        let lengths = self.ticks.1.iter();
-        let longest = lengths
-            .map(|tick| text::length(&tick.label, LABEL))
-            .fold(0.0, f32::max);
-        LINE + TICK + TICK_GAP + longest.ceil() as usize
+        let labels = self.ticks.1.iter().map(|tick| &tick.label);
+        LINE + TICK + TICK_GAP + text::longest(labels, LABEL)
     }
+}
 
-    /// The space for the label of an axis.
-    fn name(&self, name: &str) -> usize {
-        if name.is_empty() {
-            0
-        } else {
-            NAME_GAP + LABEL as usize
-        }
+/// Height of the ticks, their labels and the `name` below an area.
+pub(crate) fn below(name: &str) -> usize {
+    LINE + TICK + TICK_GAP + (LABEL * CAP_HEIGHT).ceil() as usize + 6 + name_room(name)
+}
+
+/// The space for the name of an axis.
+fn name_room(name: &str) -> usize {
+    match name {
+        "" => 0,
+        _ => NAME_GAP + LABEL as usize,
     }
 }
 

@@ -67,13 +67,21 @@ pub(crate) fn blend(canvas: &mut Picture, row: i64, column: i64, coverage: f32, 
     if row >= canvas.height() || column >= canvas.width() {
         return;
     }
-    let below = canvas.pixel(row, column);
-    let coverage = coverage.clamp(0.0, 1.0);
-    let mixed = std::array::from_fn(|c| {
-        let (below, above) = (f32::from(below[c]), f32::from(colour[c]));
-        (below + (above - below) * coverage).round() as u8
-    });
+    let mixed = mix(canvas.pixel(row, column), colour, coverage.clamp(0.0, 1.0));
     canvas.set_pixel(row, column, mixed);
+}
+
+/// The colour between `below` (at a `share` of 0) and `above` (1).
+pub(crate) fn mix(below: [u8; 3], above: [u8; 3], share: f32) -> [u8; 3] {
+    std::array::from_fn(|c| {
+        let (below, above) = (f32::from(below[c]), f32::from(above[c]));
+        (below + (above - below) * share).round() as u8
+    })
+}
+
+/// A third of a colour on white.
+pub(crate) fn pale(colour: [u8; 3]) -> [u8; 3] {
+    colour.map(|c| 255 - (255 - c) / 3)
 }
 
 #[cfg(test)]

@@ -1,14 +1,9 @@
 //! Charts of one size in rows below a heading.
 
 use crate::page::Page;
-use crate::panel::INK;
-use crate::text::{self, Anchor, Direction};
+use crate::style::{HEADING, HEADING_BASELINE, HEADING_ROOM, MARGIN};
 
-const MARGIN: usize = 36;
 const GAP: usize = 56;
-const HEADING: f32 = 29.0;
-const HEADING_ROOM: usize = 62;
-const HEADING_BASELINE: usize = 25;
 const CHARTS_PER_ROW: usize = 3;
 
 /// A page with `count` charts of `size` (width, height). `draw` gets the index of each and its upper left
@@ -26,9 +21,8 @@ pub(crate) fn chart_grid(
     let height = first + (rows * (size.1 + GAP)).saturating_sub(GAP) + MARGIN;
     let mut page = Page::new(height, width);
     if let Some(heading) = heading {
-        let words = text::fitted(heading, HEADING, (width - 2 * MARGIN) as f32);
         let at = (width / 2, MARGIN + HEADING_BASELINE);
-        page.write(&words, HEADING, at, Anchor::Middle, Direction::Across, INK);
+        page.title(heading, HEADING, at, width - 2 * MARGIN);
     }
     for index in 0..count {
         let left = MARGIN + (index % CHARTS_PER_ROW) * (size.0 + GAP);

@@ -5,8 +5,8 @@ use dvm_image::Picture;
 use crate::Scale;
 use crate::canvas::Area;
 use crate::page::Page;
-use crate::panel::{INK, LABEL, LINE, SOFT, TICK, TICK_GAP};
-use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
+use crate::style::{INK, LABEL, LINE, TICK, TICK_GAP};
+use crate::text::{self, Anchor, Direction};
 use crate::ticks::Tick;
 
 /// From the picture to the bar.
@@ -63,17 +63,7 @@ impl<'a> ColourBar<'a> {
         for tick in &self.ticks {
             // The ticks at the two ends are on the frame.
             let y = bar.bottom() as f32 - tick.position * self.height as f32;
-            let mark = Area {
-                left: bar.right(),
-                top: (y.round() as usize).saturating_sub(LINE / 2),
-                width: TICK,
-                height: LINE,
-            };
-            canvas.fill(mark, INK);
-            let baseline = (y + CAP_HEIGHT * LABEL / 2.0).round() as usize;
-            let at = (mark.right() + TICK_GAP, baseline);
-            let label = &tick.label;
-            canvas.write(label, LABEL, at, Anchor::Start, Direction::Across, SOFT);
+            canvas.tick_right(bar.right(), TICK, y, &tick.label);
         }
         if let Some(label) = &self.label {
             // Four fifths of upright text are above its baseline.
@@ -86,12 +76,8 @@ impl<'a> ColourBar<'a> {
 
     /// From the picture to the end of the longest tick label.
     fn ticks_end(&self) -> usize {
-        let longest = self
-            .ticks
-            .iter()
-            .map(|tick| text::length(&tick.label, LABEL))
-            .fold(0.0, f32::max);
-        GAP + WIDTH + TICK + TICK_GAP + longest.ceil() as usize
+        let labels = self.ticks.iter().map(|tick| &tick.label);
+        GAP + WIDTH + TICK + TICK_GAP + text::longest(labels, LABEL)
     }
 
     /// The colour at height `t`; an empty scale has a single colour.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::canvas::mix;
+
 /// A colour map. Inferno, magma, plasma and viridis are the perceptually uniform maps of van der
 /// Walt and Smith (<https://bids.github.io/colormap/>, CC0). YlGnBu, RdBu and PuOr interpolate
 /// colour specifications developed by Cynthia Brewer (<https://colorbrewer.org/>, Apache-2.0).
@@ -134,61 +136,37 @@ fn hot(t: f32) -> [u8; 3] {
     [red, green, blue].map(|c| (c.clamp(0.0, 1.0) * 255.0).round() as u8)
 }
 
-/// Linear interpolation at `t` between evenly spaced `colours`.
-fn between(colours: &[[u8; 3]], t: f32) -> [u8; 3] {
+/// Linear interpolation at `t` between evenly spaced `colours` (`0xRRGGBB`).
+pub(crate) fn between(colours: &[u32], t: f32) -> [u8; 3] {
     let place = t * (colours.len() - 1) as f32;
     let first = (place as usize).min(colours.len() - 2);
-    let share = place - first as f32;
-    let (a, b) = (colours[first], colours[first + 1]);
-    std::array::from_fn(|c| {
-        let (a, b) = (f32::from(a[c]), f32::from(b[c]));
-        (a + (b - a) * share).round() as u8
-    })
+    let [below, above] = [colours[first], colours[first + 1]].map(rgb);
+    mix(below, above, place - first as f32)
 }
 
-const YL_GN_BU: [[u8; 3]; 9] = [
-    [255, 255, 217],
-    [237, 248, 177],
-    [199, 233, 180],
-    [127, 205, 187],
-    [65, 182, 196],
-    [29, 145, 192],
-    [34, 94, 168],
-    [37, 52, 148],
-    [8, 29, 88],
+/// The channels of `0xRRGGBB`.
+pub(crate) fn rgb(colour: u32) -> [u8; 3] {
+    let [_, red, green, blue] = colour.to_be_bytes();
+    [red, green, blue]
+}
+
+const YL_GN_BU: [u32; 9] = [
+    0xffffd9, 0xedf8b1, 0xc7e9b4, 0x7fcdbb, 0x41b6c4, 0x1d91c0, 0x225ea8, 0x253494, 0x081d58,
 ];
 
 /// ColorBrewer's eleven-class RdBu, from its blue end.
-const RD_BU: [[u8; 3]; 11] = [
-    [5, 48, 97],
-    [33, 102, 172],
-    [67, 147, 195],
-    [146, 197, 222],
-    [209, 229, 240],
-    [247, 247, 247],
-    [253, 219, 199],
-    [244, 165, 130],
-    [214, 96, 77],
-    [178, 24, 43],
-    [103, 0, 31],
+const RD_BU: [u32; 11] = [
+    0x053061, 0x2166ac, 0x4393c3, 0x92c5de, 0xd1e5f0, 0xf7f7f7, 0xfddbc7, 0xf4a582, 0xd6604d,
+    0xb2182b, 0x67001f,
 ];
 
 /// ColorBrewer's eleven-class PuOr, from its purple end.
-const PU_OR: [[u8; 3]; 11] = [
-    [45, 0, 75],
-    [84, 39, 136],
-    [128, 115, 172],
-    [178, 171, 210],
-    [216, 218, 235],
-    [247, 247, 247],
-    [254, 224, 182],
-    [253, 184, 99],
-    [224, 130, 20],
-    [179, 88, 6],
-    [127, 59, 8],
+const PU_OR: [u32; 11] = [
+    0x2d004b, 0x542788, 0x8073ac, 0xb2abd2, 0xd8daeb, 0xf7f7f7, 0xfee0b6, 0xfdb863, 0xe08214,
+    0xb35806, 0x7f3b08,
 ];
 
-const BLUE_WHITE_RED: [[u8; 3]; 3] = [[0, 0, 255], [255, 255, 255], [255, 0, 0]];
+const BLUE_WHITE_RED: [u32; 3] = [0x0000ff, 0xffffff, 0xff0000];
 
 #[cfg(test)]
 mod tests {
@@ -196,96 +174,42 @@ mod tests {
 
     /// matplotlib 3.11.2: `matplotlib.colormaps[name](t, bytes=True)[:3]` for `t` in
     /// 0, 0.25, 0.5, 0.75, 1.
-    const MATPLOTLIB: [(ColourMap, [[u8; 3]; 5]); 9] = [
+    const MATPLOTLIB: [(ColourMap, [u32; 5]); 9] = [
         (
             ColourMap::Inferno,
-            [
-                [0, 0, 3],
-                [87, 15, 109],
-                [187, 55, 84],
-                [249, 142, 8],
-                [252, 254, 164],
-            ],
+            [0x000003, 0x570f6d, 0xbb3754, 0xf98e08, 0xfcfea4],
         ),
         (
             ColourMap::Magma,
-            [
-                [0, 0, 3],
-                [80, 18, 123],
-                [182, 54, 121],
-                [251, 136, 97],
-                [251, 252, 191],
-            ],
+            [0x000003, 0x50127b, 0xb63679, 0xfb8861, 0xfbfcbf],
         ),
         (
             ColourMap::Plasma,
-            [
-                [12, 7, 134],
-                [126, 3, 167],
-                [203, 71, 119],
-                [248, 149, 64],
-                [239, 248, 33],
-            ],
+            [0x0c0786, 0x7e03a7, 0xcb4777, 0xf89540, 0xeff821],
         ),
         (
             ColourMap::Viridis,
-            [
-                [68, 1, 84],
-                [58, 82, 139],
-                [32, 144, 140],
-                [94, 201, 97],
-                [253, 231, 36],
-            ],
+            [0x440154, 0x3a528b, 0x20908c, 0x5ec961, 0xfde724],
         ),
         (
             ColourMap::Hot,
-            [
-                [10, 0, 0],
-                [178, 0, 0],
-                [255, 91, 0],
-                [255, 255, 6],
-                [255, 255, 255],
-            ],
+            [0x0a0000, 0xb20000, 0xff5b00, 0xffff06, 0xffffff],
         ),
         (
             ColourMap::YlGnBu,
-            [
-                [255, 255, 217],
-                [198, 232, 180],
-                [64, 181, 195],
-                [34, 93, 167],
-                [8, 29, 88],
-            ],
+            [0xffffd9, 0xc6e8b4, 0x40b5c3, 0x225da7, 0x081d58],
         ),
         (
             ColourMap::RdBu,
-            [
-                [5, 48, 97],
-                [107, 172, 208],
-                [247, 246, 246],
-                [228, 128, 101],
-                [103, 0, 31],
-            ],
+            [0x053061, 0x6bacd0, 0xf7f6f6, 0xe48065, 0x67001f],
         ),
         (
             ColourMap::PuOr,
-            [
-                [45, 0, 75],
-                [153, 143, 191],
-                [247, 246, 245],
-                [237, 155, 57],
-                [127, 59, 8],
-            ],
+            [0x2d004b, 0x998fbf, 0xf7f6f5, 0xed9b39, 0x7f3b08],
         ),
         (
             ColourMap::BlueWhiteRed,
-            [
-                [0, 0, 255],
-                [128, 128, 255],
-                [255, 254, 254],
-                [255, 126, 126],
-                [255, 0, 0],
-            ],
+            [0x0000ff, 0x8080ff, 0xfffefe, 0xff7e7e, 0xff0000],
         ),
     ];
 
@@ -294,7 +218,7 @@ mod tests {
         // matplotlib has 256 steps and rounds down, and the steepest map changes by 6 of 255 in one
         // step: half a step and one unit of rounding are 4.
         for (map, colours) in MATPLOTLIB {
-            for (i, expected) in colours.into_iter().enumerate() {
+            for (i, expected) in colours.map(rgb).into_iter().enumerate() {
                 let actual = map.at(i as f32 / 4.0);
                 for c in 0..3 {
                     assert!(
@@ -310,7 +234,7 @@ mod tests {
     #[test]
     fn the_ends_are_within_one_unit_of_matplotlib() {
         for (map, colours) in MATPLOTLIB {
-            for (t, expected) in [(0.0, colours[0]), (1.0, colours[4])] {
+            for (t, expected) in [(0.0, rgb(colours[0])), (1.0, rgb(colours[4]))] {
                 let actual = map.at(t);
                 for c in 0..3 {
                     assert!(actual[c].abs_diff(expected[c]) <= 1, "{map} at {t}");

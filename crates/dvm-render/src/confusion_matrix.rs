@@ -1,21 +1,18 @@
 //! Confusion matrices.
 
 use crate::canvas::Area;
+use crate::colour_map::between;
 use crate::page::Page;
-use crate::panel::{INK, LABEL, LINE, SOFT, TICK_GAP};
+use crate::square_matrix::{SMALLEST, SquareMatrix, ink_on};
+use crate::style::{
+    HEADING, HEADING_BASELINE, HEADING_ROOM, INK, LABEL, LINE, MARGIN, SOFT, TICK_GAP,
+};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 
-const WHITE: [u8; 3] = [255; 3];
-const MARGIN: usize = 36;
-const TITLE: f32 = 29.0;
-const TITLE_ROOM: usize = 62;
-const TITLE_BASELINE: usize = 25;
 /// The side of a matrix, in pixels.
 const SIDE: usize = 1080;
 /// The largest side of a cell.
 const LARGEST: usize = 104;
-/// The minimum text size of names and numbers.
-const SMALLEST: f32 = 9.0;
 /// The maximum width of a name.
 const NAME: f32 = 200.0;
 const AXIS_GAP: usize = 16;
@@ -24,18 +21,8 @@ const BAR_GAP: usize = 36;
 const STRIP: usize = 22;
 
 /// The colours of correct and wrong predictions, from few to all pictures of a class.
-const RIGHT: [[u8; 3]; 4] = [
-    [255, 255, 255],
-    [198, 219, 239],
-    [66, 133, 190],
-    [8, 48, 107],
-];
-const WRONG: [[u8; 3]; 4] = [
-    [255, 255, 255],
-    [253, 208, 162],
-    [236, 112, 20],
-    [127, 39, 4],
-];
+const RIGHT: [u32; 4] = [0xffffff, 0xc6dbef, 0x4285be, 0x08306b];
+const WRONG: [u32; 4] = [0xffffff, 0xfdd0a2, 0xec7014, 0x7f2704];
 
 /// A confusion matrix with coloured cells: a row for each true class, a column for each predicted
 /// class. `counts[i][j]` is the number of pictures of class i that were predicted as class j.
@@ -55,74 +42,41 @@ pub fn confusion_matrix(title: &str, classes: &[String], counts: &[Vec<u64>]) ->
 
 struct Matrix<'a> {
     counts: &'a [Vec<u64>],
-    cell: usize,
-    /// Text size of names.
-    size: f32,
-    /// Every so many classes a name is written.
-    step: usize,
-    names: Vec<String>,
-    /// Width of the longest name.
-    longest: usize,
+    layout: SquareMatrix,
 }
 
 impl<'a> Matrix<'a> {
     fn new(classes: &[String], counts: &'a [Vec<u64>]) -> Self {
         let cell = (SIDE / classes.len().max(1)).clamp(1, LARGEST);
-        let size = (cell as f32).clamp(SMALLEST, LABEL);
-        let names: Vec<_> = classes
-            .iter()
-            .map(|name| text::fitted(name, size, NAME))
-            .collect();
-        let longest = names.iter().map(|name| text::length(name, size));
-        Self {
-            counts,
-            cell,
-            size,
-            step: (SMALLEST as usize + 1).div_ceil(cell),
-            longest: longest.fold(0.0, f32::max).ceil() as usize,
-            names,
-        }
+        let layout = SquareMatrix::new(classes, cell, NAME);
+        Self { counts, layout }
     }
 
     fn page(&self, title: &str) -> Page {
-        let side = (self.counts.len() * self.cell).max(1);
-        let beside = AXIS_GAP + LABEL as usize + self.longest + TICK_GAP + LINE;
+        let (side, longest) = (self.layout.side(), self.layout.longest);
+        let beside = AXIS_GAP + LABEL as usize + longest + TICK_GAP + LINE;
         let bar = BAR_GAP + 2 * STRIP + LINE + 76;
         let left = MARGIN + beside;
-        let top = MARGIN + TITLE_ROOM;
+        let top = MARGIN + HEADING_ROOM;
         // A small matrix must leave enough space for the title and the bar, too.
         let width = (left + side + bar + MARGIN).max(560);
-        let below = LINE + TICK_GAP + self.longest + AXIS_GAP + LABEL as usize;
+        let below = LINE + TICK_GAP + longest + AXIS_GAP + LABEL as usize;
         let mut page = Page::new(top + side.max(200) + below + MARGIN, width);
-        let area = Area {
-            left,
-            top,
-            width: side,
-            height: side,
-        };
+        let area = self.layout.area(top, left);
         self.draw_cells(&mut page, area);
         self.draw_names(&mut page, area);
         draw_bar(&mut page, area.right() + BAR_GAP, top, side.clamp(200, 520));
-        let words = text::fitted(title, TITLE, (width - 2 * MARGIN) as f32);
-        let at = (width / 2, MARGIN + TITLE_BASELINE);
-        let (anchor, direction) = (Anchor::Middle, Direction::Across);
-        page.write(&words, TITLE, at, anchor, direction, INK);
+        let at = (width / 2, MARGIN + HEADING_BASELINE);
+        page.title(title, HEADING, at, width - 2 * MARGIN);
         page
     }
 
     fn draw_cells(&self, page: &mut Page, area: Area) {
         let sizes = self.number_sizes();
-        // Large cells are separated by a white line.
-        let hair = usize::from(self.cell >= 24);
         for (i, row) in self.counts.iter().enumerate() {
             let total: u64 = row.iter().sum();
             for (j, &count) in row.iter().enumerate() {
-                let cell = Area {
-                    left: area.left + j * self.cell,
-                    top: area.top + i * self.cell,
-                    width: self.cell - hair,
-                    height: self.cell - hair,
-                };
+                let cell = self.layout.cell(area, i, j);
                 if count == 0 {
                     continue;
                 }
@@ -130,7 +84,7 @@ impl<'a> Matrix<'a> {
                 let colour = colour(share, i == j);
                 page.fill(cell, colour);
                 if let Some((large, small)) = sizes {
-                    draw_numbers(page, cell, (count, share), (large, small), on(colour));
+                    draw_numbers(page, cell, (count, share), (large, small), ink_on(colour));
                 }
             }
         }
@@ -140,48 +94,30 @@ impl<'a> Matrix<'a> {
     /// The text sizes of counts and, if cells are large enough, of the percentages below them.
     fn number_sizes(&self) -> Option<(f32, Option<f32>)> {
         let most = self.counts.iter().flatten().max()?.to_string();
-        let room = self.cell as f32 - 6.0;
+        let cell = self.layout.cell;
+        let room = cell as f32 - 6.0;
         let fitting = |size: f32| size.min(size * room / text::length(&most, size));
-        if self.cell >= 60 {
+        if cell >= 60 {
             let size = fitting(20.0);
             return (size >= SMALLEST).then_some((size, Some(15.0)));
         }
-        let size = fitting(0.45 * self.cell as f32);
+        let size = fitting(0.45 * cell as f32);
         (size >= SMALLEST).then_some((size, None))
     }
 
     fn draw_names(&self, page: &mut Page, area: Area) {
-        let half = CAP_HEIGHT * self.size / 2.0;
-        for (i, name) in self.names.iter().enumerate().step_by(self.step) {
-            let middle = (i as f32 + 0.5) * self.cell as f32;
-            let baseline = (area.top as f32 + middle + half).round() as usize;
-            let at = (area.left - LINE - TICK_GAP, baseline);
-            page.write(name, self.size, at, Anchor::End, Direction::Across, SOFT);
-            let baseline = (area.left as f32 + middle + half).round() as usize;
-            let at = (baseline, area.bottom() + LINE + TICK_GAP);
-            // Vertical text ends at the matrix.
-            page.write(name, self.size, at, Anchor::End, Direction::Upwards, SOFT);
-        }
+        let smallest = SMALLEST as usize + 1;
+        let step = smallest.div_ceil(self.layout.cell);
+        self.layout.draw_names(page, area, step);
         let column = MARGIN + (LABEL * 0.8) as usize;
         let at = (column, area.top + area.height / 2);
-        page.write(
-            "true class",
-            LABEL,
-            at,
-            Anchor::Middle,
-            Direction::Upwards,
-            INK,
-        );
-        let baseline = area.bottom() + LINE + TICK_GAP + self.longest + AXIS_GAP + LABEL as usize;
+        let (anchor, upwards) = (Anchor::Middle, Direction::Upwards);
+        page.write("true class", LABEL, at, anchor, upwards, INK);
+        let names = LINE + TICK_GAP + self.layout.longest;
+        let baseline = area.bottom() + names + AXIS_GAP + LABEL as usize;
         let at = (area.left + area.width / 2, baseline);
-        page.write(
-            "predicted class",
-            LABEL,
-            at,
-            Anchor::Middle,
-            Direction::Across,
-            INK,
-        );
+        let across = Direction::Across;
+        page.write("predicted class", LABEL, at, anchor, across, INK);
     }
 }
 
@@ -247,17 +183,7 @@ fn draw_bar(page: &mut Page, left: usize, top: usize, height: usize) {
         (1.0, "100 %"),
     ] {
         let y = (bar.bottom() as f64 - f64::sqrt(share) * height as f64).round();
-        let mark = Area {
-            left: bar.right() + LINE,
-            top: (y as usize).saturating_sub(LINE / 2),
-            width: 6,
-            height: LINE,
-        };
-        page.fill(mark, INK);
-        let baseline = (y as f32 + CAP_HEIGHT * LABEL / 2.0).round() as usize;
-        let at = (mark.right() + TICK_GAP, baseline);
-        let (anchor, direction) = (Anchor::Start, Direction::Across);
-        page.write(label, LABEL, at, anchor, direction, SOFT);
+        page.tick_right(bar.right() + LINE, 6, y as f32, label);
     }
     for (strip, words) in ["right", "wrong"].into_iter().enumerate() {
         let column = left + strip * STRIP + STRIP / 2 + (CAP_HEIGHT * LABEL / 2.0) as usize;
@@ -270,28 +196,13 @@ fn draw_bar(page: &mut Page, left: usize, top: usize, height: usize) {
 /// The colour of a share of a row.
 fn colour(share: f64, right: bool) -> [u8; 3] {
     let stops = if right { &RIGHT } else { &WRONG };
-    let place = share.clamp(0.0, 1.0).sqrt() as f32 * 3.0;
-    let first = (place as usize).min(2);
-    let t = place - first as f32;
-    std::array::from_fn(|c| {
-        let (a, b) = (f32::from(stops[first][c]), f32::from(stops[first + 1][c]));
-        (a + (b - a) * t).round() as u8
-    })
-}
-
-/// The text colour on `colour`.
-pub(crate) fn on(colour: [u8; 3]) -> [u8; 3] {
-    let [red, green, blue] = colour.map(u32::from);
-    if 299 * red + 587 * green + 114 * blue < 150_000 {
-        WHITE
-    } else {
-        INK
-    }
+    between(stops, share.clamp(0.0, 1.0).sqrt() as f32)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::colour_map::rgb;
 
     fn named(count: usize) -> Vec<String> {
         (0..count).map(|i| format!("class {i}")).collect()
@@ -302,22 +213,17 @@ mod tests {
         let counts = vec![vec![0, 1], vec![0, 1]];
         let matrix = Matrix::new(&named(2), &counts);
         let mut page = Page::new(300, 300);
-        let area = Area {
-            left: 10,
-            top: 10,
-            width: 208,
-            height: 208,
-        };
+        let area = matrix.layout.area(10, 10);
         matrix.draw_cells(&mut page, area);
         let page = page.picture();
         let corner = |row: usize, column: usize| page.pixel(13 + 104 * row, 13 + 104 * column);
         assert_eq!(
             corner(0, 1),
-            WRONG[3],
+            rgb(WRONG[3]),
             "a picture of class 0 predicted as class 1"
         );
-        assert_eq!(corner(1, 1), RIGHT[3]);
-        assert_eq!([corner(0, 0), corner(1, 0)], [WHITE; 2]);
+        assert_eq!(corner(1, 1), rgb(RIGHT[3]));
+        assert_eq!([corner(0, 0), corner(1, 0)], [[255; 3]; 2]);
     }
 
     #[test]

@@ -4,8 +4,6 @@ use dvm_image::Picture;
 
 use crate::canvas::Area;
 use crate::page::Page;
-use crate::panel::INK;
-use crate::text::{self, Anchor, Direction};
 
 /// The margin, and the space between pictures.
 const GAP: usize = 12;
@@ -55,14 +53,8 @@ pub fn contact_sheet(pictures: &[(Picture, String)], columns: usize) -> Picture 
                 height: picture.height(),
             };
             page.paste(picture.clone(), area);
-            page.write(
-                &text::fitted(caption, CAPTION, column as f32),
-                CAPTION,
-                (left + column / 2, bottom + CAPTION_BASELINE),
-                Anchor::Middle,
-                Direction::Across,
-                INK,
-            );
+            let at = (left + column / 2, bottom + CAPTION_BASELINE);
+            page.title(caption, CAPTION, at, column);
         }
         bottom += CAPTION_ROOM;
     }

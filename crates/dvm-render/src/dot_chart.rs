@@ -1,25 +1,21 @@
 //! Dot charts: values with confidence intervals.
 
-use crate::axes::Range;
+use crate::axes::{Range, TICK_DISTANCE};
 use crate::canvas::Area;
 use crate::chart_grid::chart_grid;
 use crate::line_chart::COLOURS;
+use crate::marks::overhang;
 use crate::page::Page;
-use crate::panel::{INK, LABEL, LINE, SOFT, TICK, TICK_GAP};
+use crate::style::{GRID, INK, LABEL, LINE, SOFT, TICK_GAP, TITLE, TITLE_GAP, TITLE_ROOM};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 use crate::ticks::{Clipped, Tick, decades, ticks};
 
-const TITLE: f32 = 23.0;
-const TITLE_GAP: usize = 16;
 /// Width of the axis.
 const WIDTH: usize = 460;
 /// From one row to the next.
 const PITCH: usize = 36;
 /// The maximum width of a name.
 const NAME: f32 = 280.0;
-const TICK_DISTANCE: usize = 70;
-const NAME_GAP: usize = 12;
-const GRID: [u8; 3] = [232, 232, 232];
 const RADIUS: f32 = 6.5;
 const THICKNESS: f32 = 4.0;
 /// Length of the cap at the end of an interval.
@@ -87,22 +83,18 @@ pub fn dot_charts(heading: Option<&str>, charts: &[DotChart]) -> Page {
     let left = laid.iter().map(|chart| chart.left).max().unwrap_or(0);
     let right = laid.iter().map(|chart| chart.right).max().unwrap_or(0);
     let rows = charts.iter().map(|chart| chart.dots.len()).max();
-    let high = above() + PITCH * rows.unwrap_or(0).max(1) + below();
+    let high = TITLE_ROOM + PITCH * rows.unwrap_or(0).max(1) + below();
     let size = (left + WIDTH + right, high);
     let mut page = chart_grid(heading, charts.len(), size, |page, index, at| {
-        laid[index].draw(page, at.0 + above(), at.1 + left);
+        laid[index].draw(page, at.0 + TITLE_ROOM, at.1 + left);
     });
     page.set_title(heading.unwrap_or_default().into());
     page
 }
 
-fn above() -> usize {
-    TITLE as usize + TITLE_GAP
-}
-
+/// Height of everything below the rows.
 fn below() -> usize {
-    let label = (LABEL * CAP_HEIGHT).ceil() as usize + 6;
-    LINE + TICK + TICK_GAP + label + NAME_GAP + LABEL as usize
+    crate::axes::below("name")
 }
 
 /// A chart with its layout.
@@ -133,7 +125,7 @@ impl Axis {
             return Self::Logarithmic(ends, ticks);
         }
         let range = Range::of(values, 0.06);
-        let count = WIDTH / TICK_DISTANCE;
+        let count = WIDTH / TICK_DISTANCE.0;
         let ticks = ticks(range.low, range.high, count, Clipped::default());
         Self::Linear(range, ticks)
     }
@@ -148,7 +140,7 @@ impl Axis {
     /// axis.
     fn position(&self, value: f64) -> Option<f32> {
         let position = match self {
-            Self::Linear(range, _) => (value - range.low) / (range.high - range.low),
+            Self::Linear(range, _) => range.position(value),
             Self::Logarithmic((low, high), _) => {
                 (value.log10() - f64::from(*low)) / f64::from(high - low)
             }
@@ -162,22 +154,15 @@ impl Axis {
 impl<'a> ChartLayout<'a> {
     fn new(chart: &'a DotChart) -> Self {
         let axis = Axis::of(chart);
-        let names: Vec<String> = chart
-            .dots
-            .iter()
-            .map(|dot| text::fitted(&dot.name, LABEL, NAME))
-            .collect();
-        let longest = names.iter().map(|name| text::length(name, LABEL));
-        let longest = longest.fold(0.0, f32::max).ceil() as usize;
-        let overhang = axis.ticks().last().map_or(0.0, |tick| {
-            text::length(&tick.label, LABEL) / 2.0 - (1.0 - tick.position) * WIDTH as f32
-        });
+        let names = chart.dots.iter();
+        let names = names.map(|dot| text::fitted(&dot.name, LABEL, NAME));
+        let names: Vec<String> = names.collect();
         Self {
             chart,
+            left: LINE + TICK_GAP + text::longest(&names, LABEL),
+            right: overhang(axis.ticks(), WIDTH),
             names,
             axis,
-            left: LINE + TICK_GAP + longest,
-            right: LINE.max(overhang.ceil().max(0.0) as usize),
         }
     }
 
@@ -191,17 +176,15 @@ impl<'a> ChartLayout<'a> {
         };
         self.draw_ticks(page, area);
         page.frame(area, LINE, INK);
-        let title = text::fitted(&self.chart.title, TITLE, area.width as f32);
-        let (anchor, direction) = (Anchor::Middle, Direction::Across);
         let middle = left + area.width / 2;
         let at = (middle, top.saturating_sub(TITLE_GAP));
-        page.write(&title, TITLE, at, anchor, direction, INK);
-        let axis = text::fitted(&self.chart.axis, LABEL, area.width as f32);
+        page.title(&self.chart.title, TITLE, at, area.width);
         let at = (middle, area.bottom() + below());
-        page.write(&axis, LABEL, at, anchor, direction, INK);
-        for dot in self.chart.dots.iter() {
-            if dot.kind == DotKind::Control {
-                self.draw_control(page, area, dot);
+        page.title(&self.chart.axis, LABEL, at, area.width);
+        let controls = self.chart.dots.iter();
+        for dot in controls.filter(|dot| dot.kind == DotKind::Control) {
+            if let Some(x) = self.column(area, dot.value) {
+                page.dashed(area, x.round() as usize, CONTROL);
             }
         }
         for (row, (dot, name)) in self.chart.dots.iter().zip(&self.names).enumerate() {
@@ -245,52 +228,17 @@ impl<'a> ChartLayout<'a> {
         page.disc((x, y), RADIUS, colour);
     }
 
-    /// A dashed line through all rows.
-    fn draw_control(&self, page: &mut Page, area: Area, dot: &Dot) {
-        let Some(x) = self.column(area, dot.value) else {
-            return;
-        };
-        for dash in (0..area.height).step_by(12) {
-            let dash = Area {
-                left: (x.round() as usize).saturating_sub(1),
-                top: area.top + dash,
-                width: 2,
-                height: 6.min(area.height - dash),
-            };
-            page.fill(dash, CONTROL);
-        }
-    }
-
     fn draw_ticks(&self, page: &mut Page, area: Area) {
         for row in 0..self.chart.dots.len() {
             let y = area.top + PITCH * row + PITCH / 2;
             let line = Area {
-                left: area.left,
                 top: y.saturating_sub(LINE / 2),
-                width: area.width,
                 height: LINE,
+                ..area
             };
             page.fill(line, GRID);
         }
-        for tick in self.axis.ticks() {
-            let x = area.left + (tick.position * area.width as f32).round() as usize;
-            let line = Area {
-                left: x.saturating_sub(LINE / 2),
-                top: area.top,
-                width: LINE,
-                height: area.height,
-            };
-            page.fill(line, GRID);
-            let mark = Area {
-                top: area.bottom() + LINE,
-                height: TICK,
-                ..line
-            };
-            page.fill(mark, INK);
-            let baseline = mark.bottom() + TICK_GAP + (CAP_HEIGHT * LABEL).ceil() as usize;
-            let (anchor, direction) = (Anchor::Middle, Direction::Across);
-            page.write(&tick.label, LABEL, (x, baseline), anchor, direction, SOFT);
-        }
+        page.axis_below(area, self.axis.ticks());
     }
 }
 

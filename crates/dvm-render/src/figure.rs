@@ -2,18 +2,12 @@
 
 use crate::Panel;
 use crate::page::Page;
-use crate::panel::{INK, LABEL, PanelLayout, SOFT};
+use crate::panel::PanelLayout;
+use crate::style::{HEADING, HEADING_BASELINE, HEADING_ROOM, INK, LABEL, MARGIN, SOFT, TITLE_ROOM};
 use crate::text::{self, Anchor, Direction};
 
-/// The margin of the page.
-const MARGIN: usize = 36;
 /// Space between panels.
 const GAP: usize = 48;
-const HEADING: f32 = 29.0;
-/// From the top of the heading to the top of the first row.
-const HEADING_ROOM: usize = 62;
-/// From the top of the heading to its baseline.
-const HEADING_BASELINE: usize = 25;
 /// Distance between baselines in the heading, and in the lines below it.
 const HEADING_LINE: usize = 38;
 const ORIGIN_LINE: usize = 27;
@@ -236,7 +230,7 @@ impl<'a> Table<'a> {
 
 fn above(row: &[PanelLayout]) -> usize {
     if row.iter().any(PanelLayout::has_title) {
-        PanelLayout::ABOVE
+        TITLE_ROOM
     } else {
         0
     }
@@ -256,15 +250,7 @@ mod tests {
     const WHITE: [u8; 3] = [255; 3];
 
     fn panel(height: usize, width: usize) -> Panel {
-        Panel {
-            title: "title".into(),
-            note: None,
-            picture: Picture::filled(height, width, [200, 30, 30]),
-            bar: None,
-            bar_label: None,
-            pixel_axes: (height, width),
-            region: None,
-        }
+        Panel::new("title", Picture::filled(height, width, [200, 30, 30]))
     }
 
     #[test]

@@ -2,22 +2,18 @@
 
 use crate::canvas::Area;
 use crate::colour_bar::ColourBar;
-use crate::confusion_matrix::on;
 use crate::page::Page;
-use crate::panel::{INK, LABEL, LINE, SOFT, TICK_GAP};
+use crate::square_matrix::{SMALLEST, SquareMatrix, ink_on};
+use crate::style::{INK, LABEL, LINE, MARGIN, TICK_GAP, TITLE, TITLE_GAP, TITLE_ROOM};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
+use crate::ticks::fixed;
 use crate::{ColourMap, Scale};
 
-const MARGIN: usize = 36;
 const GAP: usize = 56;
-const TITLE: f32 = 23.0;
-const TITLE_GAP: usize = 16;
 /// The side of a matrix, in pixels.
 const SIDE: usize = 640;
-/// The largest and the smallest side of a cell.
-const CELLS: (usize, usize) = (64, 16);
-/// The minimum text size of numbers.
-const SMALLEST: f32 = 9.0;
+/// The smallest and the largest side of a cell.
+const CELLS: (usize, usize) = (16, 64);
 /// The maximum width of a name.
 const NAME: f32 = 240.0;
 /// The colour of an empty cell.
@@ -74,12 +70,7 @@ pub fn labelled_matrices(matrices: &[LabelledMatrix]) -> Page {
 struct MatrixLayout<'a> {
     matrix: &'a LabelledMatrix,
     scale: Scale,
-    cell: usize,
-    /// Text size of names.
-    size: f32,
-    names: Vec<String>,
-    /// Width of the longest name.
-    longest: usize,
+    layout: SquareMatrix,
 }
 
 impl<'a> MatrixLayout<'a> {
@@ -91,54 +82,37 @@ impl<'a> MatrixLayout<'a> {
         }
         let (low, high) = matrix.range;
         assert!(low < high, "the range is empty");
-        let cell = (SIDE / count.max(1)).clamp(CELLS.1, CELLS.0);
-        let size = (cell as f32).clamp(SMALLEST, LABEL);
-        let names: Vec<String> = matrix
-            .names
-            .iter()
-            .map(|name| text::fitted(name, size, NAME))
-            .collect();
-        let longest = names.iter().map(|name| text::length(name, size));
+        let cell = (SIDE / count.max(1)).clamp(CELLS.0, CELLS.1);
         Self {
             matrix,
             scale: Scale::between(low as f32, high as f32, &[], matrix.colours),
-            cell,
-            size,
-            longest: longest.fold(0.0, f32::max).ceil() as usize,
-            names,
+            layout: SquareMatrix::new(&matrix.names, cell, NAME),
         }
     }
 
-    fn side(&self) -> usize {
-        (self.names.len() * self.cell).max(1)
+    /// Height of the colour bar.
+    fn bar_height(&self) -> usize {
+        self.layout.side().max(160)
     }
 
     fn bar(&self) -> ColourBar<'_> {
-        ColourBar::new(
-            &self.scale,
-            Some(&self.matrix.quantity),
-            self.side().max(160),
-        )
+        ColourBar::new(&self.scale, Some(&self.matrix.quantity), self.bar_height())
     }
 
     fn width(&self) -> usize {
         let title = text::length(&self.matrix.title, TITLE).ceil() as usize;
-        let drawn = self.longest + TICK_GAP + LINE + self.side() + self.bar().width();
+        let names = self.layout.longest + TICK_GAP + LINE;
+        let drawn = names + self.layout.side() + self.bar().width();
         drawn.max(title.min(SIDE))
     }
 
     fn height(&self) -> usize {
-        let above = TITLE as usize + TITLE_GAP;
-        above + self.side().max(160) + LINE + TICK_GAP + self.longest
+        TITLE_ROOM + self.bar_height() + LINE + TICK_GAP + self.layout.longest
     }
 
     fn draw(&self, page: &mut Page, top: usize, left: usize) {
-        let area = Area {
-            left: left + self.longest + TICK_GAP + LINE,
-            top: top + TITLE as usize + TITLE_GAP,
-            width: self.side(),
-            height: self.side(),
-        };
+        let names = self.layout.longest + TICK_GAP + LINE;
+        let area = self.layout.area(top + TITLE_ROOM, left + names);
         // Centred above the matrix, if it fits.
         let title = text::fitted(&self.matrix.title, TITLE, self.width() as f32);
         let half = (text::length(&title, TITLE) / 2.0).ceil() as usize;
@@ -148,23 +122,16 @@ impl<'a> MatrixLayout<'a> {
         let (anchor, direction) = (Anchor::Middle, Direction::Across);
         page.write(&title, TITLE, at, anchor, direction, INK);
         self.draw_cells(page, area);
-        self.draw_names(page, area);
+        self.layout.draw_names(page, area, 1);
         self.bar().draw(page, area.top, area.right());
     }
 
     fn draw_cells(&self, page: &mut Page, area: Area) {
-        // Large cells are separated by a white line.
-        let hair = usize::from(self.cell >= 24);
         let widest = text::length("−0.00", LABEL) / LABEL;
-        let size = (0.9 * self.cell as f32 / widest).min(LABEL);
+        let size = (0.9 * self.layout.cell as f32 / widest).min(LABEL);
         for (i, row) in self.matrix.values.iter().enumerate() {
             for (j, &value) in row.iter().enumerate() {
-                let cell = Area {
-                    left: area.left + j * self.cell,
-                    top: area.top + i * self.cell,
-                    width: self.cell - hair,
-                    height: self.cell - hair,
-                };
+                let cell = self.layout.cell(area, i, j);
                 let Some(value) = value.filter(|value| value.is_finite()) else {
                     page.fill(cell, NONE);
                     continue;
@@ -176,35 +143,12 @@ impl<'a> MatrixLayout<'a> {
                     let baseline = (middle + CAP_HEIGHT * size / 2.0).round() as usize;
                     let at = (cell.left + cell.width / 2, baseline);
                     let (anchor, direction) = (Anchor::Middle, Direction::Across);
-                    page.write(&written(value), size, at, anchor, direction, on(colour));
+                    let ink = ink_on(colour);
+                    page.write(&fixed(value, 2), size, at, anchor, direction, ink);
                 }
             }
         }
         page.frame(area, LINE, INK);
-    }
-
-    fn draw_names(&self, page: &mut Page, area: Area) {
-        let half = CAP_HEIGHT * self.size / 2.0;
-        for (i, name) in self.names.iter().enumerate() {
-            let middle = (i as f32 + 0.5) * self.cell as f32;
-            let baseline = (area.top as f32 + middle + half).round() as usize;
-            let at = (area.left - LINE - TICK_GAP, baseline);
-            page.write(name, self.size, at, Anchor::End, Direction::Across, SOFT);
-            let baseline = (area.left as f32 + middle + half).round() as usize;
-            let at = (baseline, area.bottom() + LINE + TICK_GAP);
-            // Vertical text ends at the matrix.
-            page.write(name, self.size, at, Anchor::End, Direction::Upwards, SOFT);
-        }
-    }
-}
-
-/// A number with two decimals, without a minus sign for zero.
-fn written(value: f64) -> String {
-    let digits = format!("{:.2}", value.abs());
-    if value < 0.0 && digits != "0.00" {
-        format!("−{digits}")
-    } else {
-        digits
     }
 }
 
@@ -228,12 +172,7 @@ mod tests {
         let matrix = matrix(vec![vec![Some(1.0), Some(-1.0)], vec![None, Some(0.0)]]);
         let laid = MatrixLayout::new(&matrix);
         let mut page = Page::new(200, 200);
-        let area = Area {
-            left: 10,
-            top: 10,
-            width: 128,
-            height: 128,
-        };
+        let area = laid.layout.area(10, 10);
         laid.draw_cells(&mut page, area);
         let page = page.picture();
         let corner = |row: usize, column: usize| page.pixel(12 + 64 * row, 12 + 64 * column);
@@ -241,12 +180,6 @@ mod tests {
         assert_eq!(corner(0, 1), ColourMap::RdBu.at(0.0));
         assert_eq!(corner(1, 0), NONE);
         assert_eq!(corner(1, 1), ColourMap::RdBu.at(0.5));
-    }
-
-    #[test]
-    fn numbers_have_two_decimals() {
-        let numbers = [0.314_9, -0.2, -0.001, 1.0].map(written);
-        assert_eq!(numbers, ["0.31", "−0.20", "0.00", "1.00"]);
     }
 
     #[test]

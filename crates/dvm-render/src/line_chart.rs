@@ -4,7 +4,7 @@ use crate::axes::{Axes, Range};
 use crate::canvas::Area;
 use crate::chart_grid::chart_grid;
 use crate::page::Page;
-use crate::panel::{INK, LABEL, SOFT};
+use crate::style::{INK, LABEL, SOFT, TITLE_ROOM};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 
 /// Width and height of the plot area.
@@ -77,7 +77,7 @@ pub fn line_charts(heading: Option<&str>, charts: &[LineChart]) -> Page {
     let left = axes.iter().map(Axes::left).max().unwrap_or(0);
     let right = axes.iter().map(Axes::right).max().unwrap_or(0);
     let below = axes.iter().map(Axes::below).max().unwrap_or(0);
-    let above = Axes::ABOVE + LEGEND;
+    let above = TITLE_ROOM + LEGEND;
 
     let size = (left + PLOT.0 + right, above + PLOT.1 + below);
     chart_grid(heading, charts.len(), size, |page, index, at| {
@@ -123,15 +123,7 @@ impl LineChart {
             return;
         };
         let column = axes.at(area, *x, 0.0).0.round() as usize;
-        for dash in (0..area.height).step_by(12) {
-            let dash = Area {
-                left: column.saturating_sub(1),
-                top: area.top + dash,
-                width: 2,
-                height: 6.min(area.height - dash),
-            };
-            page.fill(dash, SOFT);
-        }
+        page.dashed(area, column, SOFT);
         // The label is on the side with more space.
         let (before, after) = (column - area.left, area.right().saturating_sub(column));
         let baseline = area.bottom() - 12;

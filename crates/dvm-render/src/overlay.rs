@@ -3,6 +3,7 @@
 use dvm_image::Picture;
 
 use crate::Scale;
+use crate::canvas::mix;
 
 /// The maximum opacity of a colour overlay.
 const STRONGEST: f32 = 0.85;
@@ -56,13 +57,6 @@ fn overlay(picture: &Picture, values: &[f32], blend: impl Fn([u8; 3], f32) -> [u
 
 fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + 0x8000) >> 16) as u8
-}
-
-fn mix(below: [u8; 3], above: [u8; 3], opacity: f32) -> [u8; 3] {
-    std::array::from_fn(|c| {
-        let (below, above) = (f32::from(below[c]), f32::from(above[c]));
-        (below + (above - below) * opacity).round() as u8
-    })
 }
 
 #[cfg(test)]

@@ -3,28 +3,14 @@
 use dvm_image::Picture;
 
 use crate::Scale;
-use crate::canvas::Area;
+use crate::canvas::{Area, pale};
 use crate::colour_bar::ColourBar;
+use crate::marks::labels_below;
 use crate::page::Page;
-use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
+use crate::style::{INK, LABEL, LINE, SOFT, TICK, TICK_GAP, TITLE, TITLE_GAP};
+use crate::text::{self, Anchor, Direction};
 use crate::ticks::whole_step;
 
-/// The colour of frames and titles.
-pub(crate) const INK: [u8; 3] = [38, 38, 38];
-/// The colour of tick labels and notes.
-pub(crate) const SOFT: [u8; 3] = [77, 77, 77];
-/// Thickness of frames and ticks.
-pub(crate) const LINE: usize = 2;
-/// Length of ticks.
-pub(crate) const TICK: usize = 8;
-/// From a tick to its label.
-pub(crate) const TICK_GAP: usize = 6;
-/// Text size of tick labels, bar labels and notes, in pixels per em.
-pub(crate) const LABEL: f32 = 18.0;
-
-const TITLE: f32 = 23.0;
-/// From the baseline of the title to the picture.
-const TITLE_GAP: usize = 16;
 /// The minimum width for titles and notes.
 const NARROWEST: usize = 260;
 /// The maximum width of a drawn picture; a wider one is drawn smaller.
@@ -58,6 +44,21 @@ pub struct Panel {
     /// A region to highlight: it is framed, and the rest is pale. Such a panel is an overview, and
     /// not wider than the height of the figure's pictures.
     pub region: Option<Region>,
+}
+
+impl Panel {
+    /// A panel without bar and notes; its axes count the pixels of `picture`.
+    pub fn new(title: impl Into<String>, picture: Picture) -> Self {
+        Self {
+            title: title.into(),
+            note: None,
+            pixel_axes: (picture.height(), picture.width()),
+            picture,
+            bar: None,
+            bar_label: None,
+            region: None,
+        }
+    }
 }
 
 /// A rectangle in the pixels of the axes of a [`Panel`]: start and end (exclusive).
@@ -118,9 +119,6 @@ impl<'a> PanelLayout<'a> {
         measured
     }
 
-    /// Height of everything above a picture with a title.
-    pub const ABOVE: usize = TITLE as usize + TITLE_GAP;
-
     pub fn has_title(&self) -> bool {
         !self.panel.title.trim().is_empty()
     }
@@ -162,10 +160,9 @@ impl<'a> PanelLayout<'a> {
             bar.draw(canvas, top, area.right());
         }
         let middle = left + self.width / 2;
-        let title = text::fitted(&self.panel.title, TITLE, self.centre() as f32);
         let at = (middle, top.saturating_sub(TITLE_GAP));
-        canvas.write(&title, TITLE, at, Anchor::Middle, Direction::Across, INK);
-        let mut baseline = self.x_baseline(area) + TICK_GAP;
+        canvas.title(&self.panel.title, TITLE, at, self.centre());
+        let mut baseline = labels_below(area) + TICK_GAP;
         for note in &self.notes {
             baseline += NOTE_LINE;
             let at = (middle, baseline);
@@ -190,8 +187,7 @@ impl<'a> PanelLayout<'a> {
         for y in 0..height {
             for x in 0..width {
                 if !(within(down, y, height) && within(across, x, width)) {
-                    let pale = picture.pixel(y, x).map(|c| 255 - (255 - c) / 3);
-                    picture.set_pixel(y, x, pale);
+                    picture.set_pixel(y, x, pale(picture.pixel(y, x)));
                 }
             }
         }
@@ -214,35 +210,12 @@ impl<'a> PanelLayout<'a> {
         let (rows, columns) = axes(self.panel);
         for row in (0..rows).step_by(self.step) {
             let y = pixel_centre(row, rows, self.height) + area.top as f64;
-            let mark = Area {
-                left: area.left.saturating_sub(LINE + TICK),
-                top: (y.round() as usize).saturating_sub(LINE / 2),
-                width: TICK,
-                height: LINE,
-            };
-            canvas.fill(mark, INK);
-            let baseline = (y + f64::from(CAP_HEIGHT * LABEL) / 2.0).round() as usize;
-            let at = (mark.left.saturating_sub(TICK_GAP), baseline);
-            let label = row.to_string();
-            canvas.write(&label, LABEL, at, Anchor::End, Direction::Across, SOFT);
+            canvas.tick_left(area, y, &row.to_string());
         }
         for column in (0..columns).step_by(self.step) {
             let x = pixel_centre(column, columns, self.width) + area.left as f64;
-            let mark = Area {
-                left: (x.round() as usize).saturating_sub(LINE / 2),
-                top: area.bottom() + LINE,
-                width: LINE,
-                height: TICK,
-            };
-            canvas.fill(mark, INK);
-            let at = (x.round() as usize, self.x_baseline(area));
-            let label = column.to_string();
-            canvas.write(&label, LABEL, at, Anchor::Middle, Direction::Across, SOFT);
+            canvas.tick_below(area, x.round() as usize, &column.to_string());
         }
-    }
-
-    fn x_baseline(&self, area: Area) -> usize {
-        area.bottom() + LINE + TICK + TICK_GAP + (CAP_HEIGHT * LABEL).ceil() as usize
     }
 
     /// The width of the longest row label, and how far the last column label extends beyond the
@@ -309,15 +282,7 @@ mod tests {
             ((384, 384), 100),
             ((1, 1), 1),
         ] {
-            let panel = Panel {
-                title: String::new(),
-                note: None,
-                picture: Picture::filled(rows, columns, [0; 3]),
-                bar: None,
-                bar_label: None,
-                pixel_axes: (rows, columns),
-                region: None,
-            };
+            let panel = Panel::new("", Picture::filled(rows, columns, [0; 3]));
             assert_eq!(PanelLayout::new(&panel, 448).step, step);
         }
     }

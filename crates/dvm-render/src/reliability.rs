@@ -1,13 +1,12 @@
 //! Reliability diagrams.
 
 use crate::axes::{Axes, Range};
-use crate::canvas::Area;
+use crate::canvas::{Area, pale};
 use crate::line_chart::COLOURS;
 use crate::page::Page;
-use crate::panel::SOFT;
+use crate::style::{INK, LINE, MARGIN, SOFT, TITLE_ROOM};
 
 const PLOT: usize = 480;
-const MARGIN: usize = 36;
 /// Bars with a smaller share of the pictures are pale.
 const FEW: f64 = 0.01;
 
@@ -34,7 +33,7 @@ pub fn reliability(title: &str, bins: &[ReliabilityBin]) -> Page {
     };
     let names = ("confidence (its mean in a bar: orange)", "accuracy");
     let axes = Axes::new(title, names, (PLOT, PLOT), (range, range), false);
-    let (left, top) = (MARGIN + axes.left(), MARGIN + Axes::ABOVE);
+    let (left, top) = (MARGIN + axes.left(), MARGIN + TITLE_ROOM);
     let width = left + PLOT + axes.right() + MARGIN;
     let height = top + PLOT + axes.below() + MARGIN;
     let mut page = Page::new(height, width);
@@ -64,12 +63,8 @@ pub fn reliability(title: &str, bins: &[ReliabilityBin]) -> Page {
         });
         page.polyline(&ends, 2.0, SOFT);
     }
-    page.frame(area, crate::panel::LINE, crate::panel::INK);
+    page.frame(area, LINE, INK);
     page
-}
-
-fn pale(colour: [u8; 3]) -> [u8; 3] {
-    colour.map(|c| 255 - (255 - c) / 3)
 }
 
 #[cfg(test)]

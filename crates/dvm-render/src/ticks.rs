@@ -189,9 +189,9 @@ impl Notation {
     /// The digits of `value` with `more` additional decimals, without the power of ten.
     fn digits(&self, value: f64, more: i32) -> String {
         match self {
-            Self::Fixed { decimals } => fixed(value, decimals + more),
+            Self::Fixed { decimals } => fixed(value, (decimals + more) as usize),
             Self::Scientific { decimals, exponent } => {
-                fixed(value / power_of_ten(*exponent), decimals + more)
+                fixed(value / power_of_ten(*exponent), (decimals + more) as usize)
             }
         }
     }
@@ -201,8 +201,9 @@ fn is_zero(digits: &str) -> bool {
     digits.bytes().all(|b| b == b'0' || b == b'.')
 }
 
-fn fixed(value: f64, decimals: i32) -> String {
-    let digits = format!("{:.*}", decimals as usize, value.abs());
+/// `value` with this many decimals and the minus sign of mathematics; zero has no sign.
+pub fn fixed(value: f64, decimals: usize) -> String {
+    let digits = format!("{:.decimals$}", value.abs());
     if value < 0.0 && !is_zero(&digits) {
         format!("−{digits}")
     } else {
@@ -322,6 +323,12 @@ mod tests {
         assert_eq!(number(100.0), "100");
         assert_eq!(number(1.5e-9), "1.5×10⁻⁹");
         assert_eq!(number(0.123_456), "0.1235");
+    }
+
+    #[test]
+    fn a_number_that_is_rounded_to_zero_has_no_sign() {
+        let numbers = [0.314_9, -0.2, -0.001, 1.0].map(|value| fixed(value, 2));
+        assert_eq!(numbers, ["0.31", "−0.20", "0.00", "1.00"]);
     }
 
     #[test]

@@ -50,7 +50,7 @@ const CATS: [&str; 8] = [
 fn names_of_many_scripts_are_shaped_and_drawn() {
     use_test_fonts();
     assert_eq!(font_warning(CATS), None);
-    let panels = CATS.map(|name| panel(name, photograph(12, 12)));
+    let panels = CATS.map(|name| Panel::new(name, photograph(12, 12)));
     let heading = Heading {
         title: "قطة".into(),
         facts: vec!["95.1 %".into(), "resnet18".into()],
@@ -77,7 +77,7 @@ fn a_long_name_leaves_space_for_probability_and_network() {
             ("true class".into(), "daisy".into()),
         ],
     };
-    let one = [panel("input", photograph(20, 20))];
+    let one = [Panel::new("input", photograph(20, 20))];
     let words =
         "common garden flower with yellow petals, as photographed in the afternoon by a gardener";
     check("long_name", &figure(Some(heading(words)), &one).picture());
@@ -99,9 +99,9 @@ fn ten_maps_follow_the_original_and_the_crop_in_rows() {
                 rows: (5.0, 35.0),
                 columns: (15.0, 45.0),
             }),
-            ..panel("original, crop framed", photograph(40, 60))
+            ..Panel::new("original, crop framed", photograph(40, 60))
         },
-        panel("input", photograph(SIDE, SIDE)),
+        Panel::new("input", photograph(SIDE, SIDE)),
     ];
     panels.extend((0..10).map(|i| heat_panel(&format!("map {i}"), &values, scale.clone())));
     let heading = Heading {
@@ -119,7 +119,7 @@ fn a_figure_as_svg() {
     let scale = Scale::sequential(&values, ColourMap::Inferno, 100.0);
     let panels = [Panel {
         bar: Some(scale.clone()),
-        ..panel("猫 < 🐈", heat_picture(&values, 2, 2, &scale))
+        ..Panel::new("猫 < 🐈", heat_picture(&values, 2, 2, &scale))
     }];
     check_text("figure.svg", &figure(Some("daisy".into()), &panels).svg());
 }
@@ -174,14 +174,14 @@ fn a_grey_and_a_colour_overlay_under_a_heading() {
     let both = Scale::diverging(&signed, ColourMap::RdBu);
     let photograph = photograph(SIDE, SIDE);
     let panels = [
-        panel("crop", photograph.clone()),
+        Panel::new("crop", photograph.clone()),
         Panel {
             bar: Some(hot.clone()),
-            ..panel("grey, 45 %", overlay_grey(&photograph, &values, &hot, 0.45))
+            ..Panel::new("grey, 45 %", overlay_grey(&photograph, &values, &hot, 0.45))
         },
         Panel {
             bar: Some(both.clone()),
-            ..panel("colour", overlay_colour(&photograph, &signed, &both))
+            ..Panel::new("colour", overlay_colour(&photograph, &signed, &both))
         },
     ];
     check(
@@ -217,14 +217,14 @@ fn panels_that_are_not_square_wrap_into_rows() {
     use_test_fonts();
     let scale = Scale::between(-1.0, 1.0, &[], ColourMap::PuOr);
     let panels = [
-        panel("landscape", photograph(20, 30)),
-        panel("portrait, and a title too long for it", photograph(30, 12)),
-        panel("a strip", photograph(6, 90)),
+        Panel::new("landscape", photograph(20, 30)),
+        Panel::new("portrait, and a title too long for it", photograph(30, 12)),
+        Panel::new("a strip", photograph(6, 90)),
         Panel {
             bar: Some(scale),
-            ..panel("with a bar", photograph(30, 30))
+            ..Panel::new("with a bar", photograph(30, 30))
         },
-        panel("猫 Кошка γάτα \u{7}kot", photograph(30, 30)),
+        Panel::new("猫 Кошка γάτα \u{7}kot", photograph(30, 30)),
     ];
     check("not_square", &figure(None, &panels).picture());
 }
@@ -403,41 +403,28 @@ fn a_contact_sheet_of_pictures_of_several_sizes() {
 
 #[test]
 fn a_diagram_of_a_small_network() {
-    let names = [
-        ("input", "3 × 32 × 32", 0, 0),
-        ("conv1", "16 × 16 × 16", 1, 0),
-        ("block.a", "16 × 8 × 8", 1, 1),
-        ("block.b", "16 × 8 × 8", 1, 1),
-        ("block.shortcut", "16 × 8 × 8", 1, 1),
-        ("block.add", "16 × 8 × 8", 2, 1),
-        ("left < right & \"both\"", "8 × 8 × 8", 1, 1),
-        ("wide", "8 × 8 × 8", 1, 1),
-        ("concat", "32 × 8 × 8", 2, 1),
-        ("avgpool", "32 × 1 × 1", 3, 2),
-        ("head", "10", 4, 2),
+    let layers = [
+        ("input", "3 × 32 × 32", 0, 0, &[][..]),
+        ("conv1", "16 × 16 × 16", 1, 0, &[0]),
+        ("block.a", "16 × 8 × 8", 1, 1, &[1]),
+        ("block.b", "16 × 8 × 8", 1, 1, &[2]),
+        ("block.shortcut", "16 × 8 × 8", 1, 1, &[1]),
+        ("block.add", "16 × 8 × 8", 2, 1, &[3, 4]),
+        ("left < right & \"both\"", "8 × 8 × 8", 1, 1, &[5]),
+        ("wide", "8 × 8 × 8", 1, 1, &[5]),
+        ("concat", "32 × 8 × 8", 2, 1, &[5, 6, 7]),
+        ("avgpool", "32 × 1 × 1", 3, 2, &[8]),
+        ("head", "10", 4, 2, &[9]),
     ];
-    let boxes = names.map(|(title, size, kind, band)| DiagramBox {
+    let boxes = layers.map(|(title, size, kind, band, _)| DiagramBox {
         title: title.into(),
         lines: vec![size.into()],
         tip: format!("{title}: {size}"),
         kind,
         band: Some(band),
     });
-    let arrows = [
-        (0, 1),
-        (1, 2),
-        (2, 3),
-        (1, 4),
-        (3, 5),
-        (4, 5),
-        (5, 6),
-        (5, 7),
-        (5, 8),
-        (6, 8),
-        (7, 8),
-        (8, 9),
-        (9, 10),
-    ];
+    let arrows = layers.iter().enumerate();
+    let arrows = arrows.flat_map(|(to, layer)| layer.4.iter().map(move |&from| (from, to)));
     let drawing = Diagram {
         title: "a small network".into(),
         kinds: ["input", "convolution", "meeting", "pool", "linear"]
@@ -447,7 +434,7 @@ fn a_diagram_of_a_small_network() {
             .map(String::from)
             .to_vec(),
         boxes: boxes.to_vec(),
-        arrows: arrows.to_vec(),
+        arrows: arrows.collect(),
     };
     check_text("diagram.svg", &diagram(&drawing).unwrap());
 }
@@ -487,22 +474,10 @@ fn photograph(height: usize, width: usize) -> Picture {
     Picture::new(height, width, rgb)
 }
 
-fn panel(title: &str, picture: Picture) -> Panel {
-    Panel {
-        title: title.into(),
-        note: None,
-        pixel_axes: (picture.height(), picture.width()),
-        picture,
-        bar: None,
-        bar_label: None,
-        region: None,
-    }
-}
-
 fn heat_panel(title: &str, values: &[f32], scale: Scale) -> Panel {
     let picture = heat_picture(values, SIDE, SIDE, &scale);
     Panel {
         bar: Some(scale),
-        ..panel(title, picture)
+        ..Panel::new(title, picture)
     }
 }

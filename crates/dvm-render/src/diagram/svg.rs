@@ -1,11 +1,9 @@
 //! Writes a diagram as SVG.
 
-use std::fmt::Write;
-
 use super::placement::{Bounds, MARGIN, Placement, Route};
 use super::{Diagram, DiagramBox};
 use crate::text;
-use crate::xml::escaped;
+use crate::xml::{decimal, escaped};
 
 /// Text sizes: heading, names in boxes, other text.
 const HEADING: f64 = 17.0;
@@ -88,44 +86,25 @@ pub fn written(diagram: &Diagram, placement: &Placement) -> String {
     let (width, height) = (placement.width.ceil(), placement.height.ceil());
     let mut svg = String::new();
     let out = &mut svg;
-    line(
-        out,
-        format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+    *out += &format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" \
          font-family=\"DejaVu Sans, Verdana, Arial, sans-serif\" font-size=\"{TEXT}\" \
-         fill=\"#3c4650\">"
-        ),
+         fill=\"#3c4650\">\n"
     );
-    line(
-        out,
-        format_args!(
-            "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7.5\" refY=\"4\" markerWidth=\"7\" \
+    *out += "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7.5\" refY=\"4\" markerWidth=\"7\" \
          markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0.5 L8 4 L0 7.5 Z\" fill=\"#66707a\"/>\
-         </marker></defs>"
-        ),
-    );
-    line(
-        out,
-        format_args!("<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>"),
-    );
+         </marker></defs>\n";
+    *out += &format!("<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n");
     header(out, diagram);
     for &(band, _, ref place) in &placement.bands {
         rectangle(out, place, (SHADES[band % 2], "none"), 8.0);
     }
-    line(
-        out,
-        format_args!(
-            "<g fill=\"none\" stroke=\"#66707a\" stroke-width=\"1.3\" stroke-linejoin=\"round\">"
-        ),
-    );
+    *out += "<g fill=\"none\" stroke=\"#66707a\" stroke-width=\"1.3\" stroke-linejoin=\"round\">\n";
     for route in &placement.routes {
-        line(
-            out,
-            format_args!("<path d=\"{}\" marker-end=\"url(#tip)\"/>", path(route)),
-        );
+        *out += &format!("<path d=\"{}\" marker-end=\"url(#tip)\"/>\n", path(route));
     }
-    line(out, format_args!("</g>"));
+    *out += "</g>\n";
     for &(band, first, ref place) in &placement.bands {
         named(out, &diagram.bands[band], band, first, place);
     }
@@ -136,21 +115,12 @@ pub fn written(diagram: &Diagram, placement: &Placement) -> String {
     svg
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments) {
-    out.write_fmt(text)
-        .expect("writing to a string does not fail");
-    out.push('\n');
-}
-
 fn header(out: &mut String, diagram: &Diagram) {
     let title = escaped(&shortened(&diagram.title, HEADING, 900.0));
-    line(
-        out,
-        format_args!(
-            "<text x=\"{MARGIN}\" y=\"{}\" font-size=\"{HEADING}\" font-weight=\"bold\" \
-         fill=\"#20262c\">{title}</text>",
-            MARGIN + HEADING
-        ),
+    *out += &format!(
+        "<text x=\"{MARGIN}\" y=\"{}\" font-size=\"{HEADING}\" font-weight=\"bold\" \
+         fill=\"#20262c\">{title}</text>\n",
+        MARGIN + HEADING
     );
     let mut left = MARGIN;
     let top = MARGIN + 28.0;
@@ -162,14 +132,11 @@ fn header(out: &mut String, diagram: &Diagram) {
             height: 13.0,
         };
         rectangle(out, &square, COLOURS[kind % COLOURS.len()], 3.0);
-        line(
-            out,
-            format_args!(
-                "<text x=\"{}\" y=\"{}\">{}</text>",
-                number(left + 19.0),
-                number(top + 10.5),
-                escaped(&name)
-            ),
+        *out += &format!(
+            "<text x=\"{}\" y=\"{}\">{}</text>\n",
+            number(left + 19.0),
+            number(top + 10.5),
+            escaped(&name)
         );
         left += width;
     }
@@ -187,14 +154,11 @@ fn named(out: &mut String, name: &str, band: usize, first: bool, place: &Bounds)
     };
     rectangle(out, &ground, (SHADES[band % 2], "none"), 0.0);
     let (x, y) = (place.left + 10.0, place.top + 16.0);
-    line(
-        out,
-        format_args!(
-            "<text x=\"{}\" y=\"{}\" fill=\"#7a848e\">{}</text>",
-            number(x),
-            number(y),
-            escaped(&name)
-        ),
+    *out += &format!(
+        "<text x=\"{}\" y=\"{}\" fill=\"#7a848e\">{}</text>\n",
+        number(x),
+        number(y),
+        escaped(&name)
     );
 }
 
@@ -206,48 +170,36 @@ fn rectangle(out: &mut String, place: &Bounds, (fill, stroke): (&str, &str), rou
         height,
     } = *place;
     let [left, top, width, height] = [left, top, width, height].map(number);
-    line(
-        out,
-        format_args!(
-            "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" rx=\"{round}\" \
-         fill=\"{fill}\" stroke=\"{stroke}\"/>"
-        ),
+    *out += &format!(
+        "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" rx=\"{round}\" \
+         fill=\"{fill}\" stroke=\"{stroke}\"/>\n"
     );
 }
 
 fn drawn(out: &mut String, one: &DiagramBox, place: &Bounds) {
-    line(
-        out,
-        format_args!(
-            "<g><title>{}</title>",
-            escaped(&shortened(&one.tip, TEXT, 4000.0))
-        ),
+    *out += &format!(
+        "<g><title>{}</title>\n",
+        escaped(&shortened(&one.tip, TEXT, 4000.0))
     );
     rectangle(out, place, COLOURS[one.kind % COLOURS.len()], 6.0);
     let middle = number(place.left + place.width / 2.0);
     let room = place.width - 2.0 * PADDING.0 + 4.0;
     let mut baseline = place.top + PADDING.1 + LINE - 4.0;
-    line(
-        out,
-        format_args!(
-            "<text x=\"{middle}\" y=\"{}\" font-size=\"{NAME}\" font-weight=\"bold\" fill=\"#20262c\" \
-         text-anchor=\"middle\">{}</text>",
-            number(baseline),
-            escaped(&shortened(&one.title, NAME, room / BOLD))
-        ),
+    *out += &format!(
+        "<text x=\"{middle}\" y=\"{}\" font-size=\"{NAME}\" font-weight=\"bold\" fill=\"#20262c\" \
+         text-anchor=\"middle\">{}</text>\n",
+        number(baseline),
+        escaped(&shortened(&one.title, NAME, room / BOLD))
     );
     for text in one.lines.iter().take(MOST_LINES) {
         baseline += LINE;
-        line(
-            out,
-            format_args!(
-                "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                number(baseline),
-                escaped(&shortened(text, TEXT, room))
-            ),
+        *out += &format!(
+            "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
+            number(baseline),
+            escaped(&shortened(text, TEXT, room))
         );
     }
-    line(out, format_args!("</g>"));
+    *out += "</g>\n";
 }
 
 /// The commands of a path: lines, and curves that start and end vertically.
@@ -269,11 +221,5 @@ fn path(route: &Route) -> String {
 
 /// A coordinate, rounded to 0.1 pixels.
 fn number(value: f64) -> String {
-    let tenths = (value * 10.0).round() as i64;
-    let sign = if tenths < 0 { "-" } else { "" };
-    let (whole, rest) = (tenths.abs() / 10, tenths.abs() % 10);
-    match rest {
-        0 => format!("{sign}{whole}"),
-        _ => format!("{sign}{whole}.{rest}"),
-    }
+    decimal(value, 1)
 }

@@ -48,47 +48,23 @@ enum DrawOp {
 }
 
 impl DrawOp {
-    /// The same, moved down and to the right.
-    fn moved(self, down: usize, right: usize) -> Self {
-        let place = |area: Area| Area {
-            top: area.top + down,
-            left: area.left + right,
-            ..area
-        };
+    /// Moves the operation on the page.
+    fn shift(&mut self, down: usize, right: usize) {
         match self {
-            Self::Fill { area, colour } => Self::Fill {
-                area: place(area),
-                colour,
-            },
-            Self::Picture { area, picture } => Self::Picture {
-                area: place(area),
-                picture,
-            },
-            Self::Stroke {
-                points,
-                thickness,
-                colour,
-            } => Self::Stroke {
-                points: points
-                    .into_iter()
-                    .map(|(x, y)| (x + right as f32, y + down as f32))
-                    .collect(),
-                thickness,
-                colour,
-            },
-            Self::Text {
-                line,
-                words,
-                at: (x, y),
-                direction,
-                colour,
-            } => Self::Text {
-                line,
-                words,
-                at: (x + right as i64, y + down as i64),
-                direction,
-                colour,
-            },
+            Self::Fill { area, .. } | Self::Picture { area, .. } => {
+                area.top += down;
+                area.left += right;
+            }
+            Self::Stroke { points, .. } => {
+                for (x, y) in points {
+                    *x += right as f32;
+                    *y += down as f32;
+                }
+            }
+            Self::Text { at: (x, y), .. } => {
+                *x += right as i64;
+                *y += down as i64;
+            }
         }
     }
 }
@@ -115,8 +91,10 @@ impl Page {
                 all.title = page.title;
             }
             let left = (width - page.width) / 2;
-            let moved = page.marks.into_iter().map(|mark| mark.moved(top, left));
-            all.marks.extend(moved);
+            for mut mark in page.marks {
+                mark.shift(top, left);
+                all.marks.push(mark);
+            }
             top += page.height;
         }
         all

@@ -4,15 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use dvm_image::Picture;
 use harfrust::font::glyph::outline::PathElement;
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use pdf_writer::types::{LineCapStyle, LineJoinStyle, SystemInfo, UnicodeCmap};
 use pdf_writer::{Content, Filter, Finish, Name, Pdf, Rect, Ref, Str, TextStr};
 
 use super::{DrawOp, Page, embedded};
-use crate::canvas::Area;
-use crate::text::{Direction, Face, Glyph, GlyphShape, Line, shape_of};
+use crate::text::{Direction, Face, Glyph, GlyphShape, Line, points, shape_of};
 
 /// Points per pixel: 144 pixels per inch.
 const SCALE: f32 = 0.5;
@@ -62,9 +60,7 @@ pub fn written(page: &Page) -> Vec<u8> {
     dictionaries.finish();
     resources.finish();
     dictionary.finish();
-    let compressed = compress_to_vec_zlib(&content.finish(), COMPRESSION);
-    pdf.stream(contents, &compressed)
-        .filter(Filter::FlateDecode);
+    file.stream(contents, &content.finish());
     file.pdf.finish()
 }
 
@@ -108,6 +104,12 @@ impl File {
         Ref::new(self.last)
     }
 
+    fn stream(&mut self, reference: Ref, bytes: &[u8]) {
+        let compressed = compress_to_vec_zlib(bytes, COMPRESSION);
+        let mut stream = self.pdf.stream(reference, &compressed);
+        stream.filter(Filter::FlateDecode);
+    }
+
     fn draw(&mut self, content: &mut Content, mark: &DrawOp) {
         match mark {
             DrawOp::Fill { area, colour } => {
@@ -121,8 +123,12 @@ impl File {
                 content.fill_nonzero();
             }
             DrawOp::Picture { area, picture } => {
-                let index = self.write_picture(&embedded(picture, *area));
-                place_picture(content, index, *area);
+                let picture = embedded(picture, *area);
+                let size = (picture.width(), picture.height());
+                let index = self.write_pixels(size, picture.rgb(), None);
+                let (width, height) = (area.width as f32, area.height as f32);
+                let (left, bottom) = (area.left as f32, area.bottom() as f32);
+                show_picture(content, index, [width, 0.0, 0.0, -height, left, bottom]);
             }
             DrawOp::Stroke {
                 points,
@@ -239,10 +245,6 @@ impl File {
         })
     }
 
-    fn write_picture(&mut self, picture: &Picture) -> usize {
-        self.write_pixels((picture.width(), picture.height()), picture.rgb(), None)
-    }
-
     /// Writes pixels and, if given, their opacity; returns their index in `pictures`.
     fn write_pixels(
         &mut self,
@@ -251,24 +253,23 @@ impl File {
         alpha: Option<&[u8]>,
     ) -> usize {
         let (reference, mask) = (self.reference(), self.reference());
-        let compressed = compress_to_vec_zlib(rgb, COMPRESSION);
-        let mut image = self.pdf.image_xobject(reference, &compressed);
-        image.filter(Filter::FlateDecode);
-        image.width(width as i32).height(height as i32);
-        image.color_space().device_rgb();
-        image.bits_per_component(8);
-        if alpha.is_some() {
-            image.s_mask(mask);
-        }
-        image.finish();
-        if let Some(alpha) = alpha {
-            let compressed = compress_to_vec_zlib(alpha, COMPRESSION);
-            let mut image = self.pdf.image_xobject(mask, &compressed);
+        let mut write = |reference: Ref, pixels: &[u8], mask: Option<Ref>| {
+            let compressed = compress_to_vec_zlib(pixels, COMPRESSION);
+            let mut image = self.pdf.image_xobject(reference, &compressed);
             image.filter(Filter::FlateDecode);
             image.width(width as i32).height(height as i32);
-            image.color_space().device_gray();
+            match pixels.len() == width * height {
+                true => image.color_space().device_gray(),
+                false => image.color_space().device_rgb(),
+            }
             image.bits_per_component(8);
-            image.finish();
+            if let Some(mask) = mask {
+                image.s_mask(mask);
+            }
+        };
+        write(reference, rgb, alpha.map(|_| mask));
+        if let Some(alpha) = alpha {
+            write(mask, alpha, None);
         }
         self.pictures.push(reference);
         self.pictures.len() - 1
@@ -283,10 +284,7 @@ impl File {
             let drawings: Vec<Ref> = letters.iter().map(|_| self.reference()).collect();
             let names: Vec<String> = (0..letters.len()).map(|i| format!("g{i}")).collect();
             for (letter, &reference) in letters.iter().zip(&drawings) {
-                let compressed = compress_to_vec_zlib(&letter.drawing(), COMPRESSION);
-                self.pdf
-                    .stream(reference, &compressed)
-                    .filter(Filter::FlateDecode);
+                self.stream(reference, &letter.drawing());
             }
             let mut dictionary = self.pdf.type3_font(font);
             // All zero: readers then use the box of each glyph.
@@ -327,10 +325,7 @@ impl File {
                 map.pair_with_multiple(i as u8, letter.text.chars());
             }
         }
-        let compressed = compress_to_vec_zlib(&map.finish(), COMPRESSION);
-        self.pdf
-            .stream(reference, &compressed)
-            .filter(Filter::FlateDecode);
+        self.stream(reference, &map.finish());
     }
 }
 
@@ -339,7 +334,7 @@ impl PdfGlyph {
     fn drawing(&self) -> Vec<u8> {
         let mut content = Content::new();
         let (mut low, mut high) = ((0.0_f32, 0.0_f32), (0.0_f32, 0.0_f32));
-        for (x, y) in self.outline.iter().filter_map(end) {
+        for (x, y) in self.outline.iter().filter_map(|e| points(e).pop()) {
             let (x, y) = (x * self.scale, y * self.scale);
             low = (low.0.min(x), low.1.min(y));
             high = (high.0.max(x), high.1.max(y));
@@ -356,68 +351,32 @@ impl PdfGlyph {
     }
 }
 
-/// The end point of a path element.
-fn end(element: &PathElement) -> Option<(f32, f32)> {
-    match *element {
-        PathElement::MoveTo { x, y }
-        | PathElement::LineTo { x, y }
-        | PathElement::QuadTo { x, y, .. }
-        | PathElement::CurveTo { x, y, .. } => Some((x, y)),
-        PathElement::Close => None,
-    }
-}
-
 /// Adds an outline to the path of `content`.
 fn trace(content: &mut Content, outline: &[PathElement], scale: f32) {
     // Hundredths of a unit are not visible.
-    let at = |x: f32, y: f32| [x, y].map(|v| (v * scale * 100.0).round() / 100.0);
+    let at = |(x, y): (f32, f32)| [x, y].map(|v| (v * scale * 100.0).round() / 100.0);
+    let third = |from: f32, to: f32| from + (to - from) * 2.0 / 3.0;
     let mut last = (0.0, 0.0);
     for element in outline {
-        match *element {
-            PathElement::MoveTo { x, y } => {
-                let [x, y] = at(x, y);
-                content.move_to(x, y);
-            }
-            PathElement::LineTo { x, y } => {
-                let [x, y] = at(x, y);
-                content.line_to(x, y);
-            }
-            PathElement::QuadTo { cx0, cy0, x, y } => {
-                // PDF has cubic curves only.
-                let (lx, ly): (f32, f32) = last;
-                let third = |from: f32, to: f32| from + (to - from) * 2.0 / 3.0;
-                let [ax, ay] = at(third(lx, cx0), third(ly, cy0));
-                let [bx, by] = at(third(x, cx0), third(y, cy0));
-                let [x, y] = at(x, y);
-                content.cubic_to(ax, ay, bx, by, x, y);
-            }
-            PathElement::CurveTo {
-                cx0,
-                cy0,
-                cx1,
-                cy1,
-                x,
-                y,
-            } => {
-                let ([ax, ay], [bx, by], [x, y]) = (at(cx0, cy0), at(cx1, cy1), at(x, y));
-                content.cubic_to(ax, ay, bx, by, x, y);
-            }
-            PathElement::Close => {
-                content.close_path();
-            }
-        }
-        last = end(element).unwrap_or(last);
+        let points = points(element);
+        // PDF has cubic curves only.
+        let cubic = match points[..] {
+            [(cx, cy), (x, y)] => vec![
+                (third(last.0, cx), third(last.1, cy)),
+                (third(x, cx), third(y, cy)),
+                (x, y),
+            ],
+            _ => points.clone(),
+        };
+        let numbers: Vec<f32> = cubic.into_iter().flat_map(at).collect();
+        match (element, &numbers[..]) {
+            (PathElement::MoveTo { .. }, &[x, y]) => content.move_to(x, y),
+            (_, &[x, y]) => content.line_to(x, y),
+            (_, &[ax, ay, bx, by, x, y]) => content.cubic_to(ax, ay, bx, by, x, y),
+            _ => content.close_path(),
+        };
+        last = points.last().copied().unwrap_or(last);
     }
-}
-
-fn place_picture(content: &mut Content, index: usize, area: Area) {
-    let (width, height) = (area.width as f32, area.height as f32);
-    let corner = (area.left as f32, area.bottom() as f32);
-    show_picture(
-        content,
-        index,
-        [width, 0.0, 0.0, -height, corner.0, corner.1],
-    );
 }
 
 fn show_picture(content: &mut Content, index: usize, matrix: [f32; 6]) {

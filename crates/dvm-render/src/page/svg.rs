@@ -1,7 +1,6 @@
 //! Writes a page as SVG.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,8 +8,9 @@ use dvm_image::encode_png;
 use harfrust::font::glyph::outline::PathElement;
 
 use super::{DrawOp, Page, embedded};
-use crate::text::{Direction, GlyphShape, Line, shape_of};
-use crate::xml::escaped;
+use crate::canvas::Area;
+use crate::text::{Direction, GlyphShape, Line, points, shape_of};
+use crate::xml::{decimal, escaped};
 
 /// The SVG file.
 pub fn written(page: &Page) -> String {
@@ -51,18 +51,18 @@ impl Glyphs {
         let drawn = match &ink {
             ink if ink.is_empty() => None,
             GlyphShape::Outline(outline) => Some(format!("<path d=\"{}\"/>", path(outline))),
-            GlyphShape::Layers(layers) => Some(layers.iter().fold(String::new(), |mut all, layer| {
-                let (outline, [red, green, blue, alpha]) = layer;
-                write(
-                    &mut all,
-                    format_args!(
-                        "<path d=\"{}\" fill=\"#{red:02x}{green:02x}{blue:02x}\" fill-opacity=\"{}\"/>",
+            GlyphShape::Layers(layers) => {
+                let layer = |(outline, colour): &(Vec<PathElement>, [u8; 4])| {
+                    let [red, green, blue, alpha] = *colour;
+                    format!(
+                        "<path d=\"{}\" fill=\"{}\" fill-opacity=\"{}\"/>",
                         path(outline),
-                        number(f32::from(*alpha) / 255.0)
-                    ),
-                );
-                all
-            })),
+                        hexadecimal([red, green, blue]),
+                        number(f32::from(alpha) / 255.0)
+                    )
+                };
+                Some(layers.iter().map(layer).collect())
+            }
             GlyphShape::Picture(picture) => Some(format!(
                 "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" transform=\"scale(1,-1)\" \
                  preserveAspectRatio=\"none\" href=\"data:image/png;base64,{}\"/>",
@@ -74,10 +74,7 @@ impl Glyphs {
             )),
         };
         let name = drawn.map(|drawn| {
-            write(
-                &mut self.definitions,
-                format_args!("<g id=\"{name}\">{drawn}</g>\n"),
-            );
+            self.definitions += &format!("<g id=\"{name}\">{drawn}</g>\n");
             name
         });
         self.names.insert(key, name.clone());
@@ -85,42 +82,28 @@ impl Glyphs {
     }
 }
 
-fn write(out: &mut String, text: std::fmt::Arguments) {
-    out.write_fmt(text)
-        .expect("writing to a string does not fail");
-}
-
 fn draw(out: &mut String, mark: &DrawOp, glyphs: &mut Glyphs) {
     match mark {
-        DrawOp::Fill { area, colour } => write(
-            out,
-            format_args!(
-                "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"/>\n",
-                area.left,
-                area.top,
-                area.width,
-                area.height,
+        DrawOp::Fill { area, colour } => {
+            *out += &format!(
+                "<rect {} fill=\"{}\"/>\n",
+                sides(*area),
                 hexadecimal(*colour)
-            ),
-        ),
-        DrawOp::Picture { area, picture } => write(
-            out,
-            format_args!(
-                "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" \
-                 style=\"image-rendering:{}\" href=\"data:image/png;base64,{}\"/>\n",
-                area.left,
-                area.top,
-                area.width,
-                area.height,
-                // Enlarged pictures keep sharp pixels; reduced ones are smoothed.
-                if picture.width() <= area.width {
-                    "pixelated"
-                } else {
-                    "auto"
-                },
+            );
+        }
+        DrawOp::Picture { area, picture } => {
+            // Enlarged pictures keep sharp pixels; reduced ones are smoothed.
+            let rendering = match picture.width() <= area.width {
+                true => "pixelated",
+                false => "auto",
+            };
+            *out += &format!(
+                "<image {} preserveAspectRatio=\"none\" style=\"image-rendering:{rendering}\" \
+                 href=\"data:image/png;base64,{}\"/>\n",
+                sides(*area),
                 STANDARD.encode(encode_png(&embedded(picture, *area)))
-            ),
-        ),
+            );
+        }
         DrawOp::Stroke {
             points,
             thickness,
@@ -129,22 +112,16 @@ fn draw(out: &mut String, mark: &DrawOp, glyphs: &mut Glyphs) {
             let mut path = String::new();
             for (i, (x, y)) in points.iter().enumerate() {
                 let command = if i == 0 { 'M' } else { 'L' };
-                write(
-                    &mut path,
-                    format_args!("{command}{} {}", number(*x), number(*y)),
-                );
+                path += &format!("{command}{} {}", number(*x), number(*y));
             }
             if points.len() == 1 {
                 path.push_str("h0");
             }
-            write(
-                out,
-                format_args!(
-                    "<path d=\"{path}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" \
-                     stroke-linecap=\"round\" stroke-linejoin=\"round\"/>\n",
-                    hexadecimal(*colour),
-                    number(*thickness)
-                ),
+            *out += &format!(
+                "<path d=\"{path}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" \
+                 stroke-linecap=\"round\" stroke-linejoin=\"round\"/>\n",
+                hexadecimal(*colour),
+                number(*thickness)
             );
         }
         DrawOp::Text {
@@ -169,13 +146,10 @@ fn draw_text(
         Direction::Across => "",
         Direction::Upwards => " rotate(-90)",
     };
-    write(
-        out,
-        format_args!(
-            "<g role=\"img\" aria-label=\"{}\" fill=\"{}\" transform=\"translate({x},{y}){turn}\">",
-            escaped(words),
-            hexadecimal(colour)
-        ),
+    *out += &format!(
+        "<g role=\"img\" aria-label=\"{}\" fill=\"{}\" transform=\"translate({x},{y}){turn}\">",
+        escaped(words),
+        hexadecimal(colour)
     );
     for glyph in &line.glyphs {
         let Some(name) = glyphs.name(glyph) else {
@@ -183,13 +157,10 @@ fn draw_text(
         };
         // With six digits, a glyph of 2048 units is exact to 0.01 pixels.
         let scale = line.size / glyph.face.units;
-        write(
-            out,
-            format_args!(
-                "<use href=\"#{name}\" transform=\"translate({},{}) scale({scale:.6},-{scale:.6})\"/>",
-                number(glyph.x),
-                number(-glyph.y)
-            ),
+        *out += &format!(
+            "<use href=\"#{name}\" transform=\"translate({},{}) scale({scale:.6},-{scale:.6})\"/>",
+            number(glyph.x),
+            number(-glyph.y)
         );
     }
     out.push_str("</g>\n");
@@ -199,32 +170,29 @@ fn draw_text(
 fn path(outline: &[PathElement]) -> String {
     let mut path = String::new();
     for element in outline {
-        match *element {
-            PathElement::MoveTo { x, y } => {
-                write(&mut path, format_args!("M{} {}", number(x), number(y)));
-            }
-            PathElement::LineTo { x, y } => {
-                write(&mut path, format_args!("L{} {}", number(x), number(y)));
-            }
-            PathElement::QuadTo { cx0, cy0, x, y } => {
-                let [cx0, cy0, x, y] = [cx0, cy0, x, y].map(number);
-                write(&mut path, format_args!("Q{cx0} {cy0} {x} {y}"));
-            }
-            PathElement::CurveTo {
-                cx0,
-                cy0,
-                cx1,
-                cy1,
-                x,
-                y,
-            } => {
-                let [cx0, cy0, cx1, cy1, x, y] = [cx0, cy0, cx1, cy1, x, y].map(number);
-                write(&mut path, format_args!("C{cx0} {cy0} {cx1} {cy1} {x} {y}"));
-            }
-            PathElement::Close => path.push('Z'),
-        }
+        path.push(match element {
+            PathElement::MoveTo { .. } => 'M',
+            PathElement::LineTo { .. } => 'L',
+            PathElement::QuadTo { .. } => 'Q',
+            PathElement::CurveTo { .. } => 'C',
+            PathElement::Close => 'Z',
+        });
+        let points = points(element).into_iter();
+        let numbers: Vec<String> = points.flat_map(|(x, y)| [x, y].map(number)).collect();
+        path += &numbers.join(" ");
     }
     path
+}
+
+/// Position and size as attributes.
+fn sides(area: Area) -> String {
+    let Area {
+        left,
+        top,
+        width,
+        height,
+    } = area;
+    format!("x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"")
 }
 
 fn hexadecimal([red, green, blue]: [u8; 3]) -> String {
@@ -233,12 +201,5 @@ fn hexadecimal([red, green, blue]: [u8; 3]) -> String {
 
 /// A number with up to two decimals.
 fn number(value: f32) -> String {
-    let hundredths = (f64::from(value) * 100.0).round() as i64;
-    let sign = if hundredths < 0 { "-" } else { "" };
-    let (whole, rest) = (hundredths.abs() / 100, hundredths.abs() % 100);
-    match rest {
-        0 => format!("{sign}{whole}"),
-        rest if rest % 10 == 0 => format!("{sign}{whole}.{}", rest / 10),
-        rest => format!("{sign}{whole}.{rest:02}"),
-    }
+    decimal(value.into(), 2)
 }

@@ -3,6 +3,7 @@
 mod fonts;
 mod glyph_shape;
 mod line;
+mod outline;
 mod paint;
 mod script;
 
@@ -12,6 +13,7 @@ pub(crate) use fonts::Face;
 pub use fonts::{FontError, add_font, without_installed_fonts};
 pub(crate) use glyph_shape::{GlyphShape, of as shape_of};
 pub(crate) use line::{Glyph, Line};
+pub(crate) use outline::points;
 pub(crate) use paint::paint;
 
 /// The height of capitals and digits, as a share of the text size.
@@ -40,6 +42,12 @@ pub(crate) enum Direction {
 /// The length of `text` in pixels.
 pub(crate) fn length(text: &str, size: f32) -> f32 {
     Line::new(text, size).length
+}
+
+/// The length of the longest of `texts`, in whole pixels.
+pub(crate) fn longest<'a>(texts: impl IntoIterator<Item = &'a String>, size: f32) -> usize {
+    let lengths = texts.into_iter().map(|text| length(text, size));
+    lengths.fold(0.0, f32::max).ceil() as usize
 }
 
 /// `text` without control characters, shortened with an ellipsis to `room` pixels.

@@ -5,7 +5,7 @@ use dvm_image::Picture;
 use harfrust::font::glyph::outline::PathElement;
 
 use super::glyph_shape::{self, BitmapGlyph, GlyphShape};
-use super::{Direction, Glyph, Line};
+use super::{Direction, Glyph, Line, points};
 use crate::canvas::blend;
 
 /// Draws `line` from column `x` and row `y`. The baseline is row `y`, or column `x` for vertical
@@ -47,16 +47,10 @@ pub(crate) fn paint(
 fn fill(path: &[PathElement], scale: f32, (x, y): (f32, f32), mut put: impl FnMut(i64, i64, f32)) {
     let (mut low, mut high) = (point(f32::MAX, f32::MAX), point(f32::MIN, f32::MIN));
     let scaled = |x: f32, y: f32| point(x * scale, y * -scale);
-    for point in path.iter().flat_map(points) {
-        let Point { x, y } = scaled(point.0, point.1);
-        low = Point {
-            x: low.x.min(x),
-            y: low.y.min(y),
-        };
-        high = Point {
-            x: high.x.max(x),
-            y: high.y.max(y),
-        };
+    for (x, y) in path.iter().flat_map(points) {
+        let Point { x, y } = scaled(x, y);
+        low = point(low.x.min(x), low.y.min(y));
+        high = point(high.x.max(x), high.y.max(y));
     }
     if low.x > high.x {
         return;
@@ -69,41 +63,18 @@ fn fill(path: &[PathElement], scale: f32, (x, y): (f32, f32), mut put: impl FnMu
     }
     let mut rasterizer = Rasterizer::new(size.0 as usize, size.1 as usize);
     let offset = point(x - left, y - top);
-    let placed = |x: f32, y: f32| scaled(x, y) + offset;
     let (mut start, mut last) = (point(0.0, 0.0), point(0.0, 0.0));
     for element in path {
-        match *element {
-            PathElement::MoveTo { x, y } => {
-                start = placed(x, y);
-                last = start;
-            }
-            PathElement::LineTo { x, y } => {
-                let end = placed(x, y);
-                rasterizer.draw_line(last, end);
-                last = end;
-            }
-            PathElement::QuadTo { cx0, cy0, x, y } => {
-                let end = placed(x, y);
-                rasterizer.draw_quad(last, placed(cx0, cy0), end);
-                last = end;
-            }
-            PathElement::CurveTo {
-                cx0,
-                cy0,
-                cx1,
-                cy1,
-                x,
-                y,
-            } => {
-                let end = placed(x, y);
-                rasterizer.draw_cubic(last, placed(cx0, cy0), placed(cx1, cy1), end);
-                last = end;
-            }
-            PathElement::Close => {
-                rasterizer.draw_line(last, start);
-                last = start;
-            }
+        let points = points(element).into_iter();
+        let points: Vec<Point> = points.map(|(x, y)| scaled(x, y) + offset).collect();
+        match (element, &points[..]) {
+            (PathElement::MoveTo { .. }, &[to]) => start = to,
+            (_, &[to]) => rasterizer.draw_line(last, to),
+            (_, &[control, to]) => rasterizer.draw_quad(last, control, to),
+            (_, &[one, two, to]) => rasterizer.draw_cubic(last, one, two, to),
+            _ => rasterizer.draw_line(last, start),
         }
+        last = points.last().copied().unwrap_or(start);
     }
     rasterizer.for_each_pixel_2d(|across, down, coverage| {
         let (across, down) = (
@@ -112,24 +83,6 @@ fn fill(path: &[PathElement], scale: f32, (x, y): (f32, f32), mut put: impl FnMu
         );
         put(across, down, coverage);
     });
-}
-
-/// All points of a path element, including control points.
-fn points(element: &PathElement) -> impl Iterator<Item = (f32, f32)> + use<> {
-    let points = match *element {
-        PathElement::MoveTo { x, y } | PathElement::LineTo { x, y } => [Some((x, y)), None, None],
-        PathElement::QuadTo { cx0, cy0, x, y } => [Some((cx0, cy0)), Some((x, y)), None],
-        PathElement::CurveTo {
-            cx0,
-            cy0,
-            cx1,
-            cy1,
-            x,
-            y,
-        } => [Some((cx0, cy0)), Some((cx1, cy1)), Some((x, y))],
-        PathElement::Close => [None, None, None],
-    };
-    points.into_iter().flatten()
 }
 
 /// Draws a bitmap glyph; each pixel is the mean of the area that it covers.

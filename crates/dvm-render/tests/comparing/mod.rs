@@ -12,10 +12,8 @@ const TOLERANCE: u8 = 1;
 
 /// Fails unless `actual` equals the golden picture `name`.
 pub fn check(name: &str, actual: &Picture) {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(format!("{name}.png"));
-    if std::env::var_os("DVM_BLESS").is_some_and(|v| v == "1") {
+    let golden = golden(&format!("{name}.png"));
+    if is_blessing() {
         write(&golden, actual);
         return;
     }
@@ -34,8 +32,7 @@ pub fn check(name: &str, actual: &Picture) {
     if worst.is_some_and(|worst| worst <= TOLERANCE) {
         return;
     }
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden");
-    fs::create_dir_all(&folder).expect("the target folder is writable");
+    let folder = folder();
     let file = |kind: &str| folder.join(format!("{name}.{kind}.png"));
     write(&file("expected"), &expected);
     write(&file("actual"), actual);
@@ -58,10 +55,8 @@ pub fn check(name: &str, actual: &Picture) {
 
 /// Fails unless `actual` equals the golden text file `name`, byte for byte.
 pub fn check_text(name: &str, actual: &str) {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
-    if std::env::var_os("DVM_BLESS").is_some_and(|v| v == "1") {
+    let golden = golden(name);
+    if is_blessing() {
         fs::write(&golden, actual).unwrap();
         return;
     }
@@ -70,8 +65,7 @@ pub fn check_text(name: &str, actual: &str) {
     if expected == actual {
         return;
     }
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden");
-    fs::create_dir_all(&folder).expect("the target folder is writable");
+    let folder = folder();
     let file = |kind: &str| folder.join(format!("{kind}.{name}"));
     fs::write(file("expected"), &expected).unwrap();
     fs::write(file("actual"), actual).unwrap();
@@ -82,6 +76,22 @@ pub fn check_text(name: &str, actual: &str) {
         line.map_or("at the end".into(), |line| (line + 1).to_string()),
         file("{expected,actual}").display()
     );
+}
+
+fn golden(file: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    folder.join(file)
+}
+
+fn is_blessing() -> bool {
+    std::env::var_os("DVM_BLESS").is_some_and(|v| v == "1")
+}
+
+/// Where the files of a comparison that failed are written.
+fn folder() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden");
+    fs::create_dir_all(&folder).expect("the target folder is writable");
+    folder
 }
 
 /// The difference of two pictures of the same size: black where they are equal.
