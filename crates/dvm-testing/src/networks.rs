@@ -54,3 +54,12 @@ pub fn noise(name: &str, (height, width): (usize, usize)) -> Picture {
     let bytes = unit.iter().map(|u| (u * 256.0) as u8).collect();
     Picture::new(height, width, bytes)
 }
+
+/// A picture that is not uniform: a line across a plain ground.
+pub fn striped() -> Picture {
+    let mut picture = Picture::filled(96, 96, [40, 90, 160]);
+    for place in 20..60 {
+        picture.set_pixel(place, 90 - place, [250, 200, 30]);
+    }
+    picture
+}

@@ -12,7 +12,7 @@ use crate::class_weights::ClassWeights;
 use crate::presets::PRESETS;
 use crate::tensorboard::TagNames;
 use crate::toml_error::in_words;
-use crate::{Criterion, Error, Normalisation, Settings, optimisers, schedules};
+use crate::{Criterion, Error, Normalisation, Settings, optimisers, option, schedules};
 
 /// Everything that affects the result of a training: the same configuration, data and version of
 /// dvm give the same weights.
@@ -157,10 +157,7 @@ impl Config {
         normalisation: Normalisation,
     ) -> Result<Self, Error> {
         let mut table = under(preset, file, normalisation)?;
-        let mut given = Table::new();
-        for (key, text) in values {
-            set(&mut given, key, value_of(text))?;
-        }
+        let given = given(values)?;
         let augments = |table: &Table| table.contains_key("augment");
         let asked =
             augments(&given) || file.is_some_and(|text| parse(text).is_ok_and(|t| augments(&t)));
@@ -195,11 +192,7 @@ impl Config {
         values: &[(String, String)],
     ) -> Result<(String, Option<(usize, usize)>), Error> {
         let mut table = under(preset, file, Normalisation::Batch)?;
-        let mut given = Table::new();
-        for (key, text) in values {
-            set(&mut given, key, value_of(text))?;
-        }
-        merge(&mut table, given);
+        merge(&mut table, given(values)?);
         let crop = table.get("preprocess").and_then(|p| p.get("crop"));
         let crop = crop.and_then(|crop| crop.clone().try_into().ok());
         match table.get("model") {
@@ -325,13 +318,12 @@ impl Config {
         {
             return refuse("`class_weights` must be numbers of at least 0");
         }
-        self.augment
-            .validate()
-            .map_err(|error| Error::Config(error.to_string()))?;
+        let invalid = |error: &dyn std::error::Error| Error::Config(error.to_string());
+        let augment = self.augment.validate();
+        augment.map_err(|error| invalid(&error))?;
         if let Some(preprocess) = &self.preprocess {
-            preprocess
-                .validate()
-                .map_err(|error| Error::Config(error.to_string()))?;
+            let checked = preprocess.validate();
+            checked.map_err(|error| invalid(&error))?;
         }
         Ok(self)
     }
@@ -354,16 +346,7 @@ fn under(
     let mut table = parse(PRESETS[0].text)?;
     let mut networks = table.remove("networks");
     if let Some(name) = preset {
-        let preset = PRESETS.iter().find(|preset| preset.name == name);
-        let preset = preset.ok_or_else(|| Error::Unknown {
-            kind: "preset",
-            name: name.into(),
-            known: PRESETS
-                .iter()
-                .map(|p| p.name)
-                .collect::<Vec<_>>()
-                .join(", "),
-        })?;
+        let preset = option::find("preset", PRESETS, |preset| preset.name, name)?;
         if preset.name != PRESETS[0].name {
             let mut text = parse(preset.text)?;
             // The learning rates in `networks` are for the optimiser of the same preset.
@@ -380,6 +363,15 @@ fn under(
         merge(&mut table, parse(text)?);
     }
     Ok(table)
+}
+
+/// Single values as a table.
+fn given(values: &[(String, String)]) -> Result<Table, Error> {
+    let mut given = Table::new();
+    for (key, text) in values {
+        set(&mut given, key, value_of(text))?;
+    }
+    Ok(given)
 }
 
 fn parse(text: &str) -> Result<Table, Error> {
@@ -435,22 +427,27 @@ fn value_of(text: &str) -> Value {
     }
 }
 
+/// Values of a configuration for a data set `flowers`.
+#[cfg(test)]
+pub(crate) fn of_flowers(values: &[(&str, &str)]) -> Vec<(String, String)> {
+    let all = [("data", "flowers")].iter().chain(values);
+    all.map(|&(key, value)| (key.into(), value.into()))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Balance;
 
     fn resolve(values: &[(&str, &str)]) -> Result<Config, Error> {
-        let mut all = vec![("data".to_owned(), "flowers".to_owned())];
-        all.extend(values.iter().map(|&(k, v)| (k.into(), v.into())));
-        Config::resolve(None, None, &all)
+        Config::resolve(None, None, &of_flowers(values))
     }
 
     #[test]
     fn every_preset_is_valid_and_read_back_as_written() {
         for preset in PRESETS {
-            let data = [("data".to_owned(), "flowers".to_owned())];
-            let config = Config::resolve(Some(preset.name), None, &data).unwrap();
+            let config = Config::resolve(Some(preset.name), None, &of_flowers(&[])).unwrap();
             assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
         }
     }
@@ -478,9 +475,7 @@ mod tests {
     #[test]
     fn networks_without_batch_normalisation_have_other_defaults() {
         let resolve = |normalisation, values: &[(&str, &str)]| {
-            let mut all = vec![("data".to_owned(), "flowers".to_owned())];
-            all.extend(values.iter().map(|&(k, v)| (k.into(), v.into())));
-            Config::resolve_for(None, None, &all, normalisation).unwrap()
+            Config::resolve_for(None, None, &of_flowers(values), normalisation).unwrap()
         };
         let facts = |config: &Config| {
             (
@@ -507,7 +502,7 @@ mod tests {
 
     #[test]
     fn a_preset_of_another_tool_is_the_same_for_every_network() {
-        let data = [("data".to_owned(), "flowers".to_owned())];
+        let data = of_flowers(&[]);
         let seed = |n| Config::resolve_for(Some("seed"), None, &data, n).unwrap();
         assert_eq!(seed(Normalisation::None), seed(Normalisation::Batch));
     }

@@ -45,6 +45,21 @@ pub(crate) fn refuse(resolved: &Resolved, option: &str, expected: &str) -> Error
     }
 }
 
+/// The entry of this name in a registry of `kind`s.
+pub(crate) fn find<E>(
+    kind: &'static str,
+    all: &'static [E],
+    name_of: impl Fn(&E) -> &'static str,
+    name: &str,
+) -> Result<&'static E, Error> {
+    let found = all.iter().find(|entry| name_of(entry) == name);
+    found.ok_or_else(|| Error::Unknown {
+        kind,
+        name: name.into(),
+        known: all.iter().map(name_of).collect::<Vec<_>>().join(", "),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

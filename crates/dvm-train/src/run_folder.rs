@@ -271,20 +271,14 @@ mod tests {
     use super::*;
 
     fn config() -> Config {
-        Config::resolve(None, None, &[("data".into(), "flowers".into())]).unwrap()
+        Config::resolve(None, None, &crate::config::of_flowers(&[])).unwrap()
     }
 
     fn record(epoch: usize) -> EpochRecord {
         EpochRecord {
             epoch,
             train_loss: 0.5,
-            train_accuracy: 0.5,
-            val_loss: None,
-            val_accuracy: None,
-            learning_rate: 0.1,
-            seconds: 1.0,
-            images_per_second: 1.0,
-            best: false,
+            ..EpochRecord::default()
         }
     }
 

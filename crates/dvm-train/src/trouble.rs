@@ -177,6 +177,7 @@ impl fmt::Display for Advice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::of_flowers;
 
     fn record(epoch: usize, train_loss: f64, val_loss: f64, accuracy: f64) -> EpochRecord {
         EpochRecord {
@@ -185,10 +186,7 @@ mod tests {
             train_accuracy: accuracy,
             val_loss: Some(val_loss),
             val_accuracy: Some(accuracy),
-            learning_rate: 0.01,
-            seconds: 1.0,
-            images_per_second: 1.0,
-            best: false,
+            ..EpochRecord::default()
         }
     }
 
@@ -250,11 +248,9 @@ mod tests {
 
     #[test]
     fn the_advice_is_a_tenth_of_the_learning_rate_and_clipping() {
-        let data = ("data".to_owned(), "flowers".to_owned());
         let advice = |values: &[(&str, &str)]| {
-            let mut all = vec![data.clone()];
-            all.extend(values.iter().map(|&(k, v)| (k.into(), v.into())));
-            Advice::of(&Config::resolve(None, None, &all).unwrap()).to_string()
+            let config = Config::resolve(None, None, &of_flowers(values));
+            Advice::of(&config.unwrap()).to_string()
         };
         assert_eq!(
             advice(&[]),

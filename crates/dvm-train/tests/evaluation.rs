@@ -22,10 +22,10 @@ fn case() -> (Tensor, Vec<usize>, Vec<String>, Value) {
     (logits, classes, names, expected)
 }
 
-fn evaluation() -> (Evaluation, Value) {
+fn evaluation(bootstrap: Option<&Bootstrap>) -> (Evaluation, Value) {
     let (logits, classes, names, expected) = case();
-    let evaluation = Evaluation::new(&logits, &classes, Output::Logits, &names, None).unwrap();
-    (evaluation, expected)
+    let evaluation = Evaluation::new(&logits, &classes, Output::Logits, &names, bootstrap);
+    (evaluation.unwrap(), expected)
 }
 
 fn assert_near(what: &str, found: f64, expected: &Value) {
@@ -38,7 +38,7 @@ fn assert_near(what: &str, found: f64, expected: &Value) {
 
 #[test]
 fn overall_scores_equal_scikit_learns() {
-    let (found, expected) = evaluation();
+    let (found, expected) = evaluation(None);
     assert_eq!(found.pictures, 300);
     assert_near("accuracy", found.accuracy, &expected["accuracy"]);
     let balanced = &expected["balanced_accuracy"];
@@ -60,7 +60,7 @@ fn overall_scores_equal_scikit_learns() {
 
 #[test]
 fn class_scores_equal_scikit_learns() {
-    let (found, expected) = evaluation();
+    let (found, expected) = evaluation(None);
     for (index, class) in found.classes.iter().enumerate() {
         for (score, value) in [
             ("precision", class.precision),
@@ -81,10 +81,7 @@ fn class_scores_equal_scikit_learns() {
 
 #[test]
 fn intervals_contain_their_scores() {
-    let (logits, classes, names, _) = case();
-    let bootstrap = Bootstrap::default();
-    let found =
-        Evaluation::new(&logits, &classes, Output::Logits, &names, Some(&bootstrap)).unwrap();
+    let (found, _) = evaluation(Some(&Bootstrap::default()));
     let intervals = found.intervals.unwrap();
     for (score, interval) in [
         (found.accuracy, intervals.accuracy),
@@ -104,10 +101,7 @@ fn intervals_contain_their_scores() {
 
 #[test]
 fn an_evaluation_is_written_and_read_as_json() {
-    let (logits, classes, names, _) = case();
-    let bootstrap = Bootstrap::default();
-    let found =
-        Evaluation::new(&logits, &classes, Output::Logits, &names, Some(&bootstrap)).unwrap();
+    let (found, _) = evaluation(Some(&Bootstrap::default()));
     let text = serde_json::to_string(&found).unwrap();
     let read: Evaluation = serde_json::from_str(&text).unwrap();
     assert_eq!(read, found);

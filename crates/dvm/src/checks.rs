@@ -3,17 +3,18 @@
 use std::time::Instant;
 
 use dvm_attribution::metrics::registry::{Better, MetricEntry, Needs};
-use dvm_attribution::metrics::{Candidate, Measurement, Metric};
+use dvm_attribution::metrics::{Candidate, Measurement};
+use dvm_attribution::registry::Reference;
 use dvm_attribution::{Settings, Walks};
 use serde_json::{Map, Value, json};
 
 use crate::Error;
-use crate::chosen::{check_settings, filtered, find, named, own_settings, split};
+use crate::chosen::{Chosen, built, filtered, find, named, split};
 
 /// Metrics with their settings.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Checks {
-    metrics: Vec<(&'static MetricEntry, Box<dyn Metric>)>,
+    metrics: Chosen<MetricEntry>,
 }
 
 /// The metrics of [`Checks::USUAL`].
@@ -45,22 +46,17 @@ impl Checks {
     pub fn with_settings(names: &str, settings: &Settings) -> Result<Self, Error> {
         let chosen = match names.trim() {
             "" => Vec::new(),
-            Self::USUAL => named::<MetricEntry>(&USUAL.join(","))?,
-            names => named::<MetricEntry>(names)?,
-        };
-        check_settings(&chosen, settings)?;
-        let metric = |entry: &'static MetricEntry| {
-            let metric = entry.metric(&own_settings(entry, settings))?;
-            Ok::<_, Error>((entry, metric))
+            Self::USUAL => named(&USUAL.join(","))?,
+            names => named(names)?,
         };
         Ok(Self {
-            metrics: chosen.into_iter().map(metric).collect::<Result<_, _>>()?,
+            metrics: built(chosen, settings)?,
         })
     }
 
     /// These metrics, which need not be in the registry.
     #[cfg(test)]
-    pub(crate) fn of(metrics: Vec<(&'static MetricEntry, Box<dyn Metric>)>) -> Self {
+    pub(crate) fn of(metrics: Chosen<MetricEntry>) -> Self {
         Self { metrics }
     }
 
@@ -162,13 +158,9 @@ impl Checked {
 
     /// The entry in `explanation.json`.
     pub fn record(&self) -> Value {
-        let reference = &self.entry.reference;
         let mut record = json!({
             "name": self.entry.name,
-            "reference": format!(
-                "{} {}, {}, {}",
-                reference.authors, reference.year, reference.title, reference.published
-            ),
+            "reference": cited(&self.entry.reference),
             "better": self.entry.better.word(),
             "parameters": self.parameters,
             "seconds": self.seconds,
@@ -221,6 +213,17 @@ impl Checked {
             better => format!("{} ({} is better)", self.line(), better.word()),
         }
     }
+}
+
+/// A paper as records name it.
+pub(crate) fn cited(reference: &Reference) -> String {
+    let Reference {
+        authors,
+        year,
+        title,
+        published,
+    } = reference;
+    format!("{authors} {year}, {title}, {published}")
 }
 
 /// A value with three significant digits.

@@ -1,8 +1,12 @@
 //! Choosing methods and metrics by name, and finding the settings of each.
 
+use std::sync::Arc;
+
+use dvm_attribution::Method;
+use dvm_attribution::metrics::Metric;
 use dvm_attribution::metrics::registry::{self as metrics, MetricEntry};
 use dvm_attribution::registry::{self as methods, MethodEntry};
-use dvm_options::{OptionSpec, Settings};
+use dvm_options::{OptionSpec, SettingError, Settings};
 
 use crate::Error;
 use crate::nearest::did_you_mean;
@@ -11,6 +15,9 @@ use crate::nearest::did_you_mean;
 pub(crate) trait Registered: Sized + 'static {
     /// The word for an entry: `method`.
     const KIND: &'static str;
+
+    /// What an entry builds.
+    type Built;
 
     /// All entries.
     fn all() -> &'static [Self];
@@ -21,12 +28,17 @@ pub(crate) trait Registered: Sized + 'static {
 
     /// Whether the entry has an option of this name.
     fn takes(&self, option: &str) -> bool;
+
+    /// The method or metric with these settings.
+    fn build(&self, settings: &Settings) -> Result<Self::Built, SettingError>;
 }
 
 macro_rules! registered {
-    ($entry:ty, $kind:literal, $registry:ident) => {
+    ($entry:ty, $kind:literal, $registry:ident, $build:ident, $built:ty) => {
         impl Registered for $entry {
             const KIND: &'static str = $kind;
+
+            type Built = $built;
 
             fn all() -> &'static [Self] {
                 $registry::ALL
@@ -43,12 +55,32 @@ macro_rules! registered {
             fn takes(&self, option: &str) -> bool {
                 <$entry>::takes(self, option)
             }
+
+            fn build(&self, settings: &Settings) -> Result<Self::Built, SettingError> {
+                self.$build(settings).map(Arc::from)
+            }
         }
     };
 }
 
-registered!(MethodEntry, "method", methods);
-registered!(MetricEntry, "metric", metrics);
+registered!(MethodEntry, "method", methods, method, Arc<dyn Method>);
+registered!(MetricEntry, "metric", metrics, metric, Arc<dyn Metric>);
+
+/// Entries, each with its method or metric.
+pub(crate) type Chosen<E> = Vec<(&'static E, <E as Registered>::Built)>;
+
+/// Builds the method or metric of each entry with its own settings.
+///
+/// # Errors
+/// [`Error::Usage`] for a setting that none of the entries has; [`Error::Setting`] for an invalid value.
+pub(crate) fn built<E: Registered>(
+    entries: Vec<&'static E>,
+    settings: &Settings,
+) -> Result<Chosen<E>, Error> {
+    check_settings(&entries, settings)?;
+    let build = |entry: &'static E| Ok((entry, entry.build(&own_settings(entry, settings))?));
+    entries.into_iter().map(build).collect()
+}
 
 /// The entries with these names, separated by commas, in that order.
 ///
@@ -105,7 +137,7 @@ pub(crate) fn filtered(settings: &Settings, keeps: impl Fn(&str) -> bool) -> Set
 }
 
 /// The settings of one entry: those for all entries, overridden by those for this entry alone.
-pub(crate) fn own_settings<E: Registered>(entry: &E, settings: &Settings) -> Settings {
+fn own_settings<E: Registered>(entry: &E, settings: &Settings) -> Settings {
     let given = |is_own: bool| {
         settings.names().fold(Settings::new(), |own, setting| {
             let (owner, option) = split(setting);

@@ -10,7 +10,7 @@ use dvm_zoo::{Architecture, Pretrained};
 use serde::Serialize;
 
 use crate::gradient_check::KnownChecks;
-use crate::nearest::about_model;
+use crate::nearest::{about_model, architecture};
 use crate::{DEFAULT_MODEL, Error, weights};
 
 /// A network with its classes and its preprocessing.
@@ -147,13 +147,7 @@ impl Classifier {
     /// # Errors
     /// [`Error::Usage`] for a name that is not in the zoo.
     pub fn random(model: &str) -> Result<Self, Error> {
-        let Some(architecture) = dvm_zoo::find(model) else {
-            return Err(Error::Usage(format!(
-                "there is no model named `{model}`; {}",
-                about_model(model)
-            )));
-        };
-        Ok(Self::of(architecture.random()))
+        Ok(Self::of(architecture(model)?.random()))
     }
 
     /// Opens a weight file whose architecture is in its metadata or is recognised by its tensors.
@@ -180,10 +174,7 @@ impl Classifier {
             ))
         })?;
         let bytes = self.pretrained.to_bytes(format)?;
-        dvm_image::write_atomic(path, &bytes).map_err(|source| Error::Save {
-            path: path.to_owned(),
-            source,
-        })
+        dvm_image::write_atomic(path, &bytes).map_err(Error::save(path))
     }
 
     /// Sets the names of the classes.
@@ -427,14 +418,8 @@ impl Classifier {
     /// The error for a failed walk over the network.
     pub(crate) fn failed(&self, error: dvm_attribution::Error) -> Error {
         match error {
-            dvm_attribution::Error::NotFinite { .. } => Error::NotFinite {
-                weights: self.weights_file().into(),
-                model: self.name().into(),
-            },
-            dvm_attribution::Error::Output(detail) => Error::Output {
-                weights: self.weights_file().into(),
-                detail,
-            },
+            dvm_attribution::Error::NotFinite { .. } => self.not_finite(),
+            dvm_attribution::Error::Output(detail) => self.wrong_output(detail),
             dvm_attribution::Error::Network(error) => error.into(),
             other => Error::Usage(other.to_string()),
         }
@@ -443,16 +428,11 @@ impl Classifier {
     /// The prediction of the outputs `[K]`.
     pub(crate) fn prediction(&self, outputs: &[f32]) -> Result<Prediction, Error> {
         if outputs.iter().any(|number| !number.is_finite()) {
-            return Err(Error::NotFinite {
-                weights: self.weights_file().into(),
-                model: self.name().into(),
-            });
+            return Err(self.not_finite());
         }
         let output = self.network().output();
-        output.check(outputs).map_err(|detail| Error::Output {
-            weights: self.weights_file().into(),
-            detail,
-        })?;
+        let checked = output.check(outputs);
+        checked.map_err(|detail| self.wrong_output(detail))?;
         let (logits, probabilities) = (output.logits(outputs), output.probabilities(outputs));
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
@@ -476,6 +456,20 @@ impl Classifier {
 }
 
 impl Classifier {
+    fn not_finite(&self) -> Error {
+        Error::NotFinite {
+            weights: self.weights_file().into(),
+            model: self.name().into(),
+        }
+    }
+
+    fn wrong_output(&self, detail: String) -> Error {
+        Error::Output {
+            weights: self.weights_file().into(),
+            detail,
+        }
+    }
+
     /// A warning if outputs that are assumed to be logits look like probabilities.
     fn doubt(&self, outputs: &[f32]) -> Option<String> {
         let looks_like = |output: Output| output.check(outputs).is_ok();

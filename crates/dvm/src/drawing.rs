@@ -85,13 +85,10 @@ pub(crate) fn scale(attribution: &Attribution, colours: Option<ColourMap>) -> Sc
 
 fn panel(attribution: &Attribution, picture: Picture, scale: Scale) -> Panel {
     Panel {
-        title: attribution.title.clone(),
-        note: None,
-        picture,
         bar: Some(scale),
         bar_label: Some(attribution.quantity.clone()),
         pixel_axes: attribution.size,
-        region: None,
+        ..Panel::new(&attribution.title, picture)
     }
 }
 
@@ -191,17 +188,14 @@ fn overview(input: &Input) -> Option<Panel> {
     }
     let factor = (OVERVIEW as f64 / height.max(width) as f64).min(1.0);
     let side = |length: usize| ((length as f64 * factor).round() as usize).max(1);
+    let picture = resize(original, side(height), side(width), Interpolation::Bilinear);
     Some(Panel {
-        title: "original, crop framed".into(),
-        note: None,
-        picture: resize(original, side(height), side(width), Interpolation::Bilinear),
-        bar: None,
-        bar_label: None,
         pixel_axes: (height, width),
         region: Some(Region {
             rows: (rows.start, rows.end),
             columns: (columns.start, columns.end),
         }),
+        ..Panel::new("original, crop framed", picture)
     })
 }
 
@@ -215,15 +209,7 @@ pub(crate) fn figure(
     colours: Option<ColourMap>,
 ) -> Page {
     let crop = input.crop();
-    let seen = Panel {
-        title: "input".into(),
-        note: None,
-        picture: crop.clone(),
-        bar: None,
-        bar_label: None,
-        pixel_axes: (crop.height(), crop.width()),
-        region: None,
-    };
+    let seen = Panel::new("input", crop.clone());
     let maps = attributions.iter().zip(checked).map(|(a, checked)| Panel {
         note: note(checked),
         ..match overlaid {

@@ -144,6 +144,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of writing to `path`.
+    pub(crate) fn save(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Save { path, source }
+    }
+
     /// Whether no other file can be saved either, because the disk is full or read-only.
     pub fn is_of_disk(&self) -> bool {
         use ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};

@@ -1,7 +1,7 @@
 //! Explaining a picture.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dvm_attribution::metrics::Candidate;
@@ -15,18 +15,20 @@ use dvm_render::ColourMap;
 use serde_json::Value;
 
 use crate::checks::Checks;
-use crate::chosen::{check_settings, named, own_settings};
+use crate::chosen::{Chosen, built, named};
 use crate::drawing::{FigureFormat, OverlayStyle};
 use crate::explanation::{Explained, Map};
 use crate::files::FileKind;
+use crate::lock::lock;
 use crate::regions::{Located, Regions, locate};
 use crate::{
     ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction, Source, Unit,
 };
 
 /// What to explain, and with which methods and settings.
+#[derive(Clone)]
 pub struct Explain {
-    pub(crate) methods: Vec<(&'static MethodEntry, Box<dyn Method>)>,
+    pub(crate) methods: Chosen<MethodEntry>,
     /// The classes to explain, each once.
     pub classes: Vec<ClassChoice>,
     /// If set, each of `classes` is explained against this class: the target is the difference of the two.
@@ -115,15 +117,8 @@ impl Explain {
     /// [`Error::Usage`] for a method that does not exist or is named twice, or a setting that none
     /// of the methods has; [`Error::Setting`] for an invalid value.
     pub fn with_settings(names: &str, settings: &Settings) -> Result<Self, Error> {
-        let chosen = named::<MethodEntry>(names)?;
-        check_settings(&chosen, settings)?;
-        let method = |entry: &'static MethodEntry| {
-            let method = entry.method(&own_settings(entry, settings))?;
-            Ok::<_, Error>((entry, method))
-        };
-        let methods = chosen.into_iter().map(method).collect::<Result<_, _>>()?;
         Ok(Self {
-            methods,
+            methods: built(named(names)?, settings)?,
             classes: vec![ClassChoice::Top],
             against: None,
             unit: None,
@@ -151,24 +146,14 @@ impl Explain {
     }
 
     /// One for each method, without checks.
-    pub fn one_by_one(self) -> Vec<Self> {
+    pub fn one_by_one(mut self) -> Vec<Self> {
+        self.checks = Checks::default();
+        let methods = std::mem::take(&mut self.methods).into_iter();
         let one = |method| Self {
             methods: vec![method],
-            classes: self.classes.clone(),
-            against: self.against.clone(),
-            unit: self.unit.clone(),
-            memory: self.memory,
-            incremental: self.incremental,
-            overlay: self.overlay,
-            colours: self.colours,
-            figures: self.figures.clone(),
-            files: self.files.clone(),
-            checks: Checks::default(),
-            objects: self.objects.clone(),
-            window_output: self.window_output.clone(),
-            before_walk: self.before_walk.clone(),
+            ..self.clone()
         };
-        self.methods.into_iter().map(one).collect()
+        methods.map(one).collect()
     }
 
     /// The methods by name, each with all its settings.
@@ -290,8 +275,7 @@ impl Classifier {
             .with_memory(options.memory)
             .incremental(options.incremental);
         if layer.is_none() {
-            let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            subject = subject.with_cache(kept.clone());
+            subject = subject.with_cache(lock(kept).clone());
         }
         let before_walk = || {
             if let Some(before_walk) = &options.before_walk {
@@ -481,7 +465,7 @@ impl Classifier {
 }
 
 /// The walks over the network that these methods and checks need.
-fn walks(methods: &[(&'static MethodEntry, Box<dyn Method>)], checks: &Checks) -> Walks {
+fn walks(methods: &[(&MethodEntry, Arc<dyn Method>)], checks: &Checks) -> Walks {
     let walks = methods.iter().map(|(_, method)| method.walks());
     walks.fold(checks.walks(), Walks::or)
 }
@@ -489,7 +473,7 @@ fn walks(methods: &[(&'static MethodEntry, Box<dyn Method>)], checks: &Checks) -
 /// Keeps the activations of an input for later calls, unless the network ends at a layer.
 fn keep(kept: &Mutex<PictureCache>, subject: &Subject, is_of_layer: bool) {
     if !is_of_layer {
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(kept);
         *kept = subject.cache().or(&kept);
     }
 }

@@ -14,7 +14,7 @@ use dvm_render::{ColourMap, Heading, Page, Scale, font_warning};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::checks::Checked;
+use crate::checks::{Checked, cited};
 use crate::drawing::{self, FigureFormat, OverlayStyle};
 use crate::files::{FileKind, range};
 use crate::gradient_check::GradientRecord;
@@ -396,13 +396,9 @@ impl Explanation {
             .map(|map| {
                 let attribution = &map.attribution;
                 let (least, largest) = range(&attribution.map);
-                let reference = &map.entry.reference;
                 json!({
                     "name": map.entry.name,
-                    "reference": format!(
-                        "{} {}, {}, {}",
-                        reference.authors, reference.year, reference.title, reference.published
-                    ),
+                    "reference": cited(&map.entry.reference),
                     "parameters": map.parameters,
                     "score": attribution.score,
                     "quantity": attribution.quantity,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use dvm_attribution::{Subject, Walks};
 use dvm_engine::{GradientCheck, InstructionSet};
@@ -11,6 +11,7 @@ use dvm_fetch::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::lock::lock;
 use crate::{Classifier, Error, Unit};
 
 /// The folder in the cache with the results, one small file for each network.
@@ -52,10 +53,6 @@ impl KnownChecks {
         }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, GradientCheck>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn file(&self, of: &str) -> Option<PathBuf> {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
         let name: String = of.chars().map(plain).take(200).collect();
@@ -64,7 +61,7 @@ impl KnownChecks {
 
     /// An earlier result; a file that cannot be read or has another key is ignored.
     fn recall(&self, of: &str) -> Option<GradientCheck> {
-        if let Some(found) = self.known().get(of) {
+        if let Some(found) = lock(&self.known).get(of) {
             return Some(*found);
         }
         let file = self.file(of)?;
@@ -78,7 +75,7 @@ impl KnownChecks {
 
     /// Keeps a result. If the folder cannot be written, the next run checks again.
     fn keep(&self, of: &str, found: GradientCheck) {
-        self.known().insert(of.to_owned(), found);
+        lock(&self.known).insert(of.to_owned(), found);
         let Some(file) = self.file(of) else {
             return;
         };

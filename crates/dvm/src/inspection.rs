@@ -1,12 +1,13 @@
 //! Several calls for one picture, which reuse its activations.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use dvm_attribution::perturbation::cover;
 use dvm_attribution::{Baseline, PictureCache, Subject, Walks};
 use dvm_image::{Input, Picture};
 
+use crate::lock::lock;
 use crate::{Classifier, Error, Explain, Explanation, Prediction, Progress};
 
 /// A prepared picture with its activations in a network, for several calls. Can be shared between threads.
@@ -90,11 +91,7 @@ impl Inspection {
         walk: impl FnOnce(&Subject) -> Result<Vec<f32>, dvm_attribution::Error>,
     ) -> Result<Vec<f32>, Error> {
         self.classifier.allow(&self.input)?;
-        let known = self
-            .kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let known = lock(&self.kept).clone();
         let network = self.classifier.network();
         let subject = Subject::new(network, &self.input, self.classifier.preprocess())
             .with_memory(self.memory)
@@ -104,7 +101,7 @@ impl Inspection {
             ..Walks::default()
         });
         let numbers = walk(&subject).map_err(|error| self.classifier.failed(error))?;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         *kept = subject.cache().or(&kept);
         Ok(numbers)
     }

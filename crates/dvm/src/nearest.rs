@@ -1,6 +1,9 @@
 //! Names that are similar to an unknown one.
 
+use dvm_zoo::Architecture;
 use strsim::damerau_levenshtein;
+
+use crate::Error;
 
 /// The maximum number of suggestions.
 const MOST: usize = 3;
@@ -51,6 +54,17 @@ pub(crate) fn did_you_mean<'a>(
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     };
     Some(format!("did you mean {names}?"))
+}
+
+/// The architecture of this name.
+///
+/// # Errors
+/// [`Error::Usage`] with similar names.
+pub(crate) fn architecture(model: &str) -> Result<&'static Architecture, Error> {
+    dvm_zoo::find(model).ok_or_else(|| {
+        let about = about_model(model);
+        Error::Usage(format!("there is no model named `{model}`; {about}"))
+    })
 }
 
 /// What to do about an unknown model name, as the end of a sentence.

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::{fs, io};
 
 use dvm_image::{StagedFolder, clear_unfinished};
 use serde_json::Value;
 
 use crate::Error;
+use crate::lock::lock;
 
 /// The record: how the maps were made, and the list of the files.
 pub(crate) const RECORD: &str = "explanation.json";
@@ -54,14 +55,10 @@ impl ResultFolder {
     }
 
     pub(crate) fn of(path: &Path, is_ours: IsOurs) -> Result<Self, Error> {
-        let failed = |source| Error::Save {
-            path: path.into(),
-            source,
-        };
         clear_once(path);
         refuse_foreign(path, is_ours)?;
         Ok(Self {
-            staged: StagedFolder::begin(path).map_err(failed)?,
+            staged: StagedFolder::begin(path).map_err(Error::save(path))?,
             path: path.into(),
             is_ours,
             shared: Mutex::default(),
@@ -83,30 +80,25 @@ impl ResultFolder {
 
     /// Sizes of the files of all classes together, and of those in folders of single classes.
     pub fn written(&self) -> [Size; 2] {
-        let size = |size: &Mutex<Size>| *size.lock().unwrap_or_else(PoisonError::into_inner);
-        self.written.each_ref().map(size)
+        self.written.each_ref().map(|size| *lock(size))
     }
 
     /// Writes a file and returns its final path.
     pub(crate) fn write(&self, name: &Path, bytes: &[u8]) -> Result<PathBuf, Error> {
         let path = self.path.join(name);
-        match self.staged.write(name, bytes) {
-            Ok(()) => {
-                let of_class = name.components().count() > 1;
-                let size = &self.written[usize::from(of_class)];
-                let mut size = size.lock().unwrap_or_else(PoisonError::into_inner);
-                size.files += 1;
-                size.bytes += bytes.len() as u64;
-                Ok(path)
-            }
-            Err(source) => Err(Error::Save { path, source }),
-        }
+        let written = self.staged.write(name, bytes);
+        written.map_err(Error::save(&path))?;
+        let of_class = name.components().count() > 1;
+        let mut size = lock(&self.written[usize::from(of_class)]);
+        size.files += 1;
+        size.bytes += bytes.len() as u64;
+        Ok(path)
     }
 
     /// Whether this array is already in the folder; if not, the caller writes it. `None` if the folder has another
     /// array of this name.
     pub(crate) fn has_shared(&self, array: &str, values: &Arc<Vec<f32>>) -> Option<bool> {
-        let mut shared: MutexGuard<_> = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = lock(&self.shared);
         match shared.get(array) {
             Some(known) => Arc::ptr_eq(known, values).then_some(true),
             None => {
@@ -127,7 +119,7 @@ impl ResultFolder {
             None => Ok(()),
         };
         let published = self.staged.publish(&may_replace);
-        published.map_err(|source| Error::Save { path, source })
+        published.map_err(Error::save(path))
     }
 }
 
@@ -147,13 +139,8 @@ pub fn check_output(folder: &Path) -> Result<(), Error> {
         clear_once(&probe);
     }
     // Creates a hidden folder and removes it: permissions alone do not show whether that works.
-    match StagedFolder::begin(&probe) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(Error::Save {
-            path: folder.into(),
-            source,
-        }),
-    }
+    let begun = StagedFolder::begin(&probe).map(drop);
+    begun.map_err(Error::save(folder))
 }
 
 /// Removes unfinished folders beside `path`, once per process and parent folder.
@@ -164,33 +151,27 @@ fn clear_once(path: &Path) {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut seen = lock(&SEEN);
     if seen.get_or_insert_default().insert(parent.into()) {
         clear_unfinished(parent);
     }
 }
 
-pub(crate) fn refuse_foreign(path: &Path, is_ours: IsOurs) -> Result<(), Error> {
+fn refuse_foreign(path: &Path, is_ours: IsOurs) -> Result<(), Error> {
     match fs::metadata(path) {
         Ok(kind) if kind.is_dir() => {}
         Ok(_) => {
-            return Err(Error::Save {
-                path: path.into(),
-                source: io::Error::other("a file has that name; choose another folder"),
-            });
+            let error = io::Error::other("a file has that name; choose another folder");
+            return Err(Error::save(path)(error));
         }
         // Publishing reports a folder that cannot be read.
         Err(_) => return Ok(()),
     }
-    match is_ours(path) {
-        Ok(None) => Ok(()),
-        Ok(Some(foreign_file)) => Err(Error::Occupied {
+    match is_ours(path).map_err(Error::save(path))? {
+        None => Ok(()),
+        Some(foreign_file) => Err(Error::Occupied {
             path: path.into(),
             detail: not_ours(&foreign_file),
-        }),
-        Err(source) => Err(Error::Save {
-            path: path.into(),
-            source,
         }),
     }
 }

@@ -52,15 +52,11 @@ mod tests {
     use super::*;
     use crate::Existing;
     use crate::checkpoint::Position;
+    use crate::config::of_flowers;
 
     fn run(schedule: &str, position: Option<Position>) -> (tempfile::TempDir, RunFolder, Config) {
         let folder = tempfile::tempdir().unwrap();
-        let values = [
-            ("data", "flowers"),
-            ("epochs", "5"),
-            ("schedule.name", schedule),
-        ];
-        let values = values.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let values = of_flowers(&[("epochs", "5"), ("schedule.name", schedule)]);
         let config = Config::resolve(None, None, &values).unwrap();
         let run = RunFolder::create(folder.path(), &config, Existing::Kept).unwrap();
         if let Some(position) = position {

@@ -10,7 +10,7 @@ use crate::Error;
 
 /// Confidence intervals by the percentile bootstrap (Efron 1979): scores of resamples, drawn with
 /// replacement from the pictures.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bootstrap {
     /// Number of resamples, at least 1.
     pub resamples: usize,

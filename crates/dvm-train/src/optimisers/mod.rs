@@ -13,7 +13,7 @@ use dvm_engine::{Graph, Parameter, Role, Tensor};
 use dvm_options::{OptionSpec, Resolved, Settings, Takes};
 
 use crate::Error;
-use crate::option::resolve;
+use crate::option::{self, resolve};
 
 /// The description of an optimiser.
 #[derive(Debug)]
@@ -50,14 +50,7 @@ const DECAY_ALL: OptionSpec = OptionSpec {
 /// # Errors
 /// [`Error::Unknown`] with the known names.
 pub fn find(name: &str) -> Result<&'static OptimiserEntry, Error> {
-    ALL.iter().find(|entry| entry.name == name).ok_or_else(|| {
-        let names: Vec<&str> = ALL.iter().map(|entry| entry.name).collect();
-        Error::Unknown {
-            kind: "optimiser",
-            name: name.into(),
-            known: names.join(", "),
-        }
-    })
+    option::find("optimiser", ALL, |entry| entry.name, name)
 }
 
 /// The update rule of an optimiser.

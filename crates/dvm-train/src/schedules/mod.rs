@@ -10,7 +10,7 @@ use dvm_options::{OptionSpec, Resolved, Settings};
 use serde_json::Value;
 
 use crate::Error;
-use crate::option::resolve;
+use crate::option::{self, resolve};
 use crate::validation::Validation;
 
 /// The description of a schedule.
@@ -42,14 +42,7 @@ pub static ALL: &[ScheduleEntry] = &[
 /// # Errors
 /// [`Error::Unknown`] with the known names.
 pub fn find(name: &str) -> Result<&'static ScheduleEntry, Error> {
-    ALL.iter().find(|entry| entry.name == name).ok_or_else(|| {
-        let names: Vec<&str> = ALL.iter().map(|entry| entry.name).collect();
-        Error::Unknown {
-            kind: "schedule",
-            name: name.into(),
-            known: names.join(", "),
-        }
-    })
+    option::find("schedule", ALL, |entry| entry.name, name)
 }
 
 impl ScheduleEntry {

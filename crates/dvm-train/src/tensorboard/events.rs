@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::{EpochRecord, StepRecord};
 
 use super::message::{EventKind, event};
-use super::names::{EpochValue, TagNames};
+use super::names::TagNames;
 use super::record::record;
 
 /// An event file. TensorBoard shows new events as soon as they are written. Each record is written
@@ -72,17 +72,19 @@ impl Events {
         record: &EpochRecord,
     ) -> io::Result<()> {
         let step = record.epoch as u64;
-        for (metric, value) in [
-            (EpochValue::TrainLoss, Some(record.train_loss)),
-            (EpochValue::TrainAccuracy, Some(record.train_accuracy)),
-            (EpochValue::ValidationLoss, record.val_loss),
-            (EpochValue::ValidationAccuracy, record.val_accuracy),
-            (EpochValue::LearningRate, Some(record.learning_rate)),
-            (EpochValue::EpochSeconds, Some(record.seconds)),
-            (EpochValue::ImagesPerSecond, Some(record.images_per_second)),
+        let [loss, accuracy, val_loss, val_accuracy] = names.losses_and_accuracies();
+        for (tag, value) in [
+            // Losses are means; accuracies are from 0 to 1.
+            (loss, Some(record.train_loss)),
+            (accuracy, Some(record.train_accuracy)),
+            (val_loss, record.val_loss),
+            (val_accuracy, record.val_accuracy),
+            ("learning_rate", Some(record.learning_rate)),
+            ("seconds/epoch", Some(record.seconds)),
+            ("images_per_second", Some(record.images_per_second)),
         ] {
             if let Some(value) = value {
-                self.scalar(names.tag(metric), step, wall_time, value as f32)?;
+                self.scalar(tag, step, wall_time, value as f32)?;
             }
         }
         Ok(())

@@ -6,4 +6,4 @@ mod names;
 mod record;
 
 pub use events::{Events, now};
-pub use names::{EpochValue, TagNames};
+pub use names::TagNames;

@@ -11,6 +11,7 @@ use dvm_engine::{Keep, Lap, Mode, Request, Tensor, seeded};
 use dvm_image::{Input, Limits, Picture, decode, encode_png};
 
 use self::train::Training;
+use crate::numbers::median;
 use crate::{Classifier, DEFAULT_METHODS, Error, Explain, Settings};
 
 /// The work that is timed.
@@ -172,8 +173,7 @@ pub struct Measured {
 impl Measured {
     /// The median of the runs' seconds.
     pub fn median(&self) -> f64 {
-        let (below, above) = ((self.seconds.len() - 1) / 2, self.seconds.len() / 2);
-        f64::midpoint(self.seconds[below], self.seconds[above])
+        median(self.seconds.clone())
     }
 
     /// 10⁹ floating-point operations per second, two for each of

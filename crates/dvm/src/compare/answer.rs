@@ -1,11 +1,13 @@
 //! The method to use, as one sentence with its uncertainty.
 
+use dvm_render::fixed;
 use dvm_train::metrics::{Bootstrap, Interval};
 use serde::Serialize;
 
 use super::statistics::{Difference, Score, difference, sign};
 use super::summary::{MethodSummary, MetricSummary};
 use crate::Error;
+use crate::numbers::pictures;
 
 /// The metric that decides, if it was measured; otherwise the first metric with a direction decides.
 pub const HEADLINE: &str = "symmetric-relevance-gain";
@@ -238,13 +240,6 @@ fn for_people(seconds: f64) -> String {
     }
 }
 
-fn pictures(count: usize) -> String {
-    match count {
-        1 => "1 picture".into(),
-        count => format!("{count} pictures"),
-    }
-}
-
 /// A value with its interval, rounded to the first uncertain digit: `0.31 (0.27 to 0.35)`.
 fn within(value: f64, interval: Option<Interval>) -> String {
     let Some(Interval { low, high }) = interval else {
@@ -279,16 +274,6 @@ fn decimals(size: f64, digits: i32) -> usize {
     }
     let before = size.log10().floor() as i32 + 1;
     usize::try_from((digits - before).clamp(0, 6)).unwrap_or(0)
-}
-
-/// A number with this many decimals; zero has no sign.
-fn fixed(value: f64, decimals: usize) -> String {
-    let digits = format!("{:.decimals$}", value.abs());
-    let is_zero = digits.bytes().all(|digit| matches!(digit, b'0' | b'.'));
-    match value < 0.0 && !is_zero {
-        true => format!("−{digits}"),
-        false => digits,
-    }
 }
 
 #[cfg(test)]

@@ -43,32 +43,27 @@ impl Journal {
     /// [`Error::Save`].
     pub fn begin(folder: &Path, plan: &Plan, earlier: Earlier) -> Result<Self, Error> {
         let path = folder.join(MEASUREMENTS);
-        let failed = |source| Error::Save {
-            path: path.clone(),
-            source,
+        let failed = || Error::save(&path);
+        let occupied = |detail: &str| {
+            Err(Error::Occupied {
+                path: folder.into(),
+                detail: detail.into(),
+            })
         };
-        fs::create_dir_all(folder).map_err(|source| Error::Save {
-            path: folder.into(),
-            source,
-        })?;
+        fs::create_dir_all(folder).map_err(Error::save(folder))?;
         let mut open = OpenOptions::new();
         let open = open.create(true).truncate(false).read(true).write(true);
-        let mut file = open.open(&path).map_err(failed)?;
+        let mut file = open.open(&path).map_err(failed())?;
         // Not all file systems have locks, so only a held lock is an error.
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-            return Err(Error::Occupied {
-                path: folder.into(),
-                detail: "is used by another comparison that is running; wait for it, or choose another folder".into(),
-            });
+            return occupied(
+                "is used by another comparison that is running; wait for it, or choose another folder",
+            );
         }
-        if !is_comparison(&mut file).map_err(failed)? {
-            return Err(Error::Occupied {
-                path: folder.into(),
-                detail: format!(
-                    "contains a file {MEASUREMENTS} that is not a comparison; move it away, or choose another \
-                     folder"
-                ),
-            });
+        if !is_comparison(&mut file).map_err(failed())? {
+            return occupied(&format!(
+                "contains a file {MEASUREMENTS} that is not a comparison; move it away, or choose another folder"
+            ));
         }
         let mut reader = Lines::new(&file, &path);
         let header = reader.next_line()?;
@@ -81,32 +76,30 @@ impl Journal {
             (Some(_), Earlier::Kept) => match reader.next_line()? {
                 None => None,
                 Some(_) => {
-                    return Err(Error::Occupied {
-                        path: folder.into(),
-                        detail: "already contains a comparison; resume it, replace it, or choose another folder"
-                            .into(),
-                    });
+                    return occupied(
+                        "already contains a comparison; resume it, replace it, or choose another folder",
+                    );
                 }
             },
         };
         let end = reader.end;
         match measured {
             // Removes an incomplete last line.
-            Some(_) => file.set_len(end).map_err(failed)?,
+            Some(_) => file.set_len(end).map_err(failed())?,
             None => {
                 for name in FILES {
                     let path = folder.join(name);
                     match fs::remove_file(&path) {
-                        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                            return Err(Error::Save { path, source });
+                        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                            return Err(Error::save(path)(error));
                         }
                         _ => {}
                     }
                 }
-                file.set_len(0).map_err(failed)?;
+                file.set_len(0).map_err(failed())?;
             }
         }
-        file.seek(io::SeekFrom::End(0)).map_err(failed)?;
+        file.seek(io::SeekFrom::End(0)).map_err(failed())?;
         let mut journal = Self {
             file,
             path: path.clone(),
@@ -136,10 +129,7 @@ impl Journal {
         text.push('\n');
         let written = self.file.write_all(text.as_bytes());
         let written = written.and_then(|()| self.file.flush());
-        written.map_err(|source| Error::Save {
-            path: self.path.clone(),
-            source,
-        })
+        written.map_err(Error::save(&self.path))
     }
 }
 

@@ -102,7 +102,7 @@ impl Compare {
             method: one.name.into(),
             ..MapLine::default()
         };
-        let method = one.method.method();
+        let method = &*one.method;
         let start = Instant::now();
         let made = method.attribute(subject, std::slice::from_ref(target));
         let seconds = start.elapsed().as_secs_f64();

@@ -165,7 +165,7 @@ fn finished(folder: &Path, bootstrap: &Bootstrap) -> Result<Summary, Error> {
     ];
     for (name, bytes) in FILES.iter().zip(contents) {
         let path = folder.join(name);
-        write_atomic(&path, &bytes).map_err(|source| Error::Save { path, source })?;
+        write_atomic(&path, &bytes).map_err(Error::save(&path))?;
     }
     Ok(summary)
 }

@@ -6,6 +6,7 @@ use dvm_render::{
 
 use super::statistics::sign;
 use super::summary::{MetricSummary, Summary};
+use crate::numbers::pictures;
 
 impl Summary {
     /// A page of plots: for each metric the methods with their intervals, seconds per map, and agreement.
@@ -17,10 +18,7 @@ impl Summary {
         let mut charts: Vec<DotChart> = charts.map(|metric| self.chart(metric)).collect();
         charts.push(self.seconds());
         let network = self.model["architecture"].as_str().unwrap_or("network");
-        let pictures = match self.pictures {
-            1 => "1 picture".into(),
-            count => format!("{count} pictures"),
-        };
+        let pictures = pictures(self.pictures);
         let heading = format!("{network} · {pictures} · means and 95 % intervals");
         Page::stacked(vec![
             dot_charts(Some(&heading), &charts),

@@ -1,6 +1,7 @@
 //! What is compared, and how.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use dvm_attribution::metrics::controls::CONTROLS;
 use dvm_attribution::metrics::registry::{self, MetricEntry};
@@ -12,7 +13,7 @@ use serde_json::Value;
 use super::answer::HEADLINE;
 use super::lines::{Plan, PlannedMethod, PlannedMetric, PlannedPicture, PlannedRegions};
 use super::pictures::Compared;
-use crate::chosen::{check_settings, filtered, named, own_settings};
+use crate::chosen::{Chosen, built, check_settings, filtered, named};
 use crate::regions::Regions;
 use crate::{Checks, ClassChoice, Classifier, Error};
 
@@ -40,7 +41,7 @@ const SEED: &str = "seed";
 
 /// The methods and metrics of a comparison, with their settings.
 pub struct Compare {
-    methods: Vec<(&'static MethodEntry, Box<dyn Method>)>,
+    methods: Chosen<MethodEntry>,
     checks: Checks,
     seed: u64,
     /// The explained class of each picture.
@@ -78,26 +79,11 @@ impl ExplainedClass {
 }
 
 /// A method or a control.
-pub(super) struct Contestant<'a> {
+pub(super) struct Contestant {
     pub name: &'static str,
     pub title: &'static str,
     pub is_control: bool,
-    pub method: ComparedMethod<'a>,
-}
-
-/// A method: borrowed from the comparison, or a control that is made for each picture.
-pub(super) enum ComparedMethod<'a> {
-    Borrowed(&'a dyn Method),
-    Owned(Box<dyn Method>),
-}
-
-impl ComparedMethod<'_> {
-    pub fn method(&self) -> &dyn Method {
-        match self {
-            Self::Borrowed(method) => *method,
-            Self::Owned(method) => &**method,
-        }
-    }
+    pub method: Arc<dyn Method>,
 }
 
 impl Compare {
@@ -134,12 +120,8 @@ impl Compare {
             }
         }
         let checks = Checks::with_settings(metrics, &of_metrics)?;
-        let method = |entry: &'static MethodEntry| {
-            let method = entry.method(&own_settings(entry, &of_methods))?;
-            Ok::<_, Error>((entry, method))
-        };
         Ok(Self {
-            methods: chosen.into_iter().map(method).collect::<Result<_, _>>()?,
+            methods: built(chosen, &of_methods)?,
             checks,
             seed,
             class: ExplainedClass::Top,
@@ -175,26 +157,26 @@ impl Compare {
 
     /// The methods in the given order, then the controls for the picture of this number: the random control
     /// differs between pictures.
-    pub(super) fn contestants(&self, number: usize) -> Vec<Contestant<'_>> {
+    pub(super) fn contestants(&self, number: usize) -> Vec<Contestant> {
         let asked = self.methods.iter().map(|(entry, method)| Contestant {
             name: entry.name,
             title: entry.title,
             is_control: false,
-            method: ComparedMethod::Borrowed(&**method),
+            method: method.clone(),
         });
         let seed = self.seed.wrapping_add(number as u64);
         let controls = CONTROLS.iter().map(|control| Contestant {
             name: control.name,
             title: control.title,
             is_control: true,
-            method: ComparedMethod::Owned((control.build)(seed)),
+            method: (control.build)(seed).into(),
         });
         asked.chain(controls).collect()
     }
 
     /// The walks over the network that these methods and the metrics need.
     pub(super) fn walks(&self, contestants: &[Contestant]) -> Walks {
-        let walks = contestants.iter().map(|one| one.method.method().walks());
+        let walks = contestants.iter().map(|one| one.method.walks());
         walks.fold(self.checks.walks(), Walks::or)
     }
 
@@ -214,7 +196,7 @@ impl Compare {
             name: one.name.into(),
             title: one.title.into(),
             control: one.is_control,
-            parameters: one.method.method().parameters(),
+            parameters: one.method.parameters(),
         });
         let mut parameters = self.checks.parameters();
         let metrics = self.checks.entries().map(|entry| PlannedMetric {

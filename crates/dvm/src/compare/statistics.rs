@@ -4,6 +4,7 @@ use dvm_train::metrics::{Bootstrap, Interval};
 use serde::Serialize;
 
 use crate::Error;
+use crate::numbers::median;
 
 /// Values of one metric: a row for each picture, a column for each method.
 pub(super) type Values = [Vec<f64>];
@@ -67,18 +68,14 @@ pub(super) fn scores(
         Some(places) => intervals_of(places, bootstrap)?,
         None => None,
     };
-    let score = |(column, method): (usize, &String)| {
-        let mut sorted: Vec<f64> = values.iter().map(|row| row[column]).collect();
-        sorted.sort_by(f64::total_cmp);
-        Score {
-            method: method.clone(),
-            mean: mean(values, column, None),
-            interval: intervals.as_ref().map(|all| all[column]),
-            median: median(&sorted),
-            mean_rank: places.as_ref().map(|places| mean(places, column, None)),
-            mean_rank_interval: places_intervals.as_ref().map(|all| all[column]),
-            not_passed: 0,
-        }
+    let score = |(column, method): (usize, &String)| Score {
+        method: method.clone(),
+        mean: mean(values, column, None),
+        interval: intervals.as_ref().map(|all| all[column]),
+        median: median(values.iter().map(|row| row[column]).collect()),
+        mean_rank: places.as_ref().map(|places| mean(places, column, None)),
+        mean_rank_interval: places_intervals.as_ref().map(|all| all[column]),
+        not_passed: 0,
     };
     Ok(methods.iter().enumerate().map(score).collect())
 }
@@ -123,15 +120,6 @@ fn mean(values: &Values, column: usize, drawn: Option<&[usize]>) -> f64 {
             let sum: f64 = drawn.iter().map(|&row| values[row][column]).sum();
             sum / drawn.len() as f64
         }
-    }
-}
-
-/// The median of sorted values.
-pub(super) fn median(sorted: &[f64]) -> f64 {
-    let half = sorted.len() / 2;
-    match sorted.len() % 2 {
-        1 => sorted[half],
-        _ => (sorted[half - 1] + sorted[half]) / 2.0,
     }
 }
 

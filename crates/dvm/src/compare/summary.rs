@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use super::answer::{self, Answer};
 use super::lines::{Line, Plan, PlannedMetric};
-use super::statistics::{Score, median, scores};
+use super::statistics::{Score, scores};
 use crate::Error;
+use crate::numbers::median;
 
 /// The summary of a comparison, as in `compare.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,7 +26,7 @@ pub struct Summary {
     /// Whether only the part that a change can reach was computed.
     pub incremental: bool,
     /// Settings of the intervals.
-    pub bootstrap: Resampling,
+    pub bootstrap: Bootstrap,
     /// Pictures that were measured.
     pub pictures: usize,
     /// Pictures that could not be used.
@@ -42,17 +43,6 @@ pub struct Summary {
     pub answer: Option<Answer>,
     /// Warnings.
     pub warnings: Vec<String>,
-}
-
-/// Settings of the percentile bootstrap over pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Resampling {
-    /// Number of resamples.
-    pub resamples: usize,
-    /// Share of resamples inside an interval.
-    pub level: f64,
-    /// Seed of the resamples.
-    pub seed: u64,
 }
 
 /// A picture that could not be used.
@@ -185,11 +175,7 @@ impl Summary {
             memory: plan.memory,
             incremental: plan.incremental,
             regions: plan.regions.as_ref().map(|regions| regions.path.clone()),
-            bootstrap: Resampling {
-                resamples: bootstrap.resamples,
-                level: bootstrap.level,
-                seed: bootstrap.seed,
-            },
+            bootstrap: bootstrap.clone(),
             pictures: lines.len(),
             failed,
             agreement: agreement(&methods, &lines),
@@ -209,9 +195,8 @@ impl Summary {
 fn methods(plan: &Plan, lines: &[&Line]) -> Vec<MethodSummary> {
     let summary = |(index, method): (usize, &super::lines::PlannedMethod)| {
         let maps = || lines.iter().map(|line| &line.maps[index]);
-        let mut seconds: Vec<f64> = maps().filter_map(|map| map.seconds).collect();
+        let seconds: Vec<f64> = maps().filter_map(|map| map.seconds).collect();
         let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
-        seconds.sort_by(f64::total_cmp);
         MethodSummary {
             name: method.name.clone(),
             title: method.title.clone(),
@@ -221,7 +206,7 @@ fn methods(plan: &Plan, lines: &[&Line]) -> Vec<MethodSummary> {
             failure: maps().find_map(|map| map.failed.clone()),
             seconds: (!seconds.is_empty()).then(|| Seconds {
                 mean,
-                median: median(&seconds),
+                median: median(seconds),
             }),
         }
     };

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use dvm_attribution::metrics::registry::{Better, MetricEntry, Needs, Question};
 use dvm_attribution::metrics::{Candidate, Measurement, Metric};
@@ -61,8 +62,8 @@ fn classifier() -> Classifier {
 fn compare(methods: &str, settings: &Settings) -> Compare {
     let sparseness = dvm_attribution::metrics::registry::find("sparseness").unwrap();
     let checks = Checks::of(vec![
-        (sparseness, sparseness.metric(settings).unwrap()),
-        (&PEAK, Box::new(Peak)),
+        (sparseness, sparseness.metric(settings).unwrap().into()),
+        (&PEAK, Arc::new(Peak)),
     ]);
     let compare = Compare::new(methods, "sparseness", settings).unwrap();
     compare.with_checks(checks)
@@ -410,7 +411,7 @@ fn the_seed_applies_to_everything_random() {
     assert_eq!(compare.seed(), 5);
     let contestants = compare.contestants(2);
     let seed = |index: usize| {
-        let parameters = contestants[index].method.method().parameters();
+        let parameters = contestants[index].method.parameters();
         parameters["seed"].as_u64()
     };
     assert_eq!(seed(1), Some(5));

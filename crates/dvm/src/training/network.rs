@@ -6,9 +6,9 @@ use dvm_data::Dataset;
 use dvm_engine::{Graph, Initialisation, Initialiser, Parameter, Tensor};
 use dvm_image::PreprocessField;
 use dvm_train::{Config, Normalisation};
-use dvm_zoo::{Architecture, Pretrained};
+use dvm_zoo::Pretrained;
 
-use crate::nearest::about_model;
+use crate::nearest::architecture;
 use crate::{Error, weights};
 
 /// Checks that the architecture is known and that there are at least two valid class names.
@@ -156,14 +156,5 @@ fn of_zoo(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Er
         file => {
             weights::read(architecture, Path::new(file), None)?.for_classes(classes, new_head)?
         }
-    })
-}
-
-fn architecture(model: &str) -> Result<&'static Architecture, Error> {
-    dvm_zoo::find(model).ok_or_else(|| {
-        Error::Usage(format!(
-            "there is no model named `{model}`; {}",
-            about_model(model)
-        ))
     })
 }

@@ -7,6 +7,7 @@ use dvm_render::{
 
 use super::super::{ClassSurvey, Finding, GRID, MeanMap, Survey, SurveyPicture, SurveyedPicture};
 use crate::Classifier;
+use crate::numbers::pictures as counted;
 
 /// Longer side of a drawn mean map, in pixels.
 const DRAWN: usize = 448;
@@ -60,13 +61,10 @@ impl Survey {
         let framed = self.confirmed().filter(|f| f.class == class.class);
         let framed = framed.map(|finding| frame(&mut over, finding)).count();
         let panel = |title: &str, picture: Picture, bar: Option<&Scale>| Panel {
-            title: title.into(),
-            note: None,
-            picture,
             bar: bar.cloned(),
             bar_label: bar.map(|_| "relevance, 1 = uniform map".into()),
             pixel_axes: self.crop,
-            region: None,
+            ..Panel::new(title, picture)
         };
         let heat = heat_picture(&values, size.0, size.1, &scale);
         let mut panels = [
@@ -97,13 +95,6 @@ impl Survey {
         };
         let pictures: Vec<_> = self.classes.iter().filter_map(one).collect();
         (!pictures.is_empty()).then(|| contact_sheet(&pictures, COLUMNS + 1))
-    }
-}
-
-fn counted(pictures: usize) -> String {
-    match pictures {
-        1 => "1 picture".into(),
-        more => format!("{more} pictures"),
     }
 }
 
