@@ -78,47 +78,20 @@ fn read_all(target: &str, read: impl Fn(&[u8]) -> bool) {
     );
 }
 
-#[test]
-fn onnx_files_do_not_make_the_reader_panic() {
-    read_all("onnx", readers::onnx);
+macro_rules! readers {
+    ($($reader:ident: $name:ident,)*) => {
+        $(#[test] fn $name() { read_all(stringify!($reader), readers::$reader); })*
+    };
 }
 
-#[test]
-fn safetensors_do_not_make_the_reader_panic() {
-    read_all("safetensors", readers::safetensors);
-}
-
-#[test]
-fn checkpoints_do_not_make_the_reader_panic() {
-    read_all("pth", readers::pth);
-}
-
-#[test]
-fn pickles_do_not_make_the_reader_panic() {
-    read_all("pickle", readers::pickle);
-}
-
-#[test]
-fn pictures_do_not_make_the_reader_panic() {
-    read_all("picture", readers::picture);
-}
-
-#[test]
-fn arrays_do_not_make_the_reader_panic() {
-    read_all("npy", readers::npy);
-}
-
-#[test]
-fn volumes_do_not_make_the_reader_panic() {
-    read_all("nifti", readers::nifti);
-}
-
-#[test]
-fn dicom_files_do_not_make_the_reader_panic() {
-    read_all("dicom", readers::dicom);
-}
-
-#[test]
-fn boxes_and_masks_do_not_make_the_reader_panic() {
-    read_all("regions", readers::regions);
+readers! {
+    onnx: onnx_files_do_not_make_the_reader_panic,
+    safetensors: safetensors_do_not_make_the_reader_panic,
+    pth: checkpoints_do_not_make_the_reader_panic,
+    pickle: pickles_do_not_make_the_reader_panic,
+    picture: pictures_do_not_make_the_reader_panic,
+    npy: arrays_do_not_make_the_reader_panic,
+    nifti: volumes_do_not_make_the_reader_panic,
+    dicom: dicom_files_do_not_make_the_reader_panic,
+    regions: boxes_and_masks_do_not_make_the_reader_panic,
 }

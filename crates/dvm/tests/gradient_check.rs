@@ -4,16 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dvm::engine::{Stopwatch, Walk};
-use dvm::{Classifier, Explain, Explanation, Picture};
+use dvm::{Classifier, Explain, Explanation};
+use dvm_testing::networks::striped;
 use serde_json::Value;
-
-fn picture() -> Picture {
-    let mut picture = Picture::filled(96, 96, [40, 90, 160]);
-    for place in 20..60 {
-        picture.set_pixel(place, 90 - place, [250, 200, 30]);
-    }
-    picture
-}
 
 /// The embedded network on pictures of this size.
 fn sized(size: usize) -> Classifier {
@@ -35,7 +28,7 @@ fn classifier(cache: Option<&Path>) -> (Classifier, Stopwatch) {
 
 fn explain(classifier: &Classifier, methods: &str) -> Explanation {
     let options = Explain::methods(methods).unwrap();
-    classifier.explain(picture(), &options).unwrap().remove(0)
+    classifier.explain(striped(), &options).unwrap().remove(0)
 }
 
 fn check(explanation: &Explanation) -> Value {
@@ -123,7 +116,7 @@ fn the_record_does_not_depend_on_what_was_explained_before() {
         classifier(Some(cache.path())).0,
     ] {
         // Another size, and a method that works on another form of the network.
-        let input = sized(64).prepare(picture()).unwrap();
+        let input = sized(64).prepare(striped()).unwrap();
         let options = Explain::methods("gradient").unwrap();
         let mut of_input = Vec::new();
         let each = |explanation: Explanation| {

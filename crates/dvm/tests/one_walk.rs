@@ -1,16 +1,8 @@
 //! All methods share one forward walk of a picture.
 
 use dvm::engine::{Stopwatch, Walk};
-use dvm::{Classifier, Explain, Picture, Settings};
-
-/// A picture that is not uniform.
-fn picture() -> Picture {
-    let mut picture = Picture::filled(96, 96, [40, 90, 160]);
-    for place in 20..60 {
-        picture.set_pixel(place, 90 - place, [250, 200, 30]);
-    }
-    picture
-}
+use dvm::{Classifier, Explain, Settings};
+use dvm_testing::networks::striped;
 
 fn options(methods: &str) -> Explain {
     let settings = Settings::new()
@@ -26,7 +18,7 @@ fn the_default_methods_share_one_forward_walk() {
         .unwrap()
         .with_stopwatch(stopwatch.clone());
     let methods = dvm::DEFAULT_METHODS;
-    classifier.explain(picture(), &options(methods)).unwrap();
+    classifier.explain(striped(), &options(methods)).unwrap();
     let laps = stopwatch.laps();
     let forward: Vec<_> = laps
         .iter()
@@ -42,7 +34,7 @@ fn the_default_methods_share_one_forward_walk() {
 fn a_shared_walk_does_not_change_maps() {
     let classifier = Classifier::embedded().unwrap();
     let map = |methods: &str| {
-        let all = classifier.explain(picture(), &options(methods)).unwrap();
+        let all = classifier.explain(striped(), &options(methods)).unwrap();
         let (_, map) = all[0]
             .maps()
             .find(|(name, _)| *name == "occlusion")

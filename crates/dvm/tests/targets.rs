@@ -1,21 +1,14 @@
 //! Targets other than a class.
 
-use dvm::{ClassChoice, Classifier, Explain, Explanation, Picture, Unit};
-
-fn picture() -> Picture {
-    let mut picture = Picture::filled(96, 96, [40, 90, 160]);
-    for place in 20..60 {
-        picture.set_pixel(place, 90 - place, [250, 200, 30]);
-    }
-    picture
-}
+use dvm::{ClassChoice, Classifier, Explain, Explanation, Unit};
+use dvm_testing::networks::striped;
 
 /// The explanation by the gradient, with changed options.
 fn explained(change: impl Fn(&mut Explain)) -> Result<Explanation, dvm::Error> {
     let mut options = Explain::methods("gradient").unwrap();
     change(&mut options);
     let classifier = Classifier::embedded().unwrap();
-    Ok(classifier.explain(picture(), &options)?.remove(0))
+    Ok(classifier.explain(striped(), &options)?.remove(0))
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The pages of `docs/reference`, written from the registries.
 
-use std::fmt::Write;
 use std::mem::take;
 
 use dvm::OptionSpec;
@@ -36,31 +35,19 @@ fn methods_page() -> String {
         row(&mut page, &[&link(entry.name), entry.title, entry.cost]);
     }
     for family in Family::ALL {
-        write!(page, "\n## {}\n", capital(family.name())).unwrap();
+        page += &format!("\n## {}\n", capital(family.name()));
         for entry in methods::ALL.iter().filter(|entry| entry.family == family) {
-            let networks = format!("Networks: {}. Cost: {}.", entry.networks, entry.cost);
-            section(
-                &mut page,
-                entry.name,
-                entry.summary,
-                &entry.reference,
-                &networks,
-            );
-            options(&mut page, entry.options);
+            let facts = format!("Networks: {}. Cost: {}.", entry.networks, entry.cost);
+            let text = about(entry.summary, &facts, &entry.reference);
+            section(&mut page, entry.name, &text, entry.options);
             for preset in entry.presets {
-                let values: Vec<String> = preset
-                    .options
-                    .iter()
-                    .map(|(name, value)| format!("{name} = {value}"))
-                    .collect();
-                write!(
-                    page,
-                    "\nPreset `{}`: {} ({}).\n",
-                    preset.name,
-                    preset.summary,
-                    values.join(", ")
-                )
-                .unwrap();
+                let values = preset.options.iter();
+                let values = values.map(|(name, value)| format!("{name} = {value}"));
+                let values = values.collect::<Vec<_>>().join(", ");
+                page += &format!(
+                    "\nPreset `{}`: {} ({values}).\n",
+                    preset.name, preset.summary
+                );
             }
         }
     }
@@ -74,45 +61,22 @@ fn metrics_page() -> String {
          | metric | question | better |\n|---|---|---|",
     );
     for entry in metrics::ALL {
-        row(
-            &mut page,
-            &[
-                &link(entry.name),
-                entry.question.name(),
-                entry.better.word(),
-            ],
-        );
+        let (question, better) = (entry.question.name(), entry.better.word());
+        row(&mut page, &[&link(entry.name), question, better]);
     }
     for question in metrics::Question::ALL {
-        write!(
-            page,
-            "\n## {}\n\n{}\n",
-            capital(question.name()),
-            question.text()
-        )
-        .unwrap();
-        for entry in metrics::ALL
-            .iter()
-            .filter(|entry| entry.question == question)
-        {
-            let facts = format!(
-                "Needs {}. Better: {}. Cost: {}.",
-                match entry.needs {
-                    metrics::Needs::Map => "the map",
-                    metrics::Needs::Method => "the method, to make more maps",
-                    metrics::Needs::Region => "boxes or masks of the object",
-                },
-                entry.better.word(),
-                entry.cost
-            );
-            section(
-                &mut page,
-                entry.name,
-                entry.summary,
-                &entry.reference,
-                &facts,
-            );
-            options(&mut page, entry.options);
+        let name = capital(question.name());
+        page += &format!("\n## {name}\n\n{}\n", question.text());
+        for entry in metrics::ALL.iter().filter(|e| e.question == question) {
+            let needs = match entry.needs {
+                metrics::Needs::Map => "the map",
+                metrics::Needs::Method => "the method, to make more maps",
+                metrics::Needs::Region => "boxes or masks of the object",
+            };
+            let (better, cost) = (entry.better.word(), entry.cost);
+            let facts = format!("Needs {needs}. Better: {better}. Cost: {cost}.");
+            let text = about(entry.summary, &facts, &entry.reference);
+            section(&mut page, entry.name, &text, entry.options);
         }
     }
     page
@@ -170,15 +134,8 @@ fn data_page() -> String {
          ## Corpora\n\n`dvm prepare NAME SOURCE OUT` makes a data set of each of these.",
     );
     for corpus in corpora::ALL {
-        write!(
-            page,
-            "\n### `{}`\n\n{} {}\n",
-            corpus.name,
-            sentence(corpus.summary),
-            text(corpus.rule)
-        )
-        .unwrap();
-        options(&mut page, corpus.options);
+        let about = format!("{} {}", sentence(corpus.summary), text(corpus.rule));
+        section(&mut page, corpus.name, &about, corpus.options);
     }
     page.push_str("\n## Findings of the audit\n\n`dvm prepare audit` looks for these.\n\n| finding | what it is |\n|---|---|\n");
     for kind in audit::KINDS {
@@ -194,58 +151,43 @@ fn data_page() -> String {
             true => "arXiv ",
             false => "",
         };
-        write!(
-            page,
-            "\n### `{}`\n\n{} {arxiv}{}.\n",
-            augmentation.name,
-            sentence(augmentation.summary),
-            augmentation.paper
-        )
-        .unwrap();
-        options(&mut page, augmentation.options);
+        let summary = sentence(augmentation.summary);
+        let about = format!("{summary} {arxiv}{}.", augmentation.paper);
+        section(&mut page, augmentation.name, &about, augmentation.options);
     }
     page.push_str("\n## Optimisers\n\nSet an option with `--set optimiser.OPTION=VALUE`.\n");
     for entry in optimisers::ALL {
-        write!(
-            page,
-            "\n### `{}`\n\n{} {}. Default learning rate: {}.\n",
-            entry.name,
-            sentence(entry.summary),
-            entry.paper,
-            entry.learning_rate
-        )
-        .unwrap();
-        options(&mut page, entry.options);
+        let (summary, paper, rate) = (sentence(entry.summary), entry.paper, entry.learning_rate);
+        let about = format!("{summary} {paper}. Default learning rate: {rate}.");
+        section(&mut page, entry.name, &about, entry.options);
     }
     page.push_str("\n## Schedules of the learning rate\n\nSet an option with `--set schedule.OPTION=VALUE`.\n");
     for entry in schedules::ALL {
-        write!(
-            page,
-            "\n### `{}`\n\n{}\n",
+        section(
+            &mut page,
             entry.name,
-            sentence(entry.summary)
-        )
-        .unwrap();
-        options(&mut page, entry.options);
+            &sentence(entry.summary),
+            entry.options,
+        );
     }
     page
 }
 
-/// A heading with what a method or a metric is.
-fn section(page: &mut String, name: &str, summary: &str, reference: &Reference, facts: &str) {
-    write!(
-        page,
-        "\n### `{name}`\n\n{}\n\n{facts}\n\n{} {}. {}. <{}>\n",
-        sentence(summary),
-        reference.authors,
-        reference.year,
-        reference.title,
-        reference.published.link()
-    )
-    .unwrap();
+/// What a method or a metric is, and its paper.
+fn about(summary: &str, facts: &str, reference: &Reference) -> String {
+    let Reference {
+        authors,
+        year,
+        title,
+        published,
+    } = reference;
+    let (summary, link) = (sentence(summary), published.link());
+    format!("{summary}\n\n{facts}\n\n{authors} {year}. {title}. <{link}>")
 }
 
-fn options(page: &mut String, options: &[OptionSpec]) {
+/// An entry of a registry with its options.
+fn section(page: &mut String, name: &str, text: &str, options: &[OptionSpec]) {
+    *page += &format!("\n### `{name}`\n\n{text}\n");
     if options.is_empty() {
         return;
     }
@@ -256,19 +198,16 @@ fn options(page: &mut String, options: &[OptionSpec]) {
             default => format!("`{default}`"),
         };
         let value = format!("`{}`", option.takes.form());
-        row(
-            page,
-            &[&format!("`{}`", option.name), &value, &default, option.help],
-        );
+        let name = format!("`{}`", option.name);
+        row(page, &[&name, &value, &default, option.help]);
     }
 }
 
 fn row(page: &mut String, columns: &[&str]) {
-    let escaped: Vec<String> = columns
+    let escaped = columns
         .iter()
-        .map(|column| text(column).replace('|', "\\|"))
-        .collect();
-    writeln!(page, "| {} |", escaped.join(" | ")).unwrap();
+        .map(|column| text(column).replace('|', "\\|"));
+    *page += &format!("| {} |\n", escaped.collect::<Vec<_>>().join(" | "));
 }
 
 /// A text with `<split>_<modality>_` escaped outside of code, where Markdown would take it for HTML and emphasis.

@@ -3,12 +3,13 @@
 
 use std::cell::RefCell;
 
-use dvm_attribution::{Attribution, Settings, Subject, Target, registry};
+use dvm_attribution::Attribution;
 use dvm_engine::weights::{Array, Weights};
 use dvm_engine::{Network, seeded};
-use dvm_image::{Channels, Input, Interpolation, Preprocess, Range, Resize};
 use dvm_testing::{networks, references};
 use serde::Deserialize;
+
+use crate::prepared::{Prepared, arrays, described, map_of, method, relative_error, settings};
 
 /// Tolerance of f32 against the references' f64, relative to the largest value.
 const TOLERANCE: f32 = 1e-4;
@@ -54,29 +55,15 @@ struct Case {
     name: String,
     layers: Vec<String>,
     references: Weights,
-    network: Network,
-    preprocess: Preprocess,
-    input: Input,
+    prepared: Prepared,
     /// Differences from the references.
     failures: RefCell<Vec<String>>,
 }
 
 impl Case {
     fn new(name: &str) -> Self {
-        let json = std::fs::read(references::path("dvm", "cams.json")).unwrap();
-        let described: Described = serde_json::from_slice(&json).unwrap();
+        let described: Described = described("cams");
         let own = described.networks.iter().find(|n| n.name == name).unwrap();
-        let (input, size) = (&own.input, own.input.size);
-        let preprocess = Preprocess {
-            range: Range::File,
-            resize: Resize::None,
-            interpolation: Interpolation::Bilinear,
-            crop: size,
-            channels: Channels::Rgb,
-            mean: [input.mean; 3],
-            std: [input.std; 3],
-        };
-        let picture = networks::noise(&input.name, size);
         let graph = match dvm_zoo::find(name) {
             Some(architecture) => seeded::graph((architecture.build)(described.classes)),
             None => {
@@ -86,34 +73,25 @@ impl Case {
                     .graph
             }
         };
+        let (input, layers) = (&own.input, own.layers.clone());
+        let picture = networks::noise(&input.name, input.size);
+        let normalisation = ([input.mean; 3], [input.std; 3]);
         let case = Self {
             name: name.into(),
-            layers: own.layers.clone(),
-            references: Weights::read(&references::path("dvm", "cams.safetensors")).unwrap(),
-            network: Network::new(graph),
-            input: preprocess.apply(picture).unwrap(),
-            preprocess,
+            layers,
+            references: arrays("cams"),
+            prepared: Prepared::new(Network::new(graph), picture, normalisation),
             described,
             failures: RefCell::default(),
         };
-        let logits = case.subject().numbers().unwrap();
+        let logits = case.prepared.subject().numbers().unwrap();
         case.compare("logits", &logits);
         case
     }
 
-    fn subject(&self) -> Subject<'_> {
-        Subject::new(&self.network, &self.input, &self.preprocess)
-    }
-
-    fn map_of(&self, method: &str, options: &[(&str, &str)]) -> Attribution {
-        let mut settings = Settings::new();
-        for (option, value) in options {
-            settings = settings.with(option, value);
-        }
-        let method = registry::find(method).unwrap().method(&settings).unwrap();
-        let targets = [Target::Class(self.described.target)];
-        let mut maps = method.attribute(&self.subject(), &targets).unwrap();
-        maps.remove(0)
+    fn map_of(&self, name: &str, options: &[(&str, &str)]) -> Attribution {
+        let method = method(name, &settings(options));
+        map_of(&*method, &self.prepared.subject(), self.described.target)
     }
 
     fn reference(&self, key: &str) -> &Array {
@@ -123,21 +101,13 @@ impl Case {
     }
 
     fn error(&self, key: &str, found: &[f32]) -> f32 {
-        let expected = &self.reference(key).values;
-        assert_eq!(found.len(), expected.len(), "{key}");
-        let pairs = found.iter().zip(expected.iter());
-        let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        pairs.fold(0.0f32, |m, (f, e)| m.max((f - e).abs())) / largest
+        relative_error(found, &self.reference(key).values)
     }
 
     fn note(&self, key: &str, error: f32) {
-        let ill_conditioned = ILL_CONDITIONED
-            .iter()
-            .find(|(name, of)| *name == self.name && *of == key);
-        let tolerance = if ill_conditioned.is_some() {
-            20.0 * TOLERANCE
-        } else {
-            TOLERANCE
+        let tolerance = match ILL_CONDITIONED.contains(&(&self.name, key)) {
+            true => 20.0 * TOLERANCE,
+            false => TOLERANCE,
         };
         if error > tolerance {
             self.failures
@@ -148,17 +118,6 @@ impl Case {
 
     fn compare(&self, key: &str, found: &[f32]) {
         self.note(key, self.error(key, found));
-    }
-
-    /// Fails if anything differed.
-    fn finish(&self) {
-        let failures = self.failures.borrow();
-        assert!(
-            failures.is_empty(),
-            "{}:\n{}",
-            self.name,
-            failures.join("\n")
-        );
     }
 
     /// The raw map of a layer.
@@ -258,7 +217,7 @@ impl Case {
 
     /// The stored rows and columns of planes `[H, W]`.
     fn thinned(&self, values: &[f32]) -> Vec<f32> {
-        let (height, width) = self.preprocess.crop;
+        let (height, width) = self.prepared.preprocess.crop;
         let step = self.described.step;
         let planes = values.chunks_exact(height * width);
         let rows = planes.flat_map(|plane| plane.chunks_exact(width).step_by(step));
@@ -302,86 +261,87 @@ impl Case {
     }
 }
 
-#[test]
-fn maps_of_a_resnet_match_pytorch_grad_cam() {
-    let case = Case::new("resnet18");
+/// Compares what all networks have, and `more`.
+fn compare(name: &str, more: &[fn(&Case)]) {
+    let case = Case::new(name);
     case.compare_formulas();
     case.compare_usual_layer();
-    case.compare_ablation_cam();
-    case.compare_score_cam();
-    case.compare_full_grad();
-    case.compare_guided_grad_cam();
-    case.compare_biases();
-    case.finish();
+    more.iter().for_each(|compare| compare(&case));
+    let failures = case.failures.into_inner();
+    assert!(failures.is_empty(), "{name}:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn maps_of_a_resnet_match_pytorch_grad_cam() {
+    compare(
+        "resnet18",
+        &[
+            Case::compare_ablation_cam,
+            Case::compare_score_cam,
+            Case::compare_full_grad,
+            Case::compare_guided_grad_cam,
+            Case::compare_biases,
+        ],
+    );
 }
 
 #[test]
 fn maps_of_a_vgg_match_pytorch_grad_cam() {
-    let case = Case::new("vgg11");
-    case.compare_formulas();
-    case.compare_usual_layer();
-    case.compare_score_cam();
-    case.compare_full_grad();
-    case.compare_guided_grad_cam();
-    case.finish();
+    compare(
+        "vgg11",
+        &[
+            Case::compare_score_cam,
+            Case::compare_full_grad,
+            Case::compare_guided_grad_cam,
+        ],
+    );
 }
 
 #[test]
 fn maps_of_an_efficientnet_match_pytorch_grad_cam() {
-    let case = Case::new("efficientnet_b0");
-    case.compare_formulas();
-    case.compare_usual_layer();
-    case.compare_ablation_cam();
-    case.compare_score_cam();
-    case.compare_full_grad();
-    case.finish();
+    compare(
+        "efficientnet_b0",
+        &[
+            Case::compare_ablation_cam,
+            Case::compare_score_cam,
+            Case::compare_full_grad,
+        ],
+    );
 }
 
 #[test]
 fn maps_of_a_convnext_match_pytorch_grad_cam() {
-    let case = Case::new("convnext_tiny");
-    case.compare_formulas();
-    case.compare_usual_layer();
-    case.compare_ablation_cam();
-    case.compare_score_cam();
-    case.finish();
+    compare(
+        "convnext_tiny",
+        &[Case::compare_ablation_cam, Case::compare_score_cam],
+    );
 }
 
 #[test]
 fn maps_of_a_swin_transformer_match_pytorch_grad_cam() {
-    let case = Case::new("swin_t");
-    case.compare_formulas();
-    case.compare_usual_layer();
-    case.compare_ablation_cam();
-    case.compare_score_cam();
-    case.finish();
+    compare(
+        "swin_t",
+        &[Case::compare_ablation_cam, Case::compare_score_cam],
+    );
 }
 
 #[test]
 fn maps_of_a_vision_transformer_match_pytorch_grad_cam() {
-    let case = Case::new("deit_tiny_patch16_224");
-    case.compare_formulas();
-    case.compare_usual_layer();
-    case.compare_ablation_cam();
-    case.finish();
+    compare("deit_tiny_patch16_224", &[Case::compare_ablation_cam]);
 }
 
 #[test]
 fn maps_of_an_imported_network_match_pytorch_grad_cam() {
-    let case = Case::new("cnn_script_17");
-    case.compare_formulas();
-    case.compare_usual_layer();
-    case.compare_ablation_cam();
-    case.compare_score_cam();
-    case.finish();
+    compare(
+        "cnn_script_17",
+        &[Case::compare_ablation_cam, Case::compare_score_cam],
+    );
 }
 
 #[test]
 fn maps_of_an_imported_transformer_match_pytorch_grad_cam() {
-    let case = Case::new("vit_script_17");
-    case.compare_formulas();
-    case.compare_usual_layer();
-    case.compare_ablation_cam();
-    case.compare_score_cam();
-    case.finish();
+    compare(
+        "vit_script_17",
+        &[Case::compare_ablation_cam, Case::compare_score_cam],
+    );
 }

@@ -1,13 +1,13 @@
 //! Path, noise and DeepLIFT attributions against Captum, PAIR's saliency and a slow second
 //! implementation, as `references/gradient_methods.py` stored them.
 
-use dvm_attribution::{Settings, Subject, Target, registry};
-use dvm_engine::weights::Weights;
-use dvm_engine::{Arithmetic, Network};
-use dvm_image::{Input, Preprocess, Resize};
-use dvm_testing::{networks, references};
+use dvm_attribution::Settings;
+use dvm_engine::Network;
+use dvm_testing::networks;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::prepared::{self, Prepared, arrays, exact, map_of, method, relative_error};
 
 /// Tolerance of f32 against the references' f64, relative to the largest value. The error of most arrays is 1e-6 to
 /// 1e-5.
@@ -24,47 +24,22 @@ struct Described {
 
 #[derive(Deserialize)]
 struct DescribedNetwork {
-    name: String,
-    /// Rows and columns of the picture.
-    size: (usize, usize),
-    mean: [f32; 3],
-    std: [f32; 3],
-    target: usize,
+    #[serde(flatten)]
+    network: prepared::Described,
     /// The step between stored values.
     sample_stride: usize,
-}
-
-/// A picture of noise, normalised with this `mean` and `std`.
-fn prepared(
-    name: &str,
-    size: (usize, usize),
-    mean: [f32; 3],
-    std: [f32; 3],
-) -> (Input, Preprocess) {
-    let preprocess = Preprocess {
-        resize: Resize::None,
-        crop: size,
-        mean,
-        std,
-        ..Preprocess::imagenet()
-    };
-    let input = preprocess.apply(networks::picture_of_reference(name, size));
-    (input.unwrap(), preprocess)
 }
 
 /// Compares all stored arrays of a network, relative to the largest value; `loosely` has the tolerance of arrays with
 /// larger rounding errors.
 fn compare(name: &str, loosely: &[(&str, f32)]) {
-    let json = std::fs::read(references::path("dvm", "gradient_methods.json")).unwrap();
-    let described: Described = serde_json::from_slice(&json).unwrap();
-    let references =
-        Weights::read(&references::path("dvm", "gradient_methods.safetensors")).unwrap();
-    let of_name = |network: &&DescribedNetwork| network.name == name;
-    let own = described.networks.iter().find(of_name).unwrap();
-    let (input, preprocess) = prepared(name, own.size, own.mean, own.std);
-    // Direct sums: rounding of reordered sums would flip some rectifiers.
-    let network = Network::new(networks::of_reference(name)).with_arithmetic(Arithmetic::Exact);
-    let subject = Subject::new(&network, &input, &preprocess);
+    let described: Described = prepared::described("gradient_methods");
+    let references = arrays("gradient_methods");
+    let mut networks = described.networks.iter();
+    let own = networks.find(|own| own.network.name == name).unwrap();
+    let graph = networks::of_reference(name);
+    let prepared = Prepared::described(exact(graph), &own.network);
+    let subject = prepared.subject();
     let mut wrong = Vec::new();
     for (case, more) in [
         ("integrated-gradients", None),
@@ -80,26 +55,19 @@ fn compare(name: &str, loosely: &[(&str, f32)]) {
             Some(("baseline", &described.several[..])),
         ),
     ] {
-        let method = case.split('.').next().unwrap();
+        let name_of = case.split('.').next().unwrap();
         let mut settings = Settings::new();
-        for (option, value) in described.settings[method].as_object().unwrap() {
+        for (option, value) in described.settings[name_of].as_object().unwrap() {
             let text = value.as_str().map_or(value.to_string(), str::to_owned);
             settings = settings.with(option, text);
         }
         if let Some((option, value)) = more {
             settings = settings.with(option, value);
         }
-        let method = registry::find(method).unwrap().method(&settings).unwrap();
-        let target = [Target::Class(own.target)];
-        let map = method.attribute(&subject, &target).unwrap().remove(0);
+        let map = map_of(&*method(name_of, &settings), &subject, own.network.target);
         let found = map.raw().values.iter().step_by(own.sample_stride);
         let expected = &references.get(&format!("{name}.{case}")).unwrap().values;
-        assert_eq!(found.len(), expected.len());
-        let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
-        let off = found
-            .zip(expected)
-            .fold(0.0f32, |most, (f, e)| most.max((f - e).abs()))
-            / largest;
+        let off = relative_error(&found.copied().collect::<Vec<f32>>(), expected);
         let allowed = loosely.iter().find(|(loose, _)| *loose == case);
         let allowed = allowed.map_or(TOLERANCE, |(_, tolerance)| *tolerance);
         println!("{name} {case}: off by {off:e}");
@@ -162,19 +130,10 @@ fn deeplift_is_complete_on_every_kind_of_architecture() {
         ("squeezenet1_1", 96),
         ("swin_t", 64),
     ] {
-        let usual = Preprocess::imagenet();
-        let (input, preprocess) = prepared(name, (side, side), usual.mean, usual.std);
         let network = Network::new(networks::of_reference(name));
-        let subject = Subject::new(&network, &input, &preprocess);
-        let settings = Settings::new().with("baseline", "noise");
-        let method = registry::find("deeplift")
-            .unwrap()
-            .method(&settings)
-            .unwrap();
-        let map = method
-            .attribute(&subject, &[Target::Class(3)])
-            .unwrap()
-            .remove(0);
+        let prepared = Prepared::of_noise(network, name, (side, side));
+        let method = method("deeplift", &Settings::new().with("baseline", "noise"));
+        let map = map_of(&*method, &prepared.subject(), 3);
         let size: f64 = map.raw().values.iter().map(|v| f64::from(v.abs())).sum();
         let gap = map.checks[0].value.abs() / size;
         println!("{name}: {gap:e}");

@@ -1,6 +1,9 @@
 //! Attribution methods on whole networks of the zoo and imported ones, against other tools and slow second
 //! implementations (`references/README.md`).
 
+#[path = "../prepared/mod.rs"]
+mod prepared;
+
 mod cam;
 mod gradient;
 mod inspection;

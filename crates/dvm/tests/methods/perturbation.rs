@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use dvm_attribution::{Attribution, Method, Settings, Subject, Target, registry};
+use dvm_attribution::{Attribution, Target};
 use dvm_engine::weights::Weights;
 use dvm_engine::{Graph, Network, seeded};
-use dvm_image::{Channels, Input, Interpolation, Picture, Preprocess, Range, Resize};
-use dvm_testing::{networks, references};
+use dvm_image::Picture;
+use dvm_testing::networks;
 use serde::Deserialize;
+
+use crate::prepared::{Prepared, arrays, described, largest, method, relative_error, settings};
 
 /// Tolerance of f32 against the references' f64, relative to the largest value.
 const TOLERANCE: f32 = 1e-4;
@@ -49,11 +51,6 @@ struct Drawn {
     samples: BTreeMap<String, usize>,
 }
 
-fn described() -> Described {
-    let json = std::fs::read(references::path("dvm", "perturbations.json")).unwrap();
-    serde_json::from_slice(&json).unwrap()
-}
-
 /// Blocks of 8×8 pixels of one colour, with noise in every pixel.
 fn picture(name: &str, (height, width): (usize, usize)) -> Picture {
     let columns = width.div_ceil(8);
@@ -71,63 +68,43 @@ fn picture(name: &str, (height, width): (usize, usize)) -> Picture {
 struct Case {
     described: Described,
     about: Drawn,
-    network: Network,
-    preprocess: Preprocess,
-    input: Input,
+    prepared: Prepared,
     expected: Weights,
 }
 
 impl Case {
     fn of(name: &str) -> Self {
-        let graph = match name {
-            "small" => networks::small(),
-            _ => seeded::graph((dvm_zoo::find(name).unwrap().build)(10)),
-        };
+        let graph = networks::of_reference(name);
         Self::with(name, graph)
     }
 
     fn with(name: &str, graph: Graph) -> Self {
-        let mut described = described();
+        let mut described: Described = described("perturbations");
         let at = described.networks.iter().position(|n| n.name == name);
         let about = described.networks.swap_remove(at.unwrap());
-        let preprocess = Preprocess {
-            range: Range::File,
-            resize: Resize::None,
-            interpolation: Interpolation::Bilinear,
-            crop: about.size,
-            channels: Channels::Rgb,
-            mean: [0.5; 3],
-            std: [0.5 / about.limit; 3],
-        };
+        let picture = picture(name, about.size);
+        let normalisation = ([0.5; 3], [0.5 / about.limit; 3]);
         Self {
-            input: preprocess.apply(picture(name, about.size)).unwrap(),
-            network: Network::new(graph),
-            expected: Weights::read(&references::path("dvm", "perturbations.safetensors")).unwrap(),
-            preprocess,
+            prepared: Prepared::new(Network::new(graph), picture, normalisation),
+            expected: arrays("perturbations"),
             described,
             about,
         }
     }
 
     /// The maps of all targets.
-    fn maps(&self, method: &str, options: &[(&str, String)]) -> Vec<Attribution> {
+    fn maps(&self, method_name: &str, options: &[(&str, String)]) -> Vec<Attribution> {
         let (rows, columns) = self.about.grid;
-        let mut settings = Settings::new().with("seed", self.described.seed);
-        if method != "xrai" {
+        let mut settings = settings(options).with("seed", self.described.seed);
+        if method_name != "xrai" {
             settings = settings.with("segments", format!("grid:{rows}x{columns}"));
         }
-        for (option, value) in options {
-            settings = settings.with(option, value);
-        }
-        let method: Box<dyn Method> = registry::find(method).unwrap().method(&settings).unwrap();
-        let targets: Vec<Target> = self
-            .about
-            .targets
-            .iter()
-            .map(|&t| Target::Class(t))
-            .collect();
-        let subject = Subject::new(&self.network, &self.input, &self.preprocess);
-        method.attribute(&subject, &targets).unwrap()
+        let method = method(method_name, &settings);
+        let targets = self.about.targets.iter().copied().map(Target::Class);
+        let targets: Vec<Target> = targets.collect();
+        method
+            .attribute(&self.prepared.subject(), &targets)
+            .unwrap()
     }
 
     fn samples(&self, method: &str) -> (&'static str, String) {
@@ -271,18 +248,6 @@ fn check(attribution: &Attribution, name: &str) -> Option<f64> {
 }
 
 /// The largest magnitude.
-fn largest(values: &[f32]) -> f32 {
-    values.iter().fold(0.0, |most, value| most.max(value.abs()))
-}
-
-/// Largest difference, relative to the largest magnitude of `expected`.
-fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
-    assert_eq!(found.len(), expected.len());
-    assert!(found.iter().all(|v| v.is_finite()));
-    let differences: Vec<f32> = found.iter().zip(expected).map(|(a, e)| a - e).collect();
-    largest(&differences) / largest(expected)
-}
-
 #[test]
 fn values_of_a_small_network_match_the_tools() {
     Case::of("small").assert_all();

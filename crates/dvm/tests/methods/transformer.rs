@@ -4,16 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use dvm_attribution::{Attribution, Score, Settings, Subject, Target, registry};
+use dvm_attribution::{Attribution, Score, Subject, Target};
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::slice::Slice;
-use dvm_engine::weights::Weights;
 use dvm_engine::{Blueprint, Network, Role, seeded};
-use dvm_image::{Input, Preprocess, Resize};
-use dvm_testing::{networks, references};
+use dvm_testing::references;
 use serde::Deserialize;
+
+use crate::prepared::{self, Prepared, arrays, method, relative_error, settings};
 
 /// A network in `transformers.json`.
 #[derive(Deserialize)]
@@ -31,12 +31,11 @@ struct Described {
 type Expected = BTreeMap<String, Vec<f32>>;
 
 fn described() -> Vec<Described> {
-    let text = std::fs::read_to_string(references::path("dvm", "transformers.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
+    prepared::described("transformers")
 }
 
 fn expected() -> Expected {
-    let weights = Weights::read(&references::path("dvm", "transformers.safetensors")).unwrap();
+    let weights = arrays("transformers");
     let all = weights.iter();
     all.map(|(name, array)| (name.to_string(), array.values.to_vec()))
         .collect()
@@ -47,31 +46,20 @@ struct Case {
     about: Described,
     /// Its name in messages.
     label: String,
-    network: Network,
-    preprocess: Preprocess,
-    input: Input,
+    prepared: Prepared,
 }
 
 impl Case {
     fn new(about: Described, label: &str, network: Network) -> Self {
-        let preprocess = Preprocess {
-            resize: Resize::None,
-            crop: about.size,
-            ..Preprocess::imagenet()
-        };
         Self {
             label: label.into(),
-            network,
-            input: preprocess
-                .apply(networks::picture_of_reference(&about.name, about.size))
-                .unwrap(),
-            preprocess,
+            prepared: Prepared::of_noise(network, &about.name, about.size),
             about,
         }
     }
 
     fn subject(&self) -> Subject<'_> {
-        Subject::new(&self.network, &self.input, &self.preprocess)
+        self.prepared.subject()
     }
 
     fn map(&self, method: &str, options: &[(&str, &str)], target: usize) -> Attribution {
@@ -89,27 +77,13 @@ impl Case {
 
 fn explained(
     subject: &Subject,
-    method: &str,
+    name: &str,
     options: &[(&str, &str)],
     target: usize,
 ) -> Result<Attribution, dvm_attribution::Error> {
-    let settings = options
-        .iter()
-        .fold(Settings::new(), |settings, (option, value)| {
-            settings.with(option, value)
-        });
-    let method = registry::find(method).unwrap().method(&settings).unwrap();
+    let method = method(name, &settings(options));
     let targets = [Target::Class(target)];
     Ok(method.attribute(subject, &targets)?.remove(0))
-}
-
-/// Largest difference, relative to the largest magnitude of `expected`.
-fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
-    assert_eq!(found.len(), expected.len());
-    assert!(found.iter().all(|value| value.is_finite()));
-    let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-    let pairs = found.iter().zip(expected);
-    pairs.fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / largest
 }
 
 fn of_name(name: &str) -> Described {

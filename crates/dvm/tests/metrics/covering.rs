@@ -2,12 +2,14 @@
 //! `references/metrics_covering.py` stored them.
 
 use dvm_attribution::metrics::{Candidate, registry};
-use dvm_attribution::{Array, Attribution, Settings, Subject, Target, ValueKind};
-use dvm_engine::weights::Weights;
+use dvm_attribution::{Attribution, Settings};
 use dvm_engine::{Network, Stopwatch, Walk, seeded};
-use dvm_image::{Picture, Preprocess, Resize};
-use dvm_testing::{networks, references};
+use dvm_image::Preprocess;
+use dvm_testing::networks;
 use serde::Deserialize;
+
+use crate::given;
+use crate::prepared::{self, Prepared, arrays};
 
 /// Tolerance relative to the largest score of a curve.
 const TOLERANCE: f64 = 1e-4;
@@ -28,73 +30,45 @@ struct Baselines {
 
 #[derive(Deserialize)]
 struct DescribedNetwork {
-    name: String,
-    /// Rows and columns of the picture.
-    size: (usize, usize),
-    mean: [f32; 3],
-    std: [f32; 3],
-    target: usize,
+    #[serde(flatten)]
+    network: prepared::Described,
     steps: usize,
     patch: usize,
     regions: usize,
 }
 
-/// The preprocessing of a picture of noise, which is not normalised.
-fn preprocess(own: &DescribedNetwork) -> Preprocess {
-    Preprocess {
-        resize: Resize::None,
-        crop: own.size,
-        mean: own.mean,
-        std: own.std,
-        ..Preprocess::imagenet()
+impl DescribedNetwork {
+    fn given(&self, map: Vec<f32>) -> Attribution {
+        given(map, self.network.size, self.network.target)
     }
-}
 
-fn picture(own: &DescribedNetwork) -> Picture {
-    networks::picture_of_reference(&own.name, own.size)
-}
-
-fn given(own: &DescribedNetwork, map: Vec<f32>) -> Attribution {
-    Attribution {
-        target: Target::Class(own.target),
-        title: "given".into(),
-        quantity: "relevance".into(),
-        score: "logit",
-        arrays: vec![Array::new(
-            Array::RAW,
-            &[own.size.0, own.size.1],
-            map.clone(),
-        )],
-        map,
-        size: own.size,
-        smooth: None,
-        value_kind: ValueKind::Signed,
-        warnings: Vec::new(),
-        checks: Vec::new(),
+    fn settings(&self, score: &str) -> Settings {
+        Settings::new()
+            .with("score", score)
+            .with("steps", self.steps)
+            .with("patch", self.patch)
+            .with("regions", self.regions)
     }
 }
 
 /// Compares all stored curves and values of a network.
 fn compare(name: &str) {
-    let json = std::fs::read(references::path("dvm", "metrics_covering.json")).unwrap();
-    let described: Described = serde_json::from_slice(&json).unwrap();
-    let references =
-        Weights::read(&references::path("dvm", "metrics_covering.safetensors")).unwrap();
+    let described: Described = prepared::described("metrics_covering");
+    let references = arrays("metrics_covering");
     let stored = |key: &str| references.get(key).unwrap().values.clone();
-    let of_name = |network: &&DescribedNetwork| network.name == name;
-    let own = described.networks.iter().find(of_name).unwrap();
-    let preprocess = preprocess(own);
-    let input = preprocess.apply(picture(own)).unwrap();
+    let mut networks = described.networks.iter();
+    let own = networks.find(|own| own.network.name == name).unwrap();
     let network = Network::new(networks::of_reference(name));
+    let prepared = Prepared::described(network, &own.network);
     let baselines = &described.baselines;
     let mut wrong = Vec::new();
     for incremental in [true, false] {
-        let subject = Subject::new(&network, &input, &preprocess).incremental(incremental);
+        let subject = prepared.subject().incremental(incremental);
         for (map, score) in ["noise", "spot"]
             .into_iter()
             .flat_map(|map| ["probability", "logit"].map(|score| (map, score)))
         {
-            let attribution = given(own, stored(&format!("{name}.{map}.map")));
+            let attribution = own.given(stored(&format!("{name}.{map}.map")));
             let candidate = Candidate::new(&subject, &attribution).unwrap();
             for (metric, baseline) in [
                 ("deletion", &baselines.deletion),
@@ -103,12 +77,7 @@ fn compare(name: &str) {
                 ("pixel-flipping", &baselines.pixel_flipping),
                 ("region-perturbation", &baselines.region_perturbation),
             ] {
-                let settings = Settings::new()
-                    .with("score", score)
-                    .with("baseline", baseline)
-                    .with("steps", own.steps)
-                    .with("patch", own.patch)
-                    .with("regions", own.regions);
+                let settings = own.settings(score).with("baseline", baseline);
                 let made = registry::find(metric).unwrap().metric(&settings).unwrap();
                 let found = made.measure(&candidate).unwrap();
                 let key = format!("{name}.{map}.{score}.{}", metric.replace('-', "_"));
@@ -167,18 +136,14 @@ fn walked(
     metric: &str,
     incremental: bool,
 ) -> (Vec<f64>, u64, u64) {
-    let preprocess = preprocess(own);
-    let input = preprocess.apply(picture(own)).unwrap();
     let stopwatch = Stopwatch::default();
-    let network = Network::new(networks::of_reference(&own.name)).with_stopwatch(stopwatch.clone());
-    let subject = Subject::new(&network, &input, &preprocess).incremental(incremental);
-    let attribution = given(own, map.to_vec());
+    let network = Network::new(networks::of_reference(&own.network.name));
+    let network = network.with_stopwatch(stopwatch.clone());
+    let prepared = Prepared::described(network, &own.network);
+    let subject = prepared.subject().incremental(incremental);
+    let attribution = own.given(map.to_vec());
     let candidate = Candidate::new(&subject, &attribution).unwrap();
-    let settings = Settings::new()
-        .with("score", "logit")
-        .with("steps", own.steps)
-        .with("patch", own.patch)
-        .with("regions", own.regions);
+    let settings = own.settings("logit");
     let made = registry::find(metric).unwrap().metric(&settings).unwrap();
     let found = made.measure(&candidate).unwrap();
     let points = found.curves.iter().flat_map(|curve| &curve.points);
@@ -197,12 +162,15 @@ fn walked(
 #[test]
 fn incremental_steps_match_full_walks() {
     for (name, side, patch) in [("squeezenet1_1", 128, 16), ("resnet18", 160, 20)] {
+        let Preprocess { mean, std, .. } = Preprocess::imagenet();
         let own = DescribedNetwork {
-            name: name.into(),
-            size: (side, side),
-            mean: Preprocess::imagenet().mean,
-            std: Preprocess::imagenet().std,
-            target: 3,
+            network: prepared::Described {
+                name: name.into(),
+                size: (side, side),
+                mean,
+                std,
+                target: 3,
+            },
             steps: 20,
             patch,
             regions: 10,

@@ -5,15 +5,16 @@ use std::path::Path;
 
 use dvm_attribution::metrics::agreement::Agreement;
 use dvm_attribution::metrics::{Candidate, Measurement, registry as metrics};
-use dvm_attribution::{Attribution, Error, Method, Settings, Subject, Target, registry};
+use dvm_attribution::{Attribution, Error, Method, Settings, Subject};
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Arithmetic, Blueprint, Graph, Network, seeded};
-use dvm_image::{Input, Preprocess, Resize};
-use dvm_testing::{networks, references};
+use dvm_engine::{Blueprint, Graph, seeded};
+use dvm_testing::networks;
 use serde::Deserialize;
+
+use crate::prepared::{self, Prepared, exact, map_of, settings};
 
 /// Absolute tolerance of f32 against the references' f64; all values are about 1. The error is at most 1e-6, unless
 /// two pixels of the map change their order.
@@ -41,11 +42,8 @@ struct DescribedAgreement {
 
 #[derive(Deserialize)]
 struct DescribedNetwork {
-    name: String,
-    size: (usize, usize),
-    mean: [f32; 3],
-    std: [f32; 3],
-    target: usize,
+    #[serde(flatten)]
+    network: prepared::Described,
     cases: Vec<Case>,
 }
 
@@ -71,73 +69,19 @@ struct Step {
 }
 
 fn described() -> Described {
-    let json = std::fs::read(references::path("dvm", "metrics_randomisation.json")).unwrap();
-    serde_json::from_slice(&json).unwrap()
+    prepared::described("metrics_randomisation")
 }
 
-/// A network with a picture of noise prepared for it.
-struct Prepared {
-    network: Network,
-    input: Input,
-    preprocess: Preprocess,
+fn prepared(graph: Graph, name: &str, size: (usize, usize)) -> Prepared {
+    Prepared::of_noise(exact(graph), name, size)
 }
 
-impl Prepared {
-    fn new(graph: Graph, name: &str, size: (usize, usize), preprocess: Preprocess) -> Self {
-        let preprocess = Preprocess {
-            resize: Resize::None,
-            crop: size,
-            ..preprocess
-        };
-        let input = preprocess
-            .apply(networks::picture_of_reference(name, size))
-            .unwrap();
-        Self {
-            // Direct sums: rounding of reordered sums would flip some rectifiers.
-            network: Network::new(graph).with_arithmetic(Arithmetic::Exact),
-            input,
-            preprocess,
-        }
-    }
-
-    fn small() -> Self {
-        Self::new(networks::small(), "small", (32, 28), Preprocess::imagenet())
-    }
-
-    fn described(network: &DescribedNetwork) -> Self {
-        let graph = networks::of_reference(&network.name);
-        let preprocess = Preprocess {
-            mean: network.mean,
-            std: network.std,
-            ..Preprocess::imagenet()
-        };
-        Self::new(graph, &network.name, network.size, preprocess)
-    }
-
-    fn subject(&self) -> Subject<'_> {
-        Subject::new(&self.network, &self.input, &self.preprocess)
-    }
-}
-
-fn settings(options: &[(&str, &str)]) -> Settings {
-    let options = options.iter();
-    options.fold(Settings::new(), |settings, (name, value)| {
-        settings.with(name, value)
-    })
+fn small() -> Prepared {
+    prepared(networks::small(), "small", (32, 28))
 }
 
 fn method(name: &str, options: &[(&str, &str)]) -> Box<dyn Method> {
-    registry::find(name)
-        .unwrap()
-        .method(&settings(options))
-        .unwrap()
-}
-
-fn map_of(method: &dyn Method, subject: &Subject, class: usize) -> Attribution {
-    method
-        .attribute(subject, &[Target::Class(class)])
-        .unwrap()
-        .remove(0)
+    prepared::method(name, &settings(options))
 }
 
 fn measured(
@@ -207,23 +151,21 @@ fn agreement_of_maps_matches_scipy_and_scikit_image() {
 /// Compares all tests of all methods' maps of a network whose layers are randomised in these groups.
 fn compare(name: &str, layers: &str) {
     let all = described();
-    let network = all
-        .networks
-        .iter()
-        .find(|network| network.name == name)
-        .unwrap();
-    let subject_of = Prepared::described(network);
-    let subject = subject_of.subject();
+    let mut networks = all.networks.iter();
+    let own = networks.find(|own| own.network.name == name).unwrap();
+    let graph = networks::of_reference(name);
+    let prepared = Prepared::described(exact(graph), &own.network);
+    let subject = prepared.subject();
     let (seed, samples) = (all.seed.to_string(), all.samples.to_string());
     let (noise, bins) = (all.noise.to_string(), all.bins.to_string());
-    for case in &network.cases {
+    for case in &own.cases {
         let channels = if case.method == "gradient" {
             "max-abs"
         } else {
             "sum"
         };
         let method = method(&case.method, &[("channels", channels)]);
-        let map = map_of(&*method, &subject, network.target);
+        let map = map_of(&*method, &subject, own.network.target);
         let candidate = (&subject, &map, &*method);
         let usual = [
             ("seed", &seed[..]),
@@ -300,7 +242,7 @@ fn resnet18_is_randomised_as_quantus_does_it() {
 
 #[test]
 fn a_random_copy_does_not_change_the_network_or_its_outputs() {
-    let case = Prepared::small();
+    let case = small();
     let subject = case.subject();
     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
     let answers = || {
@@ -331,7 +273,7 @@ fn a_random_copy_does_not_change_the_network_or_its_outputs() {
 
 #[test]
 fn orders_of_layers_end_at_the_same_random_network() {
-    let case = Prepared::small();
+    let case = small();
     let subject = case.subject();
     let method = method("gradient", &[]);
     let map = map_of(&*method, &subject, 3);
@@ -361,14 +303,8 @@ fn orders_of_layers_end_at_the_same_random_network() {
 fn all_layers_of_imported_networks_are_randomised() {
     // A convolutional network, and a transformer with positions and a class token.
     for (name, size) in [("cnn_script_17", (18, 14)), ("vit_script_17", (12, 12))] {
-        let onnx = references::path(
-            "dvm",
-            &format!("../../../dvm-onnx/tests/references/{name}.onnx"),
-        );
-        let graph = dvm_onnx::read(&onnx, dvm_onnx::Options::default())
-            .unwrap()
-            .graph;
-        let case = Prepared::new(graph, name, size, Preprocess::imagenet());
+        let graph = networks::of_reference(name);
+        let case = prepared(graph, name, size);
         let subject = case.subject();
         let method = method("gradient", &[]);
         let map = map_of(&*method, &subject, 1);
@@ -398,12 +334,7 @@ fn a_network_without_parameters_is_an_error() {
     let x = net.input();
     let x = net.pool("pool", x, Pool::global_mean());
     let x = net.flatten("flatten", x);
-    let case = Prepared::new(
-        seeded::graph(net.ending_at(x)),
-        "small",
-        (8, 6),
-        Preprocess::imagenet(),
-    );
+    let case = prepared(seeded::graph(net.ending_at(x)), "small", (8, 6));
     let subject = case.subject();
     let method = method("input-x-gradient", &[]);
     let map = map_of(&*method, &subject, 1);
@@ -413,7 +344,7 @@ fn a_network_without_parameters_is_an_error() {
 
 #[test]
 fn a_constant_map_and_a_map_without_a_method_are_errors() {
-    let case = Prepared::small();
+    let case = small();
     let subject = case.subject();
     let method = method("gradient", &[]);
     let map = map_of(&*method, &subject, 3);
@@ -453,12 +384,7 @@ fn a_network_with_zero_output_is_reported_after_trying_other_seeds() {
     let x = net.flatten("flatten", x);
     let x = net.linear("fc", x, 4, 5, true);
     let x = net.activation("relu", x, Activation::Relu);
-    let case = Prepared::new(
-        seeded::graph(net.ending_at(x)),
-        "shut",
-        (9, 9),
-        Preprocess::imagenet(),
-    );
+    let case = prepared(seeded::graph(net.ending_at(x)), "shut", (9, 9));
     let subject = case.subject();
     let numbers = subject.numbers().unwrap();
     let open = (0..5).find(|&class| numbers[class] > 0.0).unwrap();

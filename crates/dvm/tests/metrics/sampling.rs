@@ -1,13 +1,14 @@
 //! Metrics with random numbers against pytorch-grad-cam, Captum, Quantus and a slow second implementation, all
 //! with the same random numbers and maps (`references/metrics_sampling.py`).
 
+use dvm_attribution::Settings;
 use dvm_attribution::metrics::{self, Candidate, Measurement};
-use dvm_attribution::{Attribution, Settings, Subject, Target, ValueKind, registry};
 use dvm_engine::weights::Weights;
-use dvm_engine::{Arithmetic, Network};
-use dvm_image::{Input, Preprocess, Resize};
-use dvm_testing::{networks, references};
+use dvm_testing::networks;
 use serde::Deserialize;
+
+use crate::given;
+use crate::prepared::{self, Prepared, arrays, exact, map_of, method, settings};
 
 /// Tolerance of f32 against the references' f64, relative to the value or to the largest of an array.
 const TOLERANCE: f64 = 1e-4;
@@ -15,105 +16,53 @@ const TOLERANCE: f64 = 1e-4;
 #[derive(Deserialize)]
 struct Described {
     seed: u64,
-    networks: Vec<DescribedNetwork>,
-}
-
-#[derive(Deserialize)]
-struct DescribedNetwork {
-    name: String,
-    /// Rows and columns of the picture.
-    size: (usize, usize),
-    mean: [f32; 3],
-    std: [f32; 3],
-    target: usize,
+    networks: Vec<prepared::Described>,
 }
 
 /// A network with its picture, the tested map, and the results of the tools.
 struct Case {
-    described: DescribedNetwork,
+    described: prepared::Described,
     seed: u64,
-    network: Network,
-    preprocess: Preprocess,
-    input: Input,
+    prepared: Prepared,
     references: Weights,
 }
 
 impl Case {
     fn of(name: &str) -> Self {
-        let json = std::fs::read(references::path("dvm", "metrics_sampling.json")).unwrap();
-        let mut described: Described = serde_json::from_slice(&json).unwrap();
-        let at = described.networks.iter().position(|n| n.name == name);
-        let own = described.networks.swap_remove(at.unwrap());
-        let graph = networks::of_reference(name);
-        let preprocess = Preprocess {
-            resize: Resize::None,
-            crop: own.size,
-            mean: own.mean,
-            std: own.std,
-            ..Preprocess::imagenet()
-        };
-        let picture = networks::picture_of_reference(name, own.size);
+        let Described { seed, networks } = prepared::described("metrics_sampling");
+        let mut networks = networks.into_iter();
+        let described = networks.find(|own| own.name == name).unwrap();
+        let network = exact(networks::of_reference(name));
         Self {
-            seed: described.seed,
-            // Direct sums: rounding of reordered sums would flip some rectifiers.
-            network: Network::new(graph).with_arithmetic(Arithmetic::Exact),
-            input: preprocess.apply(picture).unwrap(),
-            preprocess,
-            described: own,
-            references: Weights::read(&references::path("dvm", "metrics_sampling.safetensors"))
-                .unwrap(),
+            seed,
+            prepared: Prepared::described(network, &described),
+            described,
+            references: arrays("metrics_sampling"),
         }
     }
 
-    fn subject(&self) -> Subject<'_> {
-        Subject::new(&self.network, &self.input, &self.preprocess)
+    fn stored(&self, key: &str) -> &[f32] {
+        let key = format!("{}.{key}", self.described.name);
+        &self.references.get(&key).unwrap().values
     }
 
     fn expected(&self, key: &str) -> Vec<f64> {
-        let array = self
-            .references
-            .get(&format!("{}.{key}", self.described.name));
-        array
-            .unwrap()
-            .values
-            .iter()
-            .map(|&v| f64::from(v))
-            .collect()
+        self.stored(key).iter().map(|&v| f64::from(v)).collect()
     }
 
     fn settings(&self, metric: &str, options: &[(&str, &str)]) -> Settings {
         let entry = metrics::registry::find(metric).unwrap();
         let seed = entry.takes("seed").then(|| self.seed.to_string());
-        let given = options
-            .iter()
-            .fold(Settings::new(), |all, (option, value)| {
-                all.with(option, value)
-            });
+        let given = settings(options);
         seed.into_iter()
             .fold(given, |all, seed| all.with("seed", seed))
     }
 
     /// Measures the stored map.
     fn measured(&self, metric: &str, options: &[(&str, &str)]) -> Measurement {
-        let map = &self
-            .references
-            .get(&format!("{}.map", self.described.name))
-            .unwrap()
-            .values;
-        let attribution = Attribution {
-            target: Target::Class(self.described.target),
-            title: "stored".into(),
-            quantity: "input × gradient".into(),
-            score: "logit",
-            map: map.clone(),
-            size: self.described.size,
-            smooth: None,
-            arrays: Vec::new(),
-            value_kind: ValueKind::Signed,
-            warnings: Vec::new(),
-            checks: Vec::new(),
-        };
-        let subject = self.subject();
+        let map = self.stored("map").to_vec();
+        let attribution = given(map, self.described.size, self.described.target);
+        let subject = self.prepared.subject();
         let candidate = Candidate::new(&subject, &attribution).unwrap();
         let entry = metrics::registry::find(metric).unwrap();
         let metric = entry.metric(&self.settings(metric, options)).unwrap();
@@ -121,16 +70,10 @@ impl Case {
     }
 
     /// Measures the max-sensitivity of a method.
-    fn sensitivity(&self, method: &str, options: &[(&str, &str)]) -> f64 {
-        let given = options
-            .iter()
-            .fold(Settings::new(), |all, (option, value)| {
-                all.with(option, value)
-            });
-        let method = registry::find(method).unwrap().method(&given).unwrap();
-        let subject = self.subject();
-        let target = [Target::Class(self.described.target)];
-        let map = method.attribute(&subject, &target).unwrap().remove(0);
+    fn sensitivity(&self, name: &str, options: &[(&str, &str)]) -> f64 {
+        let method = method(name, &settings(options));
+        let subject = self.prepared.subject();
+        let map = map_of(&*method, &subject, self.described.target);
         let candidate = Candidate::new(&subject, &map).unwrap();
         let candidate = candidate.made_by(&*method);
         let name = "max-sensitivity";
