@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use dvm_attribution::Subject;
 use dvm_engine::{Arithmetic, Network, Output, Stopwatch, Tensor};
 use dvm_image::{Input, Limits, Picture, Preprocess, PreprocessField, Range, Reading};
 use dvm_zoo::{Architecture, Pretrained};
@@ -423,6 +424,22 @@ impl Classifier {
             dvm_attribution::Error::Network(error) => error.into(),
             other => Error::Usage(other.to_string()),
         }
+    }
+
+    /// The network with an input.
+    pub(crate) fn subject<'a>(
+        &'a self,
+        input: &'a Input,
+        memory: usize,
+        incremental: bool,
+    ) -> Subject<'a> {
+        let subject = Subject::new(self.network(), input, self.preprocess());
+        subject.with_memory(memory).incremental(incremental)
+    }
+
+    /// The outputs for the input of a subject.
+    pub(crate) fn numbers(&self, subject: &Subject) -> Result<Arc<Vec<f32>>, Error> {
+        subject.numbers().map_err(|error| self.failed(error))
     }
 
     /// The prediction of the outputs `[K]`.

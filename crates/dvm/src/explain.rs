@@ -285,7 +285,7 @@ impl Classifier {
         let subject = subject.before_each_walk(&before_walk);
         // Methods and checks share the walks over the network.
         subject.expect_walks(walks(&options.methods, &options.checks));
-        let numbers = subject.numbers().map_err(|error| self.failed(error))?;
+        let numbers = self.numbers(&subject)?;
         let (prediction, targets) = match &options.unit {
             None => {
                 let prediction = self.prediction(&numbers)?;

@@ -5,7 +5,7 @@ mod train;
 
 use std::time::Instant;
 
-use dvm_attribution::{Attribution, Subject, Target};
+use dvm_attribution::{Attribution, Target};
 use dvm_engine::rules::guided_backprop;
 use dvm_engine::{Keep, Lap, Mode, Request, Tensor, seeded};
 use dvm_image::{Input, Limits, Picture, decode, encode_png};
@@ -278,9 +278,7 @@ impl Classifier {
         class: usize,
     ) -> Result<Vec<Attribution>, Error> {
         let (entry, method) = explain.first();
-        let subject = Subject::new(self.network(), input, self.preprocess())
-            .with_memory(explain.memory)
-            .incremental(explain.incremental);
+        let subject = self.subject(input, explain.memory, explain.incremental);
         subject.expect_walks(method.walks());
         let maps = method.attribute(&subject, &[Target::Class(class)]);
         maps.map_err(|source| Error::Method {

@@ -51,15 +51,11 @@ impl Compare {
     ) -> Result<Line, Error> {
         let input = classifier.prepare(picture.source.read(&classifier.reading())?)?;
         classifier.allow(&input)?;
-        let subject = Subject::new(classifier.network(), &input, classifier.preprocess())
-            .with_memory(self.memory)
-            .incremental(self.incremental);
+        let subject = classifier.subject(&input, self.memory, self.incremental);
         let contestants = self.contestants(number);
         // The shared forward walk is not part of any method's time.
         subject.expect_walks(self.walks(&contestants));
-        let numbers = subject
-            .numbers()
-            .map_err(|error| classifier.failed(error))?;
+        let numbers = classifier.numbers(&subject)?;
         let prediction = classifier.prediction(&numbers)?;
         // Loads the gradient check of an earlier run.
         let gradient = classifier.gradient_record(&subject, self.walks(&contestants), None)?;
@@ -98,41 +94,34 @@ impl Compare {
         region: Option<&[bool]>,
         one: &Contestant,
     ) -> (MapLine, Option<Vec<f32>>) {
-        let line = MapLine {
-            method: one.name.into(),
-            ..MapLine::default()
-        };
-        let method = &*one.method;
-        let start = Instant::now();
+        let (method, start) = (&*one.method, Instant::now());
         let made = method.attribute(subject, std::slice::from_ref(target));
         let seconds = start.elapsed().as_secs_f64();
-        let made = made.map(|mut maps| maps.remove(0));
-        let attribution = match made {
-            Ok(attribution) => attribution,
-            Err(error) => {
-                let failed = Some(error.to_string());
-                return (MapLine { failed, ..line }, None);
-            }
-        };
-        let candidate = match Candidate::new(subject, &attribution) {
-            Ok(candidate) => candidate.made_by(method),
-            Err(error) => {
-                let failed = Some(error.to_string());
-                return (MapLine { failed, ..line }, None);
-            }
-        };
-        let candidate = match region {
-            Some(region) => candidate.with_region(region),
-            None => candidate,
-        };
-        let checked = self.checks().measure(&candidate, |_, _| {});
-        let line = MapLine {
-            seconds: Some(seconds),
-            warnings: attribution.warnings.clone(),
-            metrics: checked.iter().map(metric).collect(),
-            ..line
-        };
-        (line, Some(candidate.relevance().to_vec()))
+        let measured = made.and_then(|maps| {
+            let candidate = Candidate::new(subject, &maps[0])?.made_by(method);
+            let candidate = match region {
+                Some(region) => candidate.with_region(region),
+                None => candidate,
+            };
+            let checked = self.checks().measure(&candidate, |_, _| {});
+            let line = MapLine {
+                seconds: Some(seconds),
+                warnings: maps[0].warnings.clone(),
+                metrics: checked.iter().map(metric).collect(),
+                ..MapLine::default()
+            };
+            Ok((line, Some(candidate.relevance().to_vec())))
+        });
+        let (line, relevance) = measured.unwrap_or_else(|error| {
+            let failed = Some(error.to_string());
+            let line = MapLine {
+                failed,
+                ..MapLine::default()
+            };
+            (line, None)
+        });
+        let method = one.name.into();
+        (MapLine { method, ..line }, relevance)
     }
 
     fn class_of(

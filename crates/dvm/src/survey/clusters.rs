@@ -7,6 +7,8 @@
 use dvm_attribution::random::Stream;
 use nalgebra::DMatrix;
 
+use super::state::drawn;
+
 /// The maximum number of maps in the graph of a class; other maps join the cluster of the nearest one.
 pub const MOST_IN_GRAPH: usize = 600;
 
@@ -86,13 +88,7 @@ impl Clusters {
 
 /// The maps in the graph: all, or [`MOST_IN_GRAPH`] chosen at random by the seed.
 pub(super) fn chosen(count: usize, seed: u64) -> Vec<usize> {
-    if count <= MOST_IN_GRAPH {
-        return (0..count).collect();
-    }
-    let mut chosen = Stream::new("survey: maps of the graph", seed).permutation(count);
-    chosen.truncate(MOST_IN_GRAPH);
-    chosen.sort_unstable();
-    chosen
+    drawn("maps of the graph", count, MOST_IN_GRAPH, seed)
 }
 
 /// The squared Euclidean distance.

@@ -1,7 +1,7 @@
 //! Testing a place: covering it, and copying it onto pictures of other classes.
 
+use dvm_attribution::Walks;
 use dvm_attribution::probe::Variants;
-use dvm_attribution::{Subject, Walks};
 use dvm_engine::Tensor;
 use dvm_engine::incremental::Rectangle;
 use dvm_image::Input;
@@ -149,9 +149,8 @@ impl Tests<'_> {
         shown: &[f32],
     ) -> Result<Probabilities, Error> {
         let classifier = self.classifier;
-        let subject = Subject::new(classifier.network(), input, classifier.preprocess())
-            .with_memory(self.explain.memory)
-            .incremental(self.explain.incremental);
+        let (memory, incremental) = (self.explain.memory, self.explain.incremental);
+        let subject = classifier.subject(input, memory, incremental);
         subject.expect_walks(Walks {
             changes: true,
             ..Walks::default()
@@ -165,12 +164,11 @@ impl Tests<'_> {
             channels,
             shown,
         };
-        let failed = |error| classifier.failed(error);
-        let numbers = subject.numbers().map_err(failed)?;
+        let numbers = classifier.numbers(&subject)?;
         let of = |numbers: &[f32]| f64::from(subject.output().probabilities(numbers)[class]);
         let mut found = vec![0.0; rectangles.len()];
         let asked = subject.outputs_of(&changed, &mut |index, numbers| found[index] = of(numbers));
-        asked.map_err(failed)?;
+        asked.map_err(|error| classifier.failed(error))?;
         Ok(Probabilities {
             before: of(&numbers),
             here: found[0],

@@ -75,18 +75,37 @@ impl Sums {
     }
 }
 
+/// The sum of maps of cells, `[16, 16]`.
+pub(super) struct CellSums {
+    count: usize,
+    sums: Vec<f64>,
+}
+
+impl CellSums {
+    pub fn of<'a>(maps: impl Iterator<Item = &'a [f32]>) -> Self {
+        let (mut count, mut sums) = (0, vec![0.0; GRID * GRID]);
+        for map in maps {
+            count += 1;
+            let both = sums.iter_mut().zip(map);
+            both.for_each(|(sum, &share)| *sum += f64::from(share));
+        }
+        Self { count, sums }
+    }
+
+    /// The number of the other maps and their mean: all except `maps`, which are some of them.
+    pub fn without(&self, maps: &[&[f32]]) -> (usize, Vec<f32>) {
+        let count = self.count - maps.len();
+        let of_cell = |(cell, sum): (usize, &f64)| {
+            let own: f64 = maps.iter().map(|map| f64::from(map[cell])).sum();
+            ((sum - own) / count.max(1) as f64) as f32
+        };
+        (count, self.sums.iter().enumerate().map(of_cell).collect())
+    }
+}
+
 /// The mean of maps of cells, `[16, 16]`; zero if there are no maps.
 pub(super) fn mean_cells<'a>(maps: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
-    let mut sums = vec![0.0f64; GRID * GRID];
-    let mut count = 0usize;
-    for map in maps {
-        count += 1;
-        let both = sums.iter_mut().zip(map);
-        both.for_each(|(sum, &share)| *sum += f64::from(share));
-    }
-    sums.iter()
-        .map(|sum| (sum / count.max(1) as f64) as f32)
-        .collect()
+    CellSums::of(maps).without(&[]).1
 }
 
 /// The sum of a map of cells in each of [`PARTS`].

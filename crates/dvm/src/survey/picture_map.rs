@@ -1,7 +1,7 @@
 //! The prediction and the map of one picture.
 
+use dvm_attribution::Target;
 use dvm_attribution::metrics::Candidate;
-use dvm_attribution::{Subject, Target};
 use dvm_image::Picture;
 
 use super::SurveyEvent;
@@ -38,13 +38,9 @@ pub(super) fn map_picture(
         method: entry.name,
         source,
     };
-    let subject = Subject::new(classifier.network(), &input, classifier.preprocess())
-        .with_memory(explain.memory)
-        .incremental(explain.incremental);
+    let subject = classifier.subject(&input, explain.memory, explain.incremental);
     subject.expect_walks(method.walks());
-    let numbers = subject
-        .numbers()
-        .map_err(|error| classifier.failed(error))?;
+    let numbers = classifier.numbers(&subject)?;
     let prediction = classifier.prediction(&numbers)?;
     let Some(explained) = choose(&prediction) else {
         return Ok(None);

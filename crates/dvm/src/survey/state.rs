@@ -11,7 +11,7 @@ use super::findings::{
     FEWEST, Finding, LEAST_EFFECT, MANY_TIMES, OtherMaps, SuspiciousPlace, suspicions,
 };
 use super::maps::cells;
-use super::mean_maps::{Sums, energies, mean_cells};
+use super::mean_maps::{CellSums, Sums, energies, mean_cells};
 use super::picture_map::{is_of_picture, map_picture, tell_failed};
 use super::{
     ClassSurvey, ClusterSurvey, GRID, OUTLIER, Place, Survey, SurveyEvent, SurveyOptions,
@@ -89,12 +89,8 @@ impl SurveyState<'_> {
         let mut order = Vec::new();
         for (class, positions) in of_class {
             let name = &self.classifier.classes()[class];
-            let drawn = drawn(
-                &format!("pictures of {name}"),
-                positions.len(),
-                limit,
-                self.options.seed,
-            );
+            let name = format!("pictures of {name}");
+            let drawn = drawn(&name, positions.len(), limit, self.options.seed);
             self.beyond_limit += positions.len() - drawn.len();
             order.extend(drawn.into_iter().map(|index| positions[index]));
         }
@@ -106,12 +102,13 @@ impl SurveyState<'_> {
         let (options, named, labelled) = (self.options, self.named, self.labelled);
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
         let mut first_error = None;
+        let progress = |done| SurveyEvent::Progress {
+            step: "maps",
+            done,
+            all: order.len(),
+        };
         for (done, &position) in order.iter().enumerate() {
-            tell(SurveyEvent::Progress {
-                step: "maps",
-                done,
-                all: order.len(),
-            });
+            tell(progress(done));
             let SurveyPicture { source, label } = &self.given[position];
             let mut choose = |prediction: &Prediction| {
                 let predicted = prediction.top(1)[0].index;
@@ -175,11 +172,7 @@ impl SurveyState<'_> {
             self.warnings
                 .extend(warnings.filter(|warning| !of_map(warning)));
         }
-        tell(SurveyEvent::Progress {
-            step: "maps",
-            done: order.len(),
-            all: order.len(),
-        });
+        tell(progress(order.len()));
         match first_error {
             Some(error) if self.pictures.is_empty() => Err(error),
             _ => Ok(()),
@@ -195,40 +188,30 @@ impl SurveyState<'_> {
             .collect()
     }
 
-    fn cells(&self, index: usize) -> &[f32] {
-        self.pictures[index]
-            .cells
-            .as_deref()
-            .expect("only maps with cells are used")
+    /// The maps of a class with positive relevance.
+    fn cells_of(&self, class: usize) -> Vec<&[f32]> {
+        let own = self.pictures.iter().filter(|p| p.counts_for == class);
+        own.filter_map(|picture| picture.cells.as_deref()).collect()
+    }
+
+    /// The classes that have pictures.
+    fn counted(&self) -> BTreeSet<usize> {
+        self.pictures.iter().map(|p| p.counts_for).collect()
     }
 
     /// The sum of all maps.
-    fn total(&self) -> Total {
-        let mut total = Total {
-            count: 0,
-            sums: vec![0.0; GRID * GRID],
-        };
-        for cells in self
-            .pictures
-            .iter()
-            .filter_map(|picture| picture.cells.as_deref())
-        {
-            total.count += 1;
-            let both = total.sums.iter_mut().zip(cells);
-            both.for_each(|(sum, &share)| *sum += f64::from(share));
-        }
-        total
+    fn total(&self) -> CellSums {
+        CellSums::of(self.pictures.iter().filter_map(|p| p.cells.as_deref()))
     }
 
     /// Finds clusters and outliers, and summarises each class.
     fn classes(&mut self) -> Vec<ClassSurvey> {
-        let counted: BTreeSet<usize> = self.pictures.iter().map(|p| p.counts_for).collect();
         let seed = self.options.seed;
         let total = self.total();
         let mut classes = Vec::new();
-        for class in counted {
+        for class in self.counted() {
             let own = self.maps_of(class);
-            let maps: Vec<&[f32]> = own.iter().map(|&index| self.cells(index)).collect();
+            let maps = self.cells_of(class);
             let clusters = Clusters::of(&maps, seed);
             let far = outliers::scores(&maps, seed);
             let summed = (0..clusters.count()).map(|cluster| {
@@ -279,15 +262,10 @@ impl SurveyState<'_> {
 
     /// Finds suspicious places of each class and tests them.
     fn findings(&self, tell: &mut dyn FnMut(SurveyEvent)) -> Result<Vec<Finding>, Error> {
-        let counted: BTreeSet<usize> = self.pictures.iter().map(|p| p.counts_for).collect();
         let total = self.total();
         let mut found: Vec<(SuspiciousPlace, (usize, usize))> = Vec::new();
-        for &class in &counted {
-            let own: Vec<&[f32]> = self
-                .maps_of(class)
-                .into_iter()
-                .map(|index| self.cells(index))
-                .collect();
+        for class in self.counted() {
+            let own = self.cells_of(class);
             let (count, mean) = total.without(&own);
             let shares = |place: &Place| {
                 let others = self.pictures.iter().filter(|p| p.counts_for != class);
@@ -306,15 +284,16 @@ impl SurveyState<'_> {
         }
         let mut done = 0;
         let all = found.len() * 2 * TESTED;
+        let progress = |done| SurveyEvent::Progress {
+            step: "tests",
+            done,
+            all,
+        };
         let mut findings = Vec::new();
         for (suspicion, counts) in found {
             let mut step = || {
                 done += 1;
-                tell(SurveyEvent::Progress {
-                    step: "tests",
-                    done,
-                    all,
-                });
+                tell(progress(done));
             };
             let tested = self.tested(&suspicion, &mut step)?;
             let name = &self.classifier.classes()[suspicion.class];
@@ -322,11 +301,7 @@ impl SurveyState<'_> {
             findings.push(suspicion.tested(name, crop, counts, tested));
         }
         if all > 0 {
-            tell(SurveyEvent::Progress {
-                step: "tests",
-                done: all,
-                all,
-            });
+            tell(progress(all));
         }
         Ok(findings)
     }
@@ -459,26 +434,8 @@ impl SurveyState<'_> {
     }
 }
 
-/// The sum of all maps, `[16, 16]`.
-struct Total {
-    count: usize,
-    sums: Vec<f64>,
-}
-
-impl Total {
-    /// The number and the mean of all other maps; zeros if there are none.
-    fn without(&self, maps: &[&[f32]]) -> (usize, Vec<f32>) {
-        let count = self.count - maps.len();
-        let of_cell = |(cell, sum): (usize, &f64)| {
-            let own: f64 = maps.iter().map(|map| f64::from(map[cell])).sum();
-            ((sum - own) / count.max(1) as f64) as f32
-        };
-        (count, self.sums.iter().enumerate().map(of_cell).collect())
-    }
-}
-
 /// `most` of `count` positions, chosen at random by the seed, ascending; all if there are no more.
-fn drawn(name: &str, count: usize, most: usize, seed: u64) -> Vec<usize> {
+pub(super) fn drawn(name: &str, count: usize, most: usize, seed: u64) -> Vec<usize> {
     if count <= most {
         return (0..count).collect();
     }

@@ -32,11 +32,8 @@ impl Report<'_> {
         let level = intervals.map_or_else(String::new, |intervals| {
             format!("{:.0} % of resamples", 100.0 * intervals.level)
         });
-        line(
-            page,
-            &format!("| {} pictures | | {level} |", evaluation.pictures),
-        );
-        line(page, "|---|---:|---|");
+        *page += &format!("| {} pictures | | {level} |\n", evaluation.pictures);
+        *page += "|---|---:|---|\n";
         let rows = [
             (
                 "accuracy",
@@ -55,24 +52,20 @@ impl Report<'_> {
             ),
         ];
         for (name, value, interval) in rows {
-            let row = format!(
-                "| {name} | **{}** | {} |",
+            *page += &format!(
+                "| {name} | **{}** | {} |\n",
                 value.map_or("–".into(), percent),
                 between(interval.filter(|_| value.is_some()))
             );
-            line(page, &row);
         }
         for (k, share) in evaluation.top_k.iter().filter(|(k, _)| **k > 1) {
-            line(
-                page,
-                &format!("| top-{k} accuracy | {} | |", percent(*share)),
-            );
+            *page += &format!("| top-{k} accuracy | {} | |\n", percent(*share));
         }
-        line(page, &format!("| loss | {:.4} | |", evaluation.loss));
+        *page += &format!("| loss | {:.4} | |\n", evaluation.loss);
         let error = percent(evaluation.calibration.error);
-        line(page, &format!("| calibration error | {error} | |\n"));
+        *page += &format!("| calibration error | {error} | |\n\n");
         if let Some(about) = evaluation.about_classes() {
-            line(page, &format!("{about}.\n"));
+            *page += &format!("{about}.\n\n");
         }
     }
 
@@ -90,27 +83,19 @@ impl Report<'_> {
         );
         if let Some(best) = records.iter().rfind(|record| record.best) {
             words += &format!(" Epoch {} was the best", best.epoch);
-            words += &best.val_accuracy.map_or_else(
-                || ".".into(),
-                |accuracy| {
-                    format!(
-                        ": accuracy {} on the validation pictures.",
-                        percent(accuracy)
-                    )
-                },
-            );
+            words += &match best.val_accuracy.map(percent) {
+                Some(accuracy) => format!(": accuracy {accuracy} on the validation pictures."),
+                None => ".".into(),
+            };
         }
-        line(page, &format!("## Training\n\n{words}\n"));
-        line(page, "![Loss, accuracy and learning rate](curves.png)\n");
+        *page += &format!("## Training\n\n{words}\n\n");
+        *page += "![Loss, accuracy and learning rate](curves.png)\n\n";
     }
 
     fn classes(&self, page: &mut String) {
-        line(page, "## Classes\n");
-        line(
-            page,
-            "| class | pictures | recall | precision | F1 | most often confused with |",
-        );
-        line(page, "|---|---:|---:|---:|---:|---|");
+        *page += "## Classes\n\n";
+        *page += "| class | pictures | recall | precision | F1 | most often confused with |\n";
+        *page += "|---|---:|---:|---:|---:|---|\n";
         let classes = &self.evaluation.classes;
         for (i, class) in classes.iter().enumerate() {
             let counts = &self.evaluation.confusion.counts()[i];
@@ -122,49 +107,44 @@ impl Report<'_> {
                 format!("{} ({})", text(&classes[j].name), counts[j])
             });
             let score = |score: Option<f64>| score.map_or_else(|| "–".into(), percent);
-            let row = format!(
-                "| {} | {} | {} | {} | {} | {taken} |",
+            *page += &format!(
+                "| {} | {} | {} | {} | {} | {taken} |\n",
                 text(&class.name),
                 class.support,
                 score(class.recall),
                 score(class.precision),
                 score(class.f1),
             );
-            line(page, &row);
         }
         let tables = "Tables: [per_class.csv](per_class.csv), [confusion.csv](confusion.csv)";
         if self.has_matrix() {
-            line(page, "\n![Confusion matrix](confusion.png)");
+            *page += "\n![Confusion matrix](confusion.png)\n";
         }
-        line(page, &format!("\n{tables}.\n"));
+        *page += &format!("\n{tables}.\n\n");
     }
 
     fn survey(&self, page: &mut String) {
         let Some(survey) = self.survey else {
             return;
         };
-        line(page, "\n## Where the network looks\n");
-        let words = format!(
+        *page += "\n## Where the network looks\n\n";
+        *page += &format!(
             "The mean map of each class by {}, over the mean picture of the pictures predicted as this class ({} \
-             pictures in all).",
+             pictures in all).\n",
             survey.method,
             survey.pictures.len()
         );
-        line(page, &words);
         if survey.classes.iter().any(|class| class.mean.is_some()) {
-            line(page, "\n![The mean map of each class](mean_maps.png)");
+            *page += "\n![The mean map of each class](mean_maps.png)\n";
         }
         for finding in survey.confirmed() {
             let sentence = text(&finding.sentence);
-            line(page, &format!("\n**Warning**: {sentence}."));
+            *page += &format!("\n**Warning**: {sentence}.\n");
         }
         if let Some(words) = survey.no_warning() {
             let words = text(&words);
-            line(
-                page,
-                &format!(
-                    "\nNo warning: {words}. `dvm survey` uses more pictures and shows clusters of maps."
-                ),
+            *page += &format!(
+                "\nNo warning: {words}. `dvm survey` uses more pictures and shows clusters of maps.\n"
             );
         }
     }
@@ -173,13 +153,13 @@ impl Report<'_> {
         if self.most_wrong.is_empty() {
             return;
         }
-        line(page, "\n## Most confident mistakes\n");
-        line(page, "Wrong predictions with the highest probability.");
+        *page += "\n## Most confident mistakes\n\n";
+        *page += "Wrong predictions with the highest probability.\n";
         for (i, picture) in self.most_wrong.iter().enumerate() {
             let name = picture.path.file_name().unwrap_or(picture.path.as_os_str());
             let path = absolute(&picture.path).unwrap_or_else(|_| picture.path.clone());
-            let words = format!(
-                "\n{}. [{}]({}): {}, predicted as {} with {}",
+            *page += &format!(
+                "\n{}. [{}]({}): {}, predicted as {} with {}\n",
                 i + 1,
                 text(&name.to_string_lossy()),
                 link(&path),
@@ -187,17 +167,12 @@ impl Report<'_> {
                 text(&picture.predicted),
                 percent(picture.probability),
             );
-            line(page, &words);
             if let Some(figure) = &picture.figure {
                 let figure = link(figure);
-                line(page, &format!("\n   ![Maps of the picture]({figure})"));
+                *page += &format!("\n   ![Maps of the picture]({figure})\n");
             }
         }
     }
-}
-
-fn line(page: &mut String, words: &str) {
-    writeln!(page, "{words}").expect("writing to a string does not fail");
 }
 
 /// Escapes Markdown in text; line breaks become spaces.
@@ -237,19 +212,13 @@ pub(crate) fn link(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{evaluation, records, wrong};
+    use super::super::tests::{evaluation, records, report, wrong};
     use super::*;
 
     #[test]
     fn the_page_contains_the_numbers() {
-        let evaluation = evaluation();
-        let report = Report {
-            title: "resnet18 on my_flowers",
-            records: &records(),
-            evaluation: &evaluation,
-            most_wrong: &wrong(),
-            survey: None,
-        };
+        let (evaluation, records, wrong) = (evaluation(), records(), wrong());
+        let report = report(&evaluation, &records, &wrong);
         let page = report.markdown();
         for expected in [
             "# resnet18 on my\\_flowers\n",

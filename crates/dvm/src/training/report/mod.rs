@@ -214,33 +214,38 @@ pub(super) mod tests {
         ]
     }
 
+    pub fn report<'a>(
+        evaluation: &'a Evaluation,
+        records: &'a [EpochRecord],
+        most_wrong: &'a [WrongPicture],
+    ) -> Report<'a> {
+        Report {
+            title: "resnet18 on my_flowers",
+            records,
+            evaluation,
+            most_wrong,
+            survey: None,
+        }
+    }
+
     #[test]
     fn all_files_are_written() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("run/report");
         let evaluation = evaluation();
-        let report = Report {
-            title: "resnet18 on flowers",
-            records: &records(),
-            evaluation: &evaluation,
-            most_wrong: &wrong(),
-            survey: None,
-        };
+        let (records, wrong) = (records(), wrong());
+        let report = report(&evaluation, &records, &wrong);
         report.write(&folder).unwrap();
-        for name in ["curves.png", "confusion.png", "calibration.png"] {
-            assert!(
-                crate::read(folder.join(name)).unwrap().width() > 400,
-                "{name}"
-            );
+        let pictures = ["curves.png", "confusion.png", "calibration.png"];
+        for name in pictures {
+            let picture = crate::read(folder.join(name)).unwrap();
+            assert!(picture.width() > 400, "{name}");
         }
         let page = fs::read_to_string(folder.join("report.md")).unwrap();
-        for name in [
-            "curves.png",
-            "confusion.png",
-            "calibration.png",
-            "confusion.csv",
-            "per_class.csv",
-        ] {
+        for name in pictures
+            .into_iter()
+            .chain(["confusion.csv", "per_class.csv"])
+        {
             assert!(page.contains(&format!("({name})")), "{name}");
             assert!(folder.join(name).exists(), "{name}");
         }
@@ -251,13 +256,7 @@ pub(super) mod tests {
     fn an_evaluation_without_training_has_no_curves() {
         let folder = tempfile::tempdir().unwrap();
         let evaluation = evaluation();
-        let report = Report {
-            title: "resnet18 on flowers",
-            records: &[],
-            evaluation: &evaluation,
-            most_wrong: &[],
-            survey: None,
-        };
+        let report = report(&evaluation, &[], &[]);
         report.write(folder.path()).unwrap();
         assert!(!folder.path().join("curves.png").exists());
         assert!(!report.markdown().contains("curves.png"));
@@ -270,13 +269,7 @@ pub(super) mod tests {
         let folder = folder.path().join("report");
         let evaluation = evaluation();
         let (records, wrong) = (records(), wrong());
-        let mut report = Report {
-            title: "resnet18 on flowers",
-            records: &records,
-            evaluation: &evaluation,
-            most_wrong: &wrong,
-            survey: None,
-        };
+        let mut report = report(&evaluation, &records, &wrong);
         report.write(&folder).unwrap();
         fs::create_dir(folder.join(MAPS)).unwrap();
         fs::write(folder.join(MAPS).join("01.png"), "").unwrap();
@@ -296,14 +289,8 @@ pub(super) mod tests {
         let taken = folder.path().join("taken");
         fs::write(&taken, "").unwrap();
         let evaluation = evaluation();
-        let report = Report {
-            title: "",
-            records: &[],
-            evaluation: &evaluation,
-            most_wrong: &[],
-            survey: None,
-        };
-        let error = report.write(&taken).unwrap_err().to_string();
+        let written = report(&evaluation, &[], &[]).write(&taken);
+        let error = written.unwrap_err().to_string();
         assert!(error.contains("taken"), "{error}");
     }
 }
