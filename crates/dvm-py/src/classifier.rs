@@ -72,9 +72,10 @@ pub fn load(
         None => None,
         // As on the command line, `labels` are logits or probabilities, as the network computes them.
         Some("labels") => Some(Output::LabelLogits),
-        Some(word) => Some(word.parse::<Output>().map_err(|why| {
-            failure::usage(py, format!("`output` does not take `{word}`: {why}"))
-        })?),
+        Some(word) => {
+            let parsed = word.parse::<Output>();
+            Some(parsed.map_err(|why| failure::option(py, "output", word, &why))?)
+        }
     };
     let classifier = work::run(py, None, |_| {
         let opening = Opening {
@@ -311,9 +312,8 @@ impl Classifier {
         explain.against = against.map(Into::into);
         if let Some(unit) = unit {
             let parsed: Result<Unit, &str> = unit.parse();
-            explain.unit = Some(parsed.map_err(|why| {
-                failure::usage(py, format!("`unit` does not take `{unit}`: {why}"))
-            })?);
+            let parsed = parsed.map_err(|why| failure::option(py, "unit", unit, why));
+            explain.unit = Some(parsed?);
         }
         explain.memory = memory;
         explain.incremental = incremental;
@@ -321,40 +321,26 @@ impl Classifier {
             "grey" | "gray" => OverlayStyle::Grey,
             "colour" | "color" => OverlayStyle::Colour,
             other => {
-                let words = format!("`overlay` does not take `{other}`: it must be grey or colour");
-                return Err(failure::usage(py, words));
+                let why = "it must be grey or colour";
+                return Err(failure::option(py, "overlay", other, why));
             }
         };
-        explain.colours = colours
-            .map(|name| {
-                let known = ColourMap::ALL.map(|map| map.name()).join(", ");
-                name.parse::<ColourMap>().map_err(|_| {
-                    let words =
-                        format!("`colours` does not take `{name}`: it must be one of {known}");
-                    failure::usage(py, words)
-                })
-            })
-            .transpose()?;
-        if let Some(names) = figures {
-            explain.figures = names
-                .iter()
-                .map(|name| {
-                    let all = [FigureFormat::Png, FigureFormat::Svg, FigureFormat::Pdf];
-                    let found = all.into_iter().find(|format| format.name() == *name);
-                    found.ok_or_else(|| {
-                        let words =
-                            format!("`figures` does not take `{name}`: it must be png, svg or pdf");
-                        failure::usage(py, words)
-                    })
-                })
-                .collect::<PyResult<_>>()?;
+        if let Some(name) = colours {
+            let known = ColourMap::ALL.map(|map| map.name()).join(", ");
+            let why = format!("it must be one of {known}");
+            let parsed = name.parse::<ColourMap>();
+            let parsed = parsed.map_err(|_| failure::option(py, "colours", name, &why));
+            explain.colours = Some(parsed?);
         }
-        let regions = match regions {
-            Some(path) => Some(Arc::new(
-                Regions::open(&path).map_err(|error| fail(error.into()))?,
-            )),
-            None => None,
-        };
+        if let Some(names) = figures {
+            let why = "it must be png, svg or pdf";
+            let format = |name: &String| {
+                FigureFormat::named(name).ok_or_else(|| failure::option(py, "figures", name, why))
+            };
+            explain.figures = names.iter().map(format).collect::<PyResult<_>>()?;
+        }
+        let opened = regions.map(|path| Regions::open(&path).map(Arc::new));
+        let regions = opened.transpose().map_err(|error| fail(error.into()))?;
         match (&regions, given.source()) {
             (Some(regions), Some(source)) => {
                 explain.objects = Some(Objects {

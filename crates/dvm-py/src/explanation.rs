@@ -189,9 +189,7 @@ impl Explanation {
 
     /// The figure as a file: `png`, `svg` or `pdf`.
     fn figure_file<'py>(&self, py: Python<'py>, format: &str) -> PyResult<Bound<'py, PyBytes>> {
-        let all = [FigureFormat::Png, FigureFormat::Svg, FigureFormat::Pdf];
-        let found = all.into_iter().find(|known| known.name() == format);
-        let format = found.ok_or_else(|| {
+        let format = FigureFormat::named(format).ok_or_else(|| {
             failure::value(format!(
                 "the format of a figure must be png, svg or pdf, not `{format}`"
             ))

@@ -75,6 +75,11 @@ pub fn usage(py: Python<'_>, words: impl Into<String>) -> PyErr {
     named(py, "UsageError", words.into())
 }
 
+/// The exception for a keyword argument that does not take a value.
+pub fn option(py: Python<'_>, option: &str, value: &str, why: &str) -> PyErr {
+    usage(py, format!("`{option}` does not take `{value}`: {why}"))
+}
+
 /// An argument with an invalid shape or type.
 pub fn value(words: impl Into<String>) -> PyErr {
     PyValueError::new_err(words.into())

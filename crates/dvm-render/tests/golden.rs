@@ -51,32 +51,17 @@ fn names_of_many_scripts_are_shaped_and_drawn() {
     use_test_fonts();
     assert_eq!(font_warning(CATS), None);
     let panels = CATS.map(|name| Panel::new(name, photograph(12, 12)));
-    let heading = Heading {
-        title: "قطة".into(),
-        facts: vec!["95.1 %".into(), "resnet18".into()],
-        origin: vec![
-            ("file".into(), "猫 1.jpg".into()),
-            ("true class".into(), "חתול".into()),
-        ],
-    };
+    let origin = [("file", "猫 1.jpg"), ("true class", "חתול")];
+    let heading = heading("قطة", "resnet18", &origin);
     check("scripts", &figure(Some(heading), &panels).picture());
 }
 
 #[test]
 fn a_long_name_leaves_space_for_probability_and_network() {
     use_test_fonts();
-    let heading = |title: &str| Heading {
-        title: title.into(),
-        facts: vec!["95.1 %".into(), "efficientnet_lite0".into()],
-        origin: vec![
-            (
-                "file".into(),
-                "a file name that is rather long, like those of some cameras 2026-11-29.jpeg"
-                    .into(),
-            ),
-            ("true class".into(), "daisy".into()),
-        ],
-    };
+    let file = "a file name that is rather long, like those of some cameras 2026-11-29.jpeg";
+    let origin = [("file", file), ("true class", "daisy")];
+    let heading = |title: &str| heading(title, "efficientnet_lite0", &origin);
     let one = [Panel::new("input", photograph(20, 20))];
     let words =
         "common garden flower with yellow petals, as photographed in the afternoon by a gardener";
@@ -104,11 +89,7 @@ fn ten_maps_follow_the_original_and_the_crop_in_rows() {
         Panel::new("input", photograph(SIDE, SIDE)),
     ];
     panels.extend((0..10).map(|i| heat_panel(&format!("map {i}"), &values, scale.clone())));
-    let heading = Heading {
-        title: "daisy".into(),
-        facts: vec!["95.1 %".into(), "resnet18".into()],
-        origin: vec![("file".into(), "1.jpg".into())],
-    };
+    let heading = heading("daisy", "resnet18", &[("file", "1.jpg")]);
     check("ten_maps", &figure(Some(heading), &panels).picture());
 }
 
@@ -160,10 +141,8 @@ fn raw_probabilities_in_the_colours_of_the_seed() {
         .map(|i| 0.999_99 - 0.000_28 * bump(i / SIDE / 4, i % SIDE / 4, 5, 2))
         .collect();
     let scale = Scale::range(&values, ColourMap::YlGnBu).with_neutral(Neutral::High);
-    check(
-        "probabilities",
-        &with_bar(&heat_panel("p(daisy)", &values, scale)).picture(),
-    );
+    let drawn = with_bar(&heat_panel("p(daisy)", &values, scale));
+    check("probabilities", &drawn.picture());
 }
 
 #[test]
@@ -206,10 +185,8 @@ fn values_that_are_not_finite_are_grey_and_counted() {
         values[SIDE * 20 + i * 3] = [f32::NAN, f32::INFINITY][i % 2];
     }
     let scale = Scale::sequential(&values, ColourMap::Viridis, 100.0);
-    check(
-        "not_finite",
-        &with_bar(&heat_panel("gradient", &values, scale)).picture(),
-    );
+    let drawn = with_bar(&heat_panel("gradient", &values, scale));
+    check("not_finite", &drawn.picture());
 }
 
 #[test]
@@ -437,6 +414,17 @@ fn a_diagram_of_a_small_network() {
         arrows: arrows.collect(),
     };
     check_text("diagram.svg", &diagram(&drawing).unwrap());
+}
+
+fn heading(title: &str, network: &str, origin: &[(&str, &str)]) -> Heading {
+    let origin = origin.iter();
+    Heading {
+        title: title.into(),
+        facts: vec!["95.1 %".into(), network.into()],
+        origin: origin
+            .map(|&(name, value)| (name.into(), value.into()))
+            .collect(),
+    }
 }
 
 /// A bump: 1 at `(y0, x0)`, decreasing around it.

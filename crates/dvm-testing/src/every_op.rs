@@ -1,31 +1,23 @@
 //! Small graphs that together contain every op of the engine.
 
 use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::attention::Attention;
 use dvm_engine::ops::batched_product::BatchedProduct;
 use dvm_engine::ops::binary::{Binary, Function};
-use dvm_engine::ops::channel_affine::ChannelAffine;
-use dvm_engine::ops::channel_shuffle::ChannelShuffle;
-use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
-use dvm_engine::ops::layer_norm::LayerNorm;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::local_response_norm::LocalResponseNorm;
-use dvm_engine::ops::pad::{Amount, CropLike, Pad};
+use dvm_engine::ops::pad::{Amount, Pad};
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::reduce::{How, Reduce};
-use dvm_engine::ops::repeat::Repeat;
 use dvm_engine::ops::resample::{
     Continuation, Coordinates, Interpolation, Resample, Rounding, Sampling,
 };
 use dvm_engine::ops::reshape::Reshape;
-use dvm_engine::ops::scale::Scale;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::softmax::Softmax;
-use dvm_engine::ops::stochastic_depth::StochasticDepth;
-use dvm_engine::ops::tokens::{Grid, Tokens};
+use dvm_engine::ops::tokens::Grid;
 use dvm_engine::ops::unary::Unary;
 use dvm_engine::ops::window_attention::WindowAttention;
 use dvm_engine::{Blueprint, Graph, NodeId, Role, Tensor, seeded};
@@ -177,20 +169,12 @@ fn rows(net: &mut Blueprint, x: NodeId, pools: &[(&str, Pool)]) -> NodeId {
 
 fn normalisations() -> Case {
     case("normalisations", |net, x| {
-        let (c, one) = ([12], [12, 1, 1]);
-        let affine = ChannelAffine {
-            factor: (0..12).map(|i| 0.5 + i as f32 / 7.0).collect(),
-            shift: (0..12).map(|i| i as f32 / 5.0 - 1.0).collect(),
-        };
-        let x = net.node("affine", affine, &[x], &[]);
+        let factor = (0..12).map(|i| 0.5 + i as f32 / 7.0).collect();
+        let shift = (0..12).map(|i| i as f32 / 5.0 - 1.0).collect();
+        let x = net.channel_affine("affine", x, factor, shift);
         let x = net.batch_norm("norm", x, 12, 1e-3);
-        let x = net.node(
-            "map_norm",
-            LayerNorm { eps: 1e-6 },
-            &[x],
-            &[("weight", &c, Role::Scale), ("bias", &c, Role::Bias)],
-        );
-        let x = net.node("scale", Scale, &[x], &[("factor", &one, Role::Scale)]);
+        let x = net.layer_norm("map_norm", x, 12, 1e-6);
+        let x = net.scale("scale", x, 12);
         let local = LocalResponseNorm {
             // ONNX Runtime computes windows of an odd number of channels only.
             before: 2,
@@ -200,54 +184,51 @@ fn normalisations() -> Case {
             bias: 1.5,
         };
         let x = net.node("local", local, &[x], &[]);
-        let x = net.node("tokens", Tokens, &[x], &[]);
-        net.node(
-            "token_norm",
-            LayerNorm { eps: 1e-5 },
-            &[x],
-            &[("weight", &c, Role::Scale), ("bias", &c, Role::Bias)],
-        )
+        let x = net.tokens("tokens", x);
+        net.layer_norm("token_norm", x, 12, 1e-5)
     })
 }
 
+/// Every activation.
+pub const ACTIVATIONS: [Activation; 22] = [
+    Activation::Relu,
+    Activation::Relu6,
+    Activation::Silu,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Sigmoid,
+    Activation::Hardswish,
+    Activation::Hardsigmoid,
+    Activation::Tanh,
+    Activation::LeakyRelu(0.1),
+    Activation::Elu(0.7),
+    Activation::Softplus,
+    Activation::Mish,
+    Activation::ClippedRelu(2.5),
+    Activation::SquaredRelu,
+    Activation::ThresholdedRelu(0.7),
+    Activation::Selu {
+        alpha: 1.673_263_2,
+        gamma: 1.050_701,
+    },
+    Activation::Celu(1.3),
+    Activation::Swish(1.702),
+    Activation::Softsign,
+    Activation::Shrink {
+        lambda: 0.6,
+        bias: 0.6,
+    },
+    Activation::HardsigmoidOf {
+        slope: 0.2,
+        offset: 0.5,
+    },
+];
+
 fn activations() -> Case {
     case("activations", |net, x| {
-        let all = [
-            Activation::Relu,
-            Activation::Relu6,
-            Activation::Silu,
-            Activation::Gelu,
-            Activation::GeluTanh,
-            Activation::Sigmoid,
-            Activation::Hardswish,
-            Activation::Hardsigmoid,
-            Activation::Tanh,
-            Activation::LeakyRelu(0.1),
-            Activation::Elu(1.5),
-            Activation::Softplus,
-            Activation::Mish,
-            Activation::ClippedRelu(1.5),
-            Activation::SquaredRelu,
-            Activation::ThresholdedRelu(0.7),
-            Activation::Selu {
-                alpha: 1.7,
-                gamma: 1.1,
-            },
-            Activation::Celu(1.3),
-            Activation::Swish(1.702),
-            Activation::Softsign,
-            Activation::Shrink {
-                lambda: 0.6,
-                bias: 0.5,
-            },
-            Activation::HardsigmoidOf {
-                slope: 0.2,
-                offset: 0.4,
-            },
-        ];
         let large = Binary::constant(Function::Mul, Tensor::full(&[1], 2.5));
         let x = net.node("large", large, &[x], &[]);
-        let mut all = all.map(|a| net.activation(a.name(), x, a)).to_vec();
+        let mut all = ACTIVATIONS.map(|a| net.activation(a.name(), x, a)).to_vec();
         let shapes: [(&str, &[usize]); 3] = [
             ("per_channel", &[12, 1, 1]),
             ("single", &[1]),
@@ -325,14 +306,14 @@ fn linear() -> Case {
     case("linear layers", |net, x| {
         let x = net.linear("pixels", x, 12, 8, true);
         let x = net.linear("pixels_bare", x, 8, 6, false);
-        let x = net.node("tokens", Tokens, &[x], &[]);
+        let x = net.tokens("tokens", x);
         let grid = Grid {
             rows: SIZE.1,
             columns: SIZE.0,
         };
         let x = net.node("turned_places", grid, &[x], &[]);
         let x = net.conv2d("of_turned_places", x, Conv2d::square(1), 6, 6, true);
-        let x = net.node("tokens_again", Tokens, &[x], &[]);
+        let x = net.tokens("tokens_again", x);
         let x = net.linear("token", x, 6, 5, true);
         let x = net.linear("token_bare", x, 5, 4, false);
         let swap = Permute {
@@ -349,22 +330,19 @@ fn linear() -> Case {
 
 fn attention() -> Case {
     case("attention", |net, x| {
-        let x = net.node("tokens", Tokens, &[x], &[]);
-        let shape: &[usize] = &[1, 1, 12];
-        let token = net.node("class", Repeat, &[x], &[("token", shape, Role::Weight)]);
-        let x = net.node("with_class", Concat { axis: 1 }, &[token, x], &[]);
-        let shape: &[usize] = &[1, 131, 12];
-        let places = Binary::parameter(Function::Add);
-        let x = net.node("places", places, &[x], &[("table", shape, Role::Weight)]);
+        let x = net.tokens("tokens", x);
+        let token = net.repeat("class", x, &[1, 1, 12]);
+        let x = net.concat_along("with_class", 1, &[token, x]);
+        let x = net.add_parameter("places", x, &[1, 131, 12]);
         let x = net.linear("in", x, 12, 36, true);
-        let x = net.node("attention", Attention { heads: 3 }, &[x], &[]);
+        let x = net.attention("attention", x, 3);
         let first = Slice {
             axis: 1,
             start: 0,
             step: 1,
             count: Some(1),
         };
-        let x = net.node("first", first, &[x], &[]);
+        let x = net.slice("first", x, first);
         net.flatten("rows", x)
     })
 }
@@ -376,31 +354,25 @@ fn windows(shifted: bool) -> Case {
         "windows"
     };
     case(name, |net, x| {
-        let border = Pad {
-            amount: Amount::ToMultiple(5),
-            value: 0.0,
-        };
-        let y = net.node("border", border, &[x], &[]);
+        let y = net.pad_to_multiple("border", x, 5);
         let y = net.linear("in", y, 12, 36, true);
         let attention = WindowAttention {
             heads: 2,
             window: 5,
             shift: if shifted { 2 } else { 0 },
         };
-        let shape: &[usize] = &[81, 2];
-        let table = ("relative_position_bias_table", shape, Role::Weight);
-        let y = net.node("attention", attention, &[y], &[table]);
-        net.node("cropped", CropLike, &[y, x], &[])
+        let y = net.window_attention("attention", y, attention);
+        net.crop_like("cropped", y, x)
     })
 }
 
 fn layouts() -> Case {
     case("layouts", |net, x| {
-        let x = net.node("shuffled", ChannelShuffle { groups: 3 }, &[x], &[]);
-        let a = net.node("some", Slice::channels(2, 5), &[x], &[]);
-        let b = net.node("others", Slice::every(1, 1, 2), &[x], &[]);
+        let x = net.channel_shuffle("shuffled", x, 3);
+        let a = net.slice("some", x, Slice::channels(2, 5));
+        let b = net.slice("others", x, Slice::every(1, 1, 2));
         let x = net.concat("joined", &[a, b]);
-        let x = net.node("rows", Slice::every(2, 1, 3), &[x], &[]);
+        let x = net.slice("rows", x, Slice::every(2, 1, 3));
         let sides = vec![None, Some(11), Some(8), Some(5)];
         let x = net.node("split", Reshape { sides }, &[x], &[]);
         let turned = Permute {
@@ -423,7 +395,7 @@ fn borders() -> Case {
             value: -1.5,
         };
         let y = net.node("padded", pad, &[x], &[]);
-        net.node("cropped", CropLike, &[y, x], &[])
+        net.crop_like("cropped", y, x)
     })
 }
 
@@ -498,7 +470,7 @@ fn reductions() -> Case {
 
 fn training() -> Case {
     case("what training has", |net, x| {
-        let y = net.node("branch", StochasticDepth { p: 0.3 }, &[x], &[]);
+        let y = net.stochastic_depth("branch", x, 0.3);
         let x = net.add("sum", x, y);
         net.dropout("dropout", x, 0.4)
     })

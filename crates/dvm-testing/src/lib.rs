@@ -15,6 +15,7 @@ pub mod networks;
 #[cfg(feature = "readers")]
 pub mod readers;
 pub mod references;
+pub mod repository;
 pub mod server;
 pub mod shared;
 #[cfg(feature = "engine")]

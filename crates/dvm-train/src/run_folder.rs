@@ -274,6 +274,10 @@ mod tests {
         Config::resolve(None, None, &crate::config::of_flowers(&[])).unwrap()
     }
 
+    fn created(folder: &Path) -> Result<RunFolder, Error> {
+        RunFolder::create(folder, &config(), Existing::Kept)
+    }
+
     fn record(epoch: usize) -> EpochRecord {
         EpochRecord {
             epoch,
@@ -285,17 +289,15 @@ mod tests {
     #[test]
     fn a_second_process_in_the_same_folder_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
+        let run = created(folder.path()).unwrap();
         fs::write(folder.path().join(".dvm-x.part"), b"half").unwrap();
         let busy = RunFolder::open(folder.path()).err().unwrap().to_string();
         assert!(busy.contains("another process"), "{busy}");
         fs::write(run.best_path(), b"weights").unwrap();
         drop(run);
         assert!(!RunFolder::is_free(folder.path()));
-        let taken = RunFolder::create(folder.path(), &config(), Existing::Kept)
-            .err()
-            .unwrap();
-        assert!(taken.to_string().contains("has a run already"), "{taken}");
+        let taken = created(folder.path()).err().unwrap().to_string();
+        assert!(taken.contains("has a run already"), "{taken}");
         assert_eq!(RunFolder::open(folder.path()).unwrap().1, config());
         assert!(!folder.path().join(".dvm-x.part").exists());
     }
@@ -303,13 +305,13 @@ mod tests {
     #[test]
     fn a_run_without_weights_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
+        let run = created(folder.path()).unwrap();
         run.add_record(&record(1)).unwrap();
         fs::write(folder.path().join("events.out.tfevents.1.h.1"), b"").unwrap();
         fs::write(folder.path().join("notes.txt"), b"mine").unwrap();
         drop(run);
         assert!(RunFolder::is_free(folder.path()));
-        let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
+        let run = created(folder.path()).unwrap();
         assert!(!run.metrics_path().exists());
         let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
         left.retain(|entry| entry.file_name() != ".lock");
@@ -319,18 +321,12 @@ mod tests {
     #[test]
     fn a_run_with_weights_is_replaced_only_on_request() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
+        let run = created(folder.path()).unwrap();
         fs::write(run.best_path(), b"weights").unwrap();
         fs::create_dir(run.report_path()).unwrap();
         drop(run);
-        let taken = RunFolder::create(folder.path(), &config(), Existing::Kept);
-        assert!(
-            taken
-                .err()
-                .unwrap()
-                .to_string()
-                .contains("has a run already")
-        );
+        let taken = created(folder.path()).err().unwrap().to_string();
+        assert!(taken.contains("has a run already"), "{taken}");
         assert!(folder.path().join("best.safetensors").exists());
         let run = RunFolder::create(folder.path(), &config(), Existing::Replaced).unwrap();
         assert!(!run.best_path().exists() && !run.report_path().exists());
@@ -346,14 +342,12 @@ mod tests {
     #[test]
     fn records_after_the_checkpoint_and_an_incomplete_line_are_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
+        let run = created(folder.path()).unwrap();
         for epoch in 1..=3 {
             run.add_record(&record(epoch)).unwrap();
         }
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(run.metrics_path())
-            .unwrap();
+        let mut file = OpenOptions::new();
+        let mut file = file.append(true).open(run.metrics_path()).unwrap();
         file.write_all(b"{\"epoch\": 4, \"tr").unwrap();
         assert_eq!(run.records(2).unwrap(), [record(1), record(2)]);
         run.add_record(&record(3)).unwrap();

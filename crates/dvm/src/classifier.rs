@@ -85,20 +85,7 @@ impl Classifier {
     /// [`Error::Damaged`] for downloaded weights that have changed, [`Error::Load`] for weights that do not
     /// fit.
     pub fn open(model: &str, weights: Option<&Path>) -> Result<Self, Error> {
-        Self::open_for(model, weights, None)
-    }
-
-    /// As [`Classifier::open`]; a graph whose input size is dynamic gets inputs of `size`, rows and columns.
-    ///
-    /// # Errors
-    /// As [`Classifier::open`].
-    pub fn open_for(
-        model: &str,
-        weights: Option<&Path>,
-        size: Option<(usize, usize)>,
-    ) -> Result<Self, Error> {
-        let opening = Opening { size, part: None };
-        Self::open_with(model, weights, &opening)
+        Self::open_with(model, weights, &Opening::default())
     }
 
     /// As [`Classifier::open`], with these choices.

@@ -44,6 +44,11 @@ impl FigureFormat {
         }
     }
 
+    /// The format of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
     /// Encodes `page` as a file. The same page gives the same bytes.
     pub fn encode(self, page: &Page) -> Vec<u8> {
         match self {

@@ -218,33 +218,20 @@ impl Classifier {
     /// [`Error`]; unsupported input is an error.
     pub fn explain(&self, picture: Picture, options: &Explain) -> Result<Vec<Explanation>, Error> {
         let mut explanations = Vec::new();
-        self.explain_each(picture, options, &|_, _, _| {}, |explanation| {
+        let input = self.prepare(picture)?;
+        self.explain_input(input, options, &|_, _, _| {}, |explanation| {
             explanations.push(explanation);
             Ok::<_, Error>(())
         })?;
         Ok(explanations)
     }
 
-    /// As [`Classifier::explain`], but calls `each` with each explanation when it is made, so that many classes
-    /// take no more memory than one, and reports its progress.
+    /// As [`Classifier::explain`], for a picture that is already prepared: by [`Classifier::prepare`] or by another
+    /// program ([`Preprocess::input_of`](dvm_image::Preprocess::input_of)). Calls `each` with each explanation when it
+    /// is made, so that many classes take no more memory than one, and reports its progress.
     ///
     /// # Errors
     /// As [`Classifier::explain`], and the errors of `each`.
-    pub fn explain_each<E: From<Error>>(
-        &self,
-        picture: Picture,
-        options: &Explain,
-        progress: &Progress,
-        each: impl FnMut(Explanation) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.explain_input(self.prepare(picture)?, options, progress, each)
-    }
-
-    /// As [`Classifier::explain_each`], for a picture that is already prepared: by [`Classifier::prepare`] or by
-    /// another program ([`Preprocess::input_of`](dvm_image::Preprocess::input_of)).
-    ///
-    /// # Errors
-    /// As [`Classifier::explain_each`].
     pub fn explain_input<E: From<Error>>(
         &self,
         input: Input,
@@ -307,31 +294,24 @@ impl Classifier {
             explained = explained.of_unit(unit.clone(), numbers[unit.channel]);
         }
         let explained = Arc::new(explained);
-        let tell: Vec<_> = options
-            .methods
-            .iter()
-            .map(|(entry, _)| move |done, all| progress(entry.title, done, all))
-            .collect();
-        let window_output: Vec<_> = options
-            .methods
-            .iter()
-            .map(|(entry, _)| {
-                move |changed: &Rectangle, numbers: &[f32]| {
-                    if let Some(window_output) = &options.window_output {
-                        window_output(entry.name, changed, numbers);
-                    }
+        // Each method reports under its own name.
+        let observers = options.methods.iter().map(|(entry, _)| {
+            let observe = move |changed: &Rectangle, numbers: &[f32]| {
+                if let Some(window_output) = &options.window_output {
+                    window_output(entry.name, changed, numbers);
                 }
-            })
-            .collect();
-        let callbacks = tell.iter().zip(&window_output);
-        let subjects: Vec<Subject> = callbacks
-            .map(|(tell, window_output)| match &options.window_output {
-                None => subject.with_progress(tell),
-                Some(_) => subject
-                    .with_progress(tell)
-                    .with_window_observer(window_output),
-            })
-            .collect();
+            };
+            (move |done, all| progress(entry.title, done, all), observe)
+        });
+        let observers: Vec<_> = observers.collect();
+        let subjects = observers.iter().map(|(tell, observe)| {
+            let subject = subject.with_progress(tell);
+            match &options.window_output {
+                None => subject,
+                Some(_) => subject.with_window_observer(observe),
+            }
+        });
+        let subjects: Vec<Subject> = subjects.collect();
         let with_subjects = || options.methods.iter().zip(&subjects);
         if let [target] = &targets[..] {
             let located = self.located(options, input, target)?;

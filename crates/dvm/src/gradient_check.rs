@@ -45,14 +45,6 @@ pub(crate) struct GradientRecord {
 }
 
 impl KnownChecks {
-    /// Also reads and writes results in this folder.
-    pub(crate) fn in_folder(folder: PathBuf) -> Self {
-        Self {
-            folder: Some(folder),
-            ..Self::default()
-        }
-    }
-
     fn file(&self, of: &str) -> Option<PathBuf> {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
         let name: String = of.chars().map(plain).take(200).collect();
@@ -133,7 +125,10 @@ impl Classifier {
     /// As [`Classifier::keeping_gradient_checks`], in another folder, which need not exist.
     #[must_use]
     pub fn keeping_gradient_checks_in(mut self, folder: &Path) -> Self {
-        self.checks = Arc::new(KnownChecks::in_folder(folder.join(FOLDER)));
+        self.checks = Arc::new(KnownChecks {
+            known: Mutex::default(),
+            folder: Some(folder.join(FOLDER)),
+        });
         self
     }
 

@@ -47,10 +47,10 @@ impl Inspection {
         &self.input
     }
 
-    /// As [`Classifier::explain_each`].
+    /// As [`Classifier::explain_input`].
     ///
     /// # Errors
-    /// As [`Classifier::explain_each`].
+    /// As [`Classifier::explain_input`].
     pub fn explain<E: From<Error>>(
         &self,
         options: &Explain,

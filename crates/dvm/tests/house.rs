@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use dvm_testing::repository::{self, root};
 
 fn crates() -> PathBuf {
     root().join("crates")
@@ -24,26 +22,8 @@ fn crate_names() -> Vec<String> {
 
 /// The files below `folder` with one of these extensions, except for folders of other people's code.
 fn files_below(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
-    let foreign = ["node_modules", "target", "dist", "embedded", ".venv"];
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            if path.is_dir() {
-                if !foreign.contains(&name) {
-                    folders.push(path);
-                }
-            } else if path
-                .extension()
-                .is_some_and(|e| extensions.iter().any(|x| e == *x))
-            {
-                files.push(path);
-            }
-        }
-    }
-    files
+    let foreign = ["node_modules", "target", "dist", "embedded"];
+    repository::files_below(folder, extensions, &foreign)
 }
 
 /// All Rust files of the workspace.

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use dvm::{Channels, Classifier, Explain, Picture, Preprocess, PreprocessField, Resize};
+use dvm_testing::{references, repository};
 use serde_json::Value;
 
 fn file(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/references/preparing");
-    folder.join(format!("{name}.onnx"))
+    references::path("dvm", &format!("preparing/{name}.onnx"))
 }
 
 fn open(name: &str) -> Classifier {
@@ -15,7 +15,7 @@ fn open(name: &str) -> Classifier {
 }
 
 fn picture(name: &str) -> Picture {
-    let samples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../assets/samples");
+    let samples = repository::root().join("assets/samples");
     dvm::read(samples.join(format!("{name}.png"))).unwrap()
 }
 
@@ -24,15 +24,16 @@ fn reference(name: &str) -> Value {
     all["cases"][name].clone()
 }
 
+fn assert_says(text: &str, words: &str) {
+    assert!(text.contains(words), "{text}");
+}
+
 /// Compares logits and assumptions with the reference.
 fn compare(name: &str) {
     let classifier = open(name);
     let expected = reference(name);
-    let mut assumed: Vec<&str> = classifier
-        .assumed()
-        .iter()
-        .map(|field| field.name())
-        .collect();
+    let assumed = classifier.assumed().iter();
+    let mut assumed: Vec<&str> = assumed.map(|field| field.name()).collect();
     assumed.sort_unstable();
     assert_eq!(Value::from(assumed), expected["assumed"], "{name}");
     for (sample, logits) in expected["logits"].as_object().unwrap() {
@@ -80,21 +81,17 @@ fn an_assumption_stays_until_its_field_is_known() {
     let classifier = open("plain");
     let preprocess = classifier.preprocess().clone();
     let told = |classifier: &Classifier| classifier.warnings().collect::<Vec<_>>().join("\n");
-    assert!(told(&classifier).contains("ImageNet's mean and deviation"));
+    assert_says(&told(&classifier), "ImageNet's mean and deviation");
     let classifier = classifier
         .with_known_preprocess(preprocess.clone(), [Crop, Resized, Interpolation])
         .unwrap();
     let warnings = told(&classifier);
-    assert!(
-        warnings.contains("ImageNet's mean and deviation; RGB channels"),
-        "{warnings}"
-    );
+    assert_says(&warnings, "ImageNet's mean and deviation; RGB channels");
     assert!(!warnings.contains("resized"), "{warnings}");
     let classifier = classifier
         .with_known_preprocess(preprocess.clone(), [Mean, PreprocessField::Channels])
         .unwrap();
-    let warnings = told(&classifier);
-    assert!(warnings.contains("assumed: deviation 0.229"), "{warnings}");
+    assert_says(&told(&classifier), "assumed: deviation 0.229");
     let classifier = classifier.with_known_preprocess(preprocess, [Std]).unwrap();
     assert_eq!(classifier.preprocess_assumption(), None);
 }
@@ -110,10 +107,8 @@ fn a_converted_file_keeps_the_assumptions() {
         assert_eq!(again.assumed(), classifier.assumed(), "{ending}");
         let known = open("ultralytics");
         known.save(&path).unwrap();
-        assert!(
-            Classifier::read(&path).unwrap().assumed().is_empty(),
-            "{ending}"
-        );
+        let again = Classifier::read(&path).unwrap();
+        assert!(again.assumed().is_empty(), "{ending}");
     }
 }
 
@@ -153,10 +148,7 @@ fn configurations_beside_a_file_are_used_and_noted() {
     assert_eq!(classifier.preprocess(), &expected);
     assert_eq!(classifier.classes(), ["a", "b", "c", "d"]);
     let notes = classifier.notes().join("\n");
-    assert!(
-        notes.contains("preprocessor_config.json beside the file"),
-        "{notes}"
-    );
+    assert_says(&notes, "preprocessor_config.json beside the file");
     // A configuration for another size belongs to another network.
     write(
         "preprocessor_config.json",
@@ -164,10 +156,7 @@ fn configurations_beside_a_file_are_used_and_noted() {
     );
     let classifier = Classifier::read(&path).unwrap();
     let warnings: Vec<String> = classifier.warnings().collect();
-    assert!(
-        warnings[0].contains("is for inputs of 224×224"),
-        "{warnings:?}"
-    );
+    assert_says(&warnings[0], "is for inputs of 224×224");
     assert_eq!(classifier.preprocess().mean, Preprocess::imagenet().mean);
 }
 
@@ -180,12 +169,9 @@ fn a_network_that_normalises_itself_is_not_normalised_again() {
     std::fs::write(folder.path().join("preprocessor_config.json"), text).unwrap();
     let classifier = Classifier::read(&path).unwrap();
     assert_eq!(classifier.preprocess().mean, [0.0; 3]);
-    assert_eq!(
-        classifier.preprocess().interpolation,
-        dvm::Interpolation::Bicubic
-    );
-    let notes = classifier.notes().join("\n");
-    assert!(notes.contains("are not applied"), "{notes}");
+    let interpolation = classifier.preprocess().interpolation;
+    assert_eq!(interpolation, dvm::Interpolation::Bicubic);
+    assert_says(&classifier.notes().join("\n"), "are not applied");
 }
 
 #[test]
@@ -193,11 +179,8 @@ fn maps_of_a_grey_network_have_one_channel() {
     let classifier = open("grey");
     let options = Explain::methods("gradient,occlusion").unwrap();
     let explanation = &classifier.explain(picture("coffee"), &options).unwrap()[0];
-    let shapes: Vec<Vec<usize>> = explanation
-        .maps()
-        .map(|(_, attribution)| attribution.raw().shape.clone())
-        .collect();
-    assert_eq!(shapes[0], [1, 64, 64]);
+    let (_, gradient) = explanation.maps().next().unwrap();
+    assert_eq!(gradient.raw().shape, [1, 64, 64]);
     let pixels = explanation.crop().rgb().as_chunks::<3>().0;
     assert!(pixels.iter().all(|p| p[0] == p[1] && p[1] == p[2]));
     let maps: Vec<&[f32]> = explanation.maps().map(|(_, a)| &a.map[..]).collect();
@@ -215,19 +198,14 @@ fn maps_of_a_bgr_network_match_those_of_a_network_that_swaps_channels() {
         let maps = explanation[0].maps().map(|(_, a)| a.map.clone());
         (explanation[0].crop().clone(), maps.collect::<Vec<_>>())
     };
-    let (outside, inside) = (
-        map("subtracts_bgr", Channels::Bgr),
-        map("swaps", Channels::Rgb),
-    );
+    let outside = map("subtracts_bgr", Channels::Bgr);
+    let inside = map("swaps", Channels::Rgb);
     assert_eq!(outside.0, inside.0);
     for (a, b) in outside.1.iter().zip(&inside.1) {
         let largest = b.iter().fold(0.0f32, |m, v| m.max(v.abs()));
         assert!(largest > 0.0);
-        assert!(
-            a.iter()
-                .zip(b)
-                .all(|(a, b)| (a - b).abs() <= 1e-5 * largest)
-        );
+        let mut pairs = a.iter().zip(b);
+        assert!(pairs.all(|(a, b)| (a - b).abs() <= 1e-5 * largest));
     }
 }
 
@@ -237,29 +215,23 @@ fn a_long_picture_gets_a_warning_with_the_share_of_its_crop() {
     let long = Picture::filled(40, 600, [90, 60, 30]);
     let options = Explain::methods("gradient").unwrap();
     let explanation = &classifier.explain(long, &options).unwrap()[0];
-    let warnings: Vec<String> = explanation
-        .warnings()
-        .filter(|(from, _)| *from == "picture")
-        .map(|(_, warning)| warning)
-        .collect();
-    assert!(
-        warnings[0].contains("6.7 % of this picture"),
-        "{warnings:?}"
-    );
+    let mut warnings = explanation.warnings();
+    let (_, warning) = warnings.find(|(from, _)| *from == "picture").unwrap();
+    assert_says(&warning, "6.7 % of this picture");
     let record = explanation.record();
     assert_eq!(record["image"]["shown"], 0.0667);
     assert_eq!(
         record["image"]["crop_on_image"],
         serde_json::json!({"rows": [0.0, 40.0], "columns": [280.0, 320.0]})
     );
-    assert_eq!(record["image"]["warnings"][0], warnings[0]);
+    assert_eq!(record["image"]["warnings"][0], warning);
 }
 
 #[test]
 fn channels_that_the_network_does_not_have_are_an_error() {
     let grey = Preprocess::imagenet().with_channels(Channels::Grey);
     let error = open("plain").with_preprocess(grey).err().unwrap();
-    assert!(error.to_string().contains("expects 3 channels"), "{error}");
+    assert_says(&error.to_string(), "expects 3 channels");
 }
 
 #[test]
@@ -269,19 +241,16 @@ fn inputs_that_are_not_pictures_are_errors_with_the_next_step() {
         error.to_string()
     };
     let rgba = refused("rgba");
-    assert!(rgba.contains("its input `x` has 4 channels"), "{rgba}");
-    assert!(rgba.contains("export it with three"), "{rgba}");
+    assert_says(&rgba, "its input `x` has 4 channels");
+    assert_says(&rgba, "export it with three");
     let two = refused("two_pictures");
     for part in [
         "`image` (float32 [1, 3, 64, 64])",
         "`other`",
         "export it with one picture",
     ] {
-        assert!(two.contains(part), "{two}");
+        assert_says(&two, part);
     }
     let two = refused("two_inputs");
-    assert!(
-        two.contains("has the input `strength` beside the picture `image`"),
-        "{two}"
-    );
+    assert_says(&two, "has the input `strength` beside the picture `image`");
 }

@@ -136,13 +136,15 @@ fn layers(face: &Face, glyph: GlyphId) -> Option<Vec<(Vec<PathElement>, [u8; 4])
     let mut layers = Layers {
         face,
         colours,
-        transforms: vec![[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]],
+        transforms: vec![IDENTITY],
         clips: Vec::new(),
         painted: Vec::new(),
     };
     glyph.paint(&mut layers).ok()?;
     Some(layers.painted)
 }
+
+const IDENTITY: [f32; 6] = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
 
 /// Collects the layers of a colour glyph. A gradient gets its mean colour.
 struct Layers<'a> {
@@ -181,11 +183,7 @@ impl PaintSink for Layers<'_> {
     fn push_transform(&mut self, transform: Matrix<f32>) {
         let m = transform;
         let inner = [m.xx, m.yx, m.xy, m.yy, m.dx, m.dy];
-        let outer = self
-            .transforms
-            .last()
-            .copied()
-            .unwrap_or([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        let outer = self.transforms.last().copied().unwrap_or(IDENTITY);
         let [a, b, c, d, e, f] = outer;
         let [p, q, r, s, t, u] = inner;
         self.transforms.push([

@@ -182,6 +182,20 @@ mod tests {
         (0..all).map(prediction).collect()
     }
 
+    fn many() -> Bootstrap {
+        Bootstrap {
+            resamples: 10_000,
+            ..Bootstrap::default()
+        }
+    }
+
+    /// Both ends are `half` from `centre`, within `tolerance` of it.
+    fn assert_near(found: Interval, centre: f64, half: f64, tolerance: f64) {
+        let off = (found.low - (centre - half)).abs();
+        let off = off.max((found.high - (centre + half)).abs());
+        assert!(off < tolerance * half, "{found:?}");
+    }
+
     #[test]
     fn quantiles_are_numpys() {
         // numpy.quantile([1, 2, 4, 8], [0, 0.1, 0.5, 0.975, 1])
@@ -198,16 +212,10 @@ mod tests {
 
     #[test]
     fn the_interval_of_an_accuracy_is_that_of_a_binomial_share() {
-        let many = Bootstrap {
-            resamples: 10_000,
-            ..Bootstrap::default()
-        };
-        let found = many.intervals(2, &predictions(800, 1000)).unwrap();
+        let found = many().intervals(2, &predictions(800, 1000)).unwrap();
         // 0.8 ± 1.96 √(0.8 · 0.2 / 1000); 10,000 resamples estimate the ends to about 3 % of that.
         let half = 1.96 * (0.8f64 * 0.2 / 1000.0).sqrt();
-        let Interval { low, high } = found.accuracy;
-        assert!((low - (0.8 - half)).abs() < 0.1 * half, "{low}");
-        assert!((high - (0.8 + half)).abs() < 0.1 * half, "{high}");
+        assert_near(found.accuracy, 0.8, half, 0.1);
     }
 
     #[test]
@@ -215,15 +223,9 @@ mod tests {
         // Two values in equal parts: standard deviations 1 and 2, 400 and 100 of them.
         let values: Vec<f64> = (0..400).map(|i| 5.0 + f64::from(i % 2 * 2 - 1)).collect();
         let others: Vec<f64> = (0..100).map(|i| 3.0 + f64::from(i % 2 * 4 - 2)).collect();
-        let many = Bootstrap {
-            resamples: 10_000,
-            ..Bootstrap::default()
-        };
-        let Interval { low, high } = many.of_difference(&values, &others);
         let half = 1.96 * (1.0f64 / 400.0 + 4.0 / 100.0).sqrt();
-        assert!((low - (2.0 - half)).abs() < 0.05 * half, "{low}");
-        assert!((high - (2.0 + half)).abs() < 0.05 * half, "{high}");
-        let alone = many.of_difference(&[0.5; 7], &[]);
+        assert_near(many().of_difference(&values, &others), 2.0, half, 0.05);
+        let alone = many().of_difference(&[0.5; 7], &[]);
         assert_eq!((alone.low, alone.high), (0.5, 0.5));
     }
 
@@ -266,20 +268,15 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_mean_is_that_of_its_standard_error() {
-        let many = Bootstrap {
-            resamples: 10_000,
-            ..Bootstrap::default()
-        };
         let values: Vec<f64> = (0..400).map(|i| f64::from(i % 20)).collect();
         let mean = |drawn: &[usize]| {
             let sum: f64 = drawn.iter().map(|&position| values[position]).sum();
             sum / drawn.len() as f64
         };
-        let Interval { low, high } = many.interval(many.resampled(400, mean).unwrap());
+        let found = many().interval(many().resampled(400, mean).unwrap());
         // 0 … 19 have the mean 9.5 and the variance (20² − 1) / 12.
         let half = 1.96 * (399.0f64 / 12.0 / 400.0).sqrt();
-        assert!((low - (9.5 - half)).abs() < 0.1 * half, "{low}");
-        assert!((high - (9.5 + half)).abs() < 0.1 * half, "{high}");
+        assert_near(found, 9.5, half, 0.1);
     }
 
     #[test]

@@ -40,11 +40,9 @@ pub(super) fn event(wall_time: f64, step: u64, what: &EventKind) -> Vec<u8> {
     event.integer_unless_zero(2, step);
     match what {
         EventKind::Version => event.bytes(3, FILE_VERSION.as_bytes()),
-        EventKind::Start => {
-            let mut session_log = Message::default();
+        EventKind::Start => event.message(7, |session_log| {
             session_log.integer(1, 1); // status: START
-            event.message(7, &session_log);
-        }
+        }),
         EventKind::Scalar { tag, value } => event.summary(tag, |summary| summary.float(2, *value)),
         EventKind::Image {
             tag,
@@ -52,29 +50,24 @@ pub(super) fn event(wall_time: f64, step: u64, what: &EventKind) -> Vec<u8> {
             width,
             height,
         } => event.summary(tag, |summary| {
-            let mut image = Message::default();
-            image.integer_unless_zero(1, u64::from(*height));
-            image.integer_unless_zero(2, u64::from(*width));
-            image.integer(3, 3); // colour space: RGB
-            image.bytes(4, png);
-            summary.message(4, &image);
+            summary.message(4, |image| {
+                image.integer_unless_zero(1, u64::from(*height));
+                image.integer_unless_zero(2, u64::from(*width));
+                image.integer(3, 3); // colour space: RGB
+                image.bytes(4, png);
+            });
         }),
         EventKind::Text { tag, markdown } => event.summary(tag, |summary| {
-            let mut dimension = Message::default();
-            dimension.integer(1, 1);
-            let mut shape = Message::default();
-            shape.message(2, &dimension);
-            let mut tensor = Message::default();
-            tensor.integer(1, 7); // type: strings
-            tensor.message(2, &shape);
-            tensor.bytes(8, markdown.as_bytes());
-            summary.message(8, &tensor);
-
-            let mut plugin = Message::default();
-            plugin.bytes(1, b"text");
-            let mut metadata = Message::default();
-            metadata.message(1, &plugin);
-            summary.message(9, &metadata);
+            summary.message(8, |tensor| {
+                tensor.integer(1, 7); // type: strings
+                tensor.message(2, |shape| {
+                    shape.message(2, |dimension| dimension.integer(1, 1));
+                });
+                tensor.bytes(8, markdown.as_bytes());
+            });
+            summary.message(9, |metadata| {
+                metadata.message(1, |plugin| plugin.bytes(1, b"text"))
+            });
         }),
     }
     event.0
@@ -87,15 +80,17 @@ struct Message(Vec<u8>);
 impl Message {
     /// Field 5 of an event: a `Summary` with one `Value` named `tag`; `fill` writes its other fields.
     fn summary(&mut self, tag: &str, fill: impl FnOnce(&mut Message)) {
-        let mut value = Message::default();
-        value.bytes(1, tag.as_bytes());
-        fill(&mut value);
-        let mut summary = Message::default();
-        summary.message(1, &value);
-        self.message(5, &summary);
+        self.message(5, |summary| {
+            summary.message(1, |value| {
+                value.bytes(1, tag.as_bytes());
+                fill(value);
+            });
+        });
     }
 
-    fn message(&mut self, field: u64, message: &Message) {
+    fn message(&mut self, field: u64, fill: impl FnOnce(&mut Message)) {
+        let mut message = Message::default();
+        fill(&mut message);
         self.bytes(field, &message.0);
     }
 

@@ -112,6 +112,11 @@ impl Home {
         self.classifier
             .compare(&self.pictures, compare, &out, earlier, &mut |_| {})
     }
+
+    /// The error of a comparison.
+    fn refused(&self, compare: &Compare, out: &str, earlier: Earlier) -> String {
+        self.run(compare, out, earlier).unwrap_err().to_string()
+    }
 }
 
 /// Removes times, which differ between runs, from JSON.
@@ -172,10 +177,7 @@ fn a_comparison_with_another_plan_is_not_resumed() {
     let usual = || compare("gradient", &Settings::new());
     home.run(&usual(), "out", Earlier::Kept).unwrap();
     let before = fs::read(home.out("out").join(MEASUREMENTS)).unwrap();
-    let refused = |home: &Home, compare: &Compare| {
-        let error = home.run(compare, "out", Earlier::Resumed).unwrap_err();
-        error.to_string()
-    };
+    let refused = |home: &Home, compare: &Compare| home.refused(compare, "out", Earlier::Resumed);
     let seed = compare("gradient", &Settings::new().with("seed", 7));
     assert!(refused(&home, &seed).contains("the seed changed from 0 to 7"));
     let methods = compare("gradient,grad-cam", &Settings::new());
@@ -204,16 +206,14 @@ fn an_earlier_comparison_is_only_replaced_on_request() {
     let home = Home::new(1);
     let compare = compare("gradient", &Settings::new());
     home.run(&compare, "out", Earlier::Kept).unwrap();
-    let error = home.run(&compare, "out", Earlier::Kept).unwrap_err();
-    assert!(error.to_string().contains("already contains a comparison"));
+    let error = home.refused(&compare, "out", Earlier::Kept);
+    assert!(error.contains("already contains a comparison"));
     home.run(&compare, "out", Earlier::Replaced).unwrap();
     let foreign = home.out("foreign");
     fs::create_dir(&foreign).unwrap();
     fs::write(foreign.join(MEASUREMENTS), "my own").unwrap();
-    let error = home
-        .run(&compare, "foreign", Earlier::Replaced)
-        .unwrap_err();
-    assert!(error.to_string().contains("is not a comparison"), "{error}");
+    let error = home.refused(&compare, "foreign", Earlier::Replaced);
+    assert!(error.contains("is not a comparison"), "{error}");
     let kept = fs::read(foreign.join(MEASUREMENTS)).unwrap();
     assert_eq!(kept, b"my own");
 }
@@ -230,8 +230,8 @@ fn damaged_measurements_are_an_error() {
     let cut = [lines[0], "{\"picture\":0", ""].join("\n");
     for damaged in [twice, cut] {
         fs::write(&path, &damaged).unwrap();
-        let error = home.run(&compare, "out", Earlier::Resumed).unwrap_err();
-        assert!(error.to_string().contains("line "), "{error}");
+        let error = home.refused(&compare, "out", Earlier::Resumed);
+        assert!(error.contains("line "), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
     }
 }
@@ -259,11 +259,8 @@ fn a_picture_that_cannot_be_read_is_reported_and_the_others_are_compared() {
     for picture in &home.pictures {
         fs::write(picture.source.path(), b"no picture").unwrap();
     }
-    let error = home.run(&compare, "none", Earlier::Kept).unwrap_err();
-    assert!(
-        error.to_string().contains("none of the 3 pictures"),
-        "{error}"
-    );
+    let error = home.refused(&compare, "none", Earlier::Kept);
+    assert!(error.contains("none of the 3 pictures"), "{error}");
 }
 
 #[test]
@@ -272,24 +269,18 @@ fn a_method_that_cannot_explain_the_network_is_left_out_with_a_warning() {
     let both = compare("gradient,attention-rollout", &Settings::new());
     let found = home.run(&both, "out", Earlier::Kept).unwrap();
     assert_eq!(found.method("attention-rollout").unwrap().maps, 0);
+    let warning = &found.warnings[0];
     assert!(
-        found.warnings[0].starts_with("attention-rollout is left out: "),
-        "{:?}",
-        found.warnings
+        warning.starts_with("attention-rollout is left out: "),
+        "{warning}"
     );
-    let names: Vec<&str> = found.metrics[1]
-        .scores
-        .iter()
-        .map(|s| &s.method[..])
-        .collect();
+    let scores = found.metrics[1].scores.iter();
+    let names: Vec<&str> = scores.map(|score| &score.method[..]).collect();
     assert_eq!(names, ["gradient", "random", "edges"]);
     assert_eq!(found.agreement.methods, names);
     let alone = compare("attention-rollout", &Settings::new());
-    let error = home.run(&alone, "alone", Earlier::Kept).unwrap_err();
-    assert!(
-        error.to_string().contains("no method can explain"),
-        "{error}"
-    );
+    let error = home.refused(&alone, "alone", Earlier::Kept);
+    assert!(error.contains("no method can explain"), "{error}");
 }
 
 #[test]
@@ -316,10 +307,8 @@ fn the_summary_follows_from_the_values_in_the_table() {
     assert_eq!(values("gradient", "peak: mean").len(), 3);
     assert_eq!(values("gradient", "seconds").len(), 3);
     assert_eq!(found.metrics[0].scores[0].mean_rank, None);
-    let ranks = found.metrics[1]
-        .scores
-        .iter()
-        .filter_map(|score| score.mean_rank);
+    let scores = found.metrics[1].scores.iter();
+    let ranks = scores.filter_map(|score| score.mean_rank);
     assert!((ranks.sum::<f64>() - 10.0).abs() < 1e-12, "1 + 2 + 3 + 4");
     let answer = found.answer.unwrap();
     assert_eq!(answer.metric, "peak");
@@ -360,18 +349,12 @@ fn invalid_options_are_errors_before_anything_is_measured() {
     );
     let home = Home::new(1);
     let pointing = Compare::new("gradient", "pointing-game", &none).unwrap();
-    let error = home.run(&pointing, "out", Earlier::Kept).unwrap_err();
-    assert!(
-        error.to_string().contains("`pointing-game` needs to know"),
-        "{error}"
-    );
+    let error = home.refused(&pointing, "out", Earlier::Kept);
+    assert!(error.contains("`pointing-game` needs to know"), "{error}");
     let mut compare = compare("gradient", &none);
     compare.class = ExplainedClass::True;
-    let error = home.run(&compare, "out", Earlier::Kept).unwrap_err();
-    assert!(
-        error.to_string().contains("true class is not known"),
-        "{error}"
-    );
+    let error = home.refused(&compare, "out", Earlier::Kept);
+    assert!(error.contains("true class is not known"), "{error}");
     compare.class = ExplainedClass::Named("no such class".into());
     assert!(home.run(&compare, "out", Earlier::Kept).is_err());
     let empty =
@@ -396,12 +379,8 @@ fn metrics_of_localisation_use_the_pictures_with_regions() {
     // Noise, the second to last, has half of its energy in the upper half.
     let noise = &found.metrics[0].scores[1];
     assert!((noise.mean - 0.5).abs() < 0.05, "{noise:?}");
-    assert!(
-        found
-            .warnings
-            .iter()
-            .any(|warning| warning.contains("1 of 3 pictures"))
-    );
+    let mut warnings = found.warnings.iter();
+    assert!(warnings.any(|warning| warning.contains("1 of 3 pictures")));
 }
 
 #[test]

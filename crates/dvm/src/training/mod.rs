@@ -138,23 +138,22 @@ impl Training {
         let begun = self.folder.last_path().exists();
         let mut pretrained = network::of(&self.config, &self.data, begun)?;
         pretrained.network = pretrained.network.with_arithmetic(self.arithmetic);
+        let mut warn =
+            |warning: String| tell(&TrainingEvent::Message(format!("warning: {warning}")));
         for remark in self.data.remarks() {
-            let folder = self.data.folder.display();
-            tell(&TrainingEvent::Message(format!(
-                "warning: {folder}: {remark}"
-            )));
+            warn(format!("{}: {remark}", self.data.folder.display()));
         }
         let remarks = &pretrained.remarks;
         let warnings = remarks.warnings.iter().chain(&remarks.part).cloned();
-        for warning in warnings.chain(pretrained.preprocess_assumption()) {
-            tell(&TrainingEvent::Message(format!("warning: {warning}")));
-        }
+        warnings
+            .chain(pretrained.preprocess_assumption())
+            .for_each(&mut warn);
         let reading = dvm_image::Reading {
             limits: self.config.limits(),
             range: pretrained.preprocess.range,
         };
         if let Some(warning) = self.data.range_warning(&reading) {
-            tell(&TrainingEvent::Message(format!("warning: {warning}")));
+            warn(warning);
         }
         if !begun {
             tell(&TrainingEvent::Message(how_it_learns(&self.config)));

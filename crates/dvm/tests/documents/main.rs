@@ -6,30 +6,12 @@ mod reference;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.canonicalize().unwrap()
-}
+use dvm_testing::repository::{self, root};
 
 /// All Markdown files of the repository, without build outputs and installed packages.
 fn markdown_files() -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![root()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() {
-                let skipped = ["target", "node_modules", "explanations", "comparison"];
-                if !name.starts_with('.') && !skipped.contains(&&name[..]) {
-                    folders.push(path);
-                }
-            } else if name.ends_with(".md") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
+    let skipped = ["target", "node_modules", "explanations", "comparison"];
+    let files = repository::files_below(&root(), &["md"], &skipped);
     assert!(files.len() > 50, "the search is in the wrong place");
     files
 }

@@ -271,77 +271,41 @@ fn compare(name: &str, more: &[fn(&Case)]) {
     assert!(failures.is_empty(), "{name}:\n{}", failures.join("\n"));
 }
 
-#[test]
-fn maps_of_a_resnet_match_pytorch_grad_cam() {
-    compare(
-        "resnet18",
-        &[
-            Case::compare_ablation_cam,
-            Case::compare_score_cam,
-            Case::compare_full_grad,
-            Case::compare_guided_grad_cam,
-            Case::compare_biases,
-        ],
-    );
-}
-
-#[test]
-fn maps_of_a_vgg_match_pytorch_grad_cam() {
-    compare(
-        "vgg11",
-        &[
-            Case::compare_score_cam,
-            Case::compare_full_grad,
-            Case::compare_guided_grad_cam,
-        ],
-    );
-}
-
-#[test]
-fn maps_of_an_efficientnet_match_pytorch_grad_cam() {
-    compare(
-        "efficientnet_b0",
-        &[
-            Case::compare_ablation_cam,
-            Case::compare_score_cam,
-            Case::compare_full_grad,
-        ],
-    );
-}
-
-#[test]
-fn maps_of_a_convnext_match_pytorch_grad_cam() {
-    compare(
-        "convnext_tiny",
-        &[Case::compare_ablation_cam, Case::compare_score_cam],
-    );
-}
-
-#[test]
-fn maps_of_a_swin_transformer_match_pytorch_grad_cam() {
-    compare(
-        "swin_t",
-        &[Case::compare_ablation_cam, Case::compare_score_cam],
-    );
-}
-
-#[test]
-fn maps_of_a_vision_transformer_match_pytorch_grad_cam() {
-    compare("deit_tiny_patch16_224", &[Case::compare_ablation_cam]);
-}
-
-#[test]
-fn maps_of_an_imported_network_match_pytorch_grad_cam() {
-    compare(
-        "cnn_script_17",
-        &[Case::compare_ablation_cam, Case::compare_score_cam],
-    );
-}
-
-#[test]
-fn maps_of_an_imported_transformer_match_pytorch_grad_cam() {
-    compare(
-        "vit_script_17",
-        &[Case::compare_ablation_cam, Case::compare_score_cam],
-    );
+tests! {
+    maps_of_a_resnet_match_pytorch_grad_cam: compare("resnet18", &[
+        Case::compare_ablation_cam,
+        Case::compare_score_cam,
+        Case::compare_full_grad,
+        Case::compare_guided_grad_cam,
+        Case::compare_biases,
+    ]);
+    maps_of_a_vgg_match_pytorch_grad_cam: compare("vgg11", &[
+        Case::compare_score_cam,
+        Case::compare_full_grad,
+        Case::compare_guided_grad_cam,
+    ]);
+    maps_of_an_efficientnet_match_pytorch_grad_cam: compare("efficientnet_b0", &[
+        Case::compare_ablation_cam,
+        Case::compare_score_cam,
+        Case::compare_full_grad,
+    ]);
+    maps_of_a_convnext_match_pytorch_grad_cam: compare("convnext_tiny", &[
+        Case::compare_ablation_cam,
+        Case::compare_score_cam,
+    ]);
+    maps_of_a_swin_transformer_match_pytorch_grad_cam: compare("swin_t", &[
+        Case::compare_ablation_cam,
+        Case::compare_score_cam,
+    ]);
+    maps_of_a_vision_transformer_match_pytorch_grad_cam: compare("deit_tiny_patch16_224", &[
+        Case::compare_ablation_cam,
+    ]);
+    maps_of_an_imported_network_match_pytorch_grad_cam: compare("cnn_script_17", &[
+        Case::compare_ablation_cam,
+        Case::compare_score_cam,
+    ]);
+    maps_of_an_imported_transformer_match_pytorch_grad_cam: compare("vit_script_17", &[
+        Case::compare_ablation_cam,
+        Case::compare_score_cam,
+    ]);
 }

@@ -91,30 +91,13 @@ fn vgg11_as_captum_and_pair_have_it() {
     compare("vgg11", &loosely);
 }
 
-#[test]
-fn maps_of_efficientnet_match_captum_and_pair() {
-    compare("efficientnet_b0", &[]);
-}
-
-#[test]
-fn maps_of_convnext_match_captum_and_pair() {
-    compare("convnext_tiny", &[]);
-}
-
-#[test]
-fn maps_of_a_vision_transformer_match_captum_and_pair() {
+tests! {
+    maps_of_efficientnet_match_captum_and_pair: compare("efficientnet_b0", &[]);
+    maps_of_convnext_match_captum_and_pair: compare("convnext_tiny", &[]);
     // The order in which values move depends on gradients that are nearly equal: PyTorch's f32 differs by 1e-3.
-    compare("deit_tiny_patch16_224", &[("guided-ig", 2e-3)]);
-}
-
-#[test]
-fn maps_of_an_imported_convolutional_network_match_captum_and_pair() {
-    compare("cnn_script_17", &[]);
-}
-
-#[test]
-fn maps_of_an_imported_transformer_match_captum_and_pair() {
-    compare("vit_script_17", &[]);
+    maps_of_a_vision_transformer_match_captum_and_pair: compare("deit_tiny_patch16_224", &[("guided-ig", 2e-3)]);
+    maps_of_an_imported_convolutional_network_match_captum_and_pair: compare("cnn_script_17", &[]);
+    maps_of_an_imported_transformer_match_captum_and_pair: compare("vit_script_17", &[]);
 }
 
 #[test]

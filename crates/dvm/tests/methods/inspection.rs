@@ -1,31 +1,30 @@
 //! Several calls for one picture, compared with single calls.
 
-use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dvm::{Baseline, ClassChoice, Classifier, Explain, Inspection, Settings};
+use dvm_testing::repository;
 
 fn coffee() -> Inspection {
     let classifier = Classifier::open("squeezenet1_1", None).unwrap();
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/samples/coffee.png");
+    let file = repository::root().join("assets/samples/coffee.png");
     Inspection::new(Arc::new(classifier), dvm::read(file).unwrap(), 1 << 30).unwrap()
 }
 
 fn occlusion(window: usize, stride: usize) -> Explain {
-    let settings = Settings::new()
-        .with("window", window)
-        .with("stride", stride);
+    let settings = Settings::new().with("window", window);
+    let settings = settings.with("stride", stride);
     Explain::with_settings("occlusion", &settings).unwrap()
 }
 
 fn explained(inspection: &Inspection, options: &Explain) -> Vec<dvm::Explanation> {
     let mut all = Vec::new();
-    inspection
-        .explain(options, &|_, _, _| {}, |explanation| {
-            all.push(explanation);
-            Ok::<_, dvm::Error>(())
-        })
-        .unwrap();
+    let keep = |explanation| {
+        all.push(explanation);
+        Ok::<_, dvm::Error>(())
+    };
+    inspection.explain(options, &|_, _, _| {}, keep).unwrap();
     all
 }
 
@@ -74,13 +73,9 @@ fn kept_activations_do_not_change_results() {
 
 #[test]
 fn a_window_outside_the_picture_is_an_error() {
-    let error = coffee()
-        .covered(200..300, 0..10, &Baseline::Mean)
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("is empty or outside of"),
-        "{error}"
-    );
+    let outside = coffee().covered(200..300, 0..10, &Baseline::Mean);
+    let error = outside.unwrap_err().to_string();
+    assert!(error.contains("is empty or outside of"), "{error}");
     assert!(coffee().covered(5..5, 0..10, &Baseline::Mean).is_err());
 }
 
@@ -113,10 +108,8 @@ fn each_pixel_shows_its_cell() {
     };
     let class = explanation.class();
     let whole = explanation.probability();
-    let shown = cells
-        .rows
-        .iter()
-        .flat_map(|row| cells.columns.iter().map(move |column| (row, column)));
+    let of_row = |row| cells.columns.iter().map(move |column| (row, column));
+    let shown = cells.rows.iter().flat_map(of_row);
     for ((row, column), &value) in shown.zip(&attribution.map) {
         let covered = raw.values[(class * rows + row) * columns + column];
         assert_eq!(value, whole - covered);
@@ -151,26 +144,23 @@ fn methods_one_by_one_make_the_same_maps_as_together() {
 #[test]
 fn every_method_calls_before_each_walk() {
     let inspection = coffee();
-    let settings = |method: &str| match method {
-        "smoothgrad" => Settings::new()
-            .with("samples", 2)
-            .with("of", "integrated-gradients:steps=4"),
-        "integrated-gradients" => Settings::new().with("steps", 4),
-        _ => Settings::new(),
-    };
-    for (method, least) in [
-        ("integrated-gradients", 2),
-        ("smoothgrad", 4),
-        ("grad-cam", 1),
+    let none = Settings::new();
+    let few = none.clone().with("steps", 4);
+    let smooth = none.clone().with("samples", 2);
+    let smooth = smooth.with("of", "integrated-gradients:steps=4");
+    for (method, settings, least) in [
+        ("integrated-gradients", few, 2),
+        ("smoothgrad", smooth, 4),
+        ("grad-cam", none, 1),
     ] {
-        let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-        let mut options = Explain::with_settings(method, &settings(method)).unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let mut options = Explain::with_settings(method, &settings).unwrap();
         let counted = calls.clone();
         options.before_walk = Some(Arc::new(move || {
-            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            counted.fetch_add(1, Ordering::Relaxed);
         }));
         explained(&inspection, &options);
-        let calls = calls.load(std::sync::atomic::Ordering::Relaxed);
+        let calls = calls.load(Ordering::Relaxed);
         assert!(calls >= least, "{method}: {calls}");
     }
 }

@@ -1,6 +1,7 @@
 //! Attribution methods on whole networks of the zoo and imported ones, against other tools and slow second
 //! implementations (`references/README.md`).
 
+#[macro_use]
 #[path = "../prepared/mod.rs"]
 mod prepared;
 

@@ -247,35 +247,13 @@ fn check(attribution: &Attribution, name: &str) -> Option<f64> {
         .map(|check| check.value)
 }
 
-/// The largest magnitude.
-#[test]
-fn values_of_a_small_network_match_the_tools() {
-    Case::of("small").assert_all();
-}
-
-#[test]
-fn values_of_a_resnet_match_the_tools() {
-    Case::of("resnet18").assert_all();
-}
-
-#[test]
-fn values_of_a_vgg_match_the_tools() {
-    Case::of("vgg11").assert_all();
-}
-
-#[test]
-fn values_of_an_efficientnet_match_the_tools() {
-    Case::of("efficientnet_b0").assert_all();
-}
-
-#[test]
-fn values_of_a_convnext_match_the_tools() {
-    Case::of("convnext_tiny").assert_all();
-}
-
-#[test]
-fn values_of_a_vision_transformer_match_the_tools() {
-    Case::of("deit_tiny_patch16_224").assert_all();
+tests! {
+    values_of_a_small_network_match_the_tools: Case::of("small").assert_all();
+    values_of_a_resnet_match_the_tools: Case::of("resnet18").assert_all();
+    values_of_a_vgg_match_the_tools: Case::of("vgg11").assert_all();
+    values_of_an_efficientnet_match_the_tools: Case::of("efficientnet_b0").assert_all();
+    values_of_a_convnext_match_the_tools: Case::of("convnext_tiny").assert_all();
+    values_of_a_vision_transformer_match_the_tools: Case::of("deit_tiny_patch16_224").assert_all();
 }
 
 #[test]

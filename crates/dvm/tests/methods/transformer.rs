@@ -273,28 +273,17 @@ fn assert_libra(case: &Case, expected: &Expected) {
     }
 }
 
-#[test]
-fn attention_and_its_gradients_are_found_in_every_export() {
+fn for_every_export(compare: fn(&Case, &Expected)) {
     let expected = expected();
     for case in all_small() {
-        assert_attention(&case, &expected);
+        compare(&case, &expected);
     }
 }
 
-#[test]
-fn maps_of_every_export_match_the_papers() {
-    let expected = expected();
-    for case in all_small() {
-        assert_maps(&case, &expected);
-    }
-}
-
-#[test]
-fn gradients_by_the_rules_of_libragrad_match_the_paper() {
-    let expected = expected();
-    for case in all_small() {
-        assert_libra(&case, &expected);
-    }
+tests! {
+    attention_and_its_gradients_are_found_in_every_export: for_every_export(assert_attention);
+    maps_of_every_export_match_the_papers: for_every_export(assert_maps);
+    gradients_by_the_rules_of_libragrad_match_the_paper: for_every_export(assert_libra);
 }
 
 #[test]

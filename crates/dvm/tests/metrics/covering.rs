@@ -109,24 +109,11 @@ fn compare(name: &str) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn resnet18_as_quantus_has_it() {
-    compare("resnet18");
-}
-
-#[test]
-fn metrics_of_mobilenet_match_quantus() {
-    compare("mobilenet_v2");
-}
-
-#[test]
-fn metrics_of_an_imported_convolutional_network_match_quantus() {
-    compare("cnn_script_17");
-}
-
-#[test]
-fn metrics_of_an_imported_transformer_match_quantus() {
-    compare("vit_script_17");
+tests! {
+    resnet18_as_quantus_has_it: compare("resnet18");
+    metrics_of_mobilenet_match_quantus: compare("mobilenet_v2");
+    metrics_of_an_imported_convolutional_network_match_quantus: compare("cnn_script_17");
+    metrics_of_an_imported_transformer_match_quantus: compare("vit_script_17");
 }
 
 /// The scores of each curve of a map, and the multiply-adds of incremental walks and of full walks.

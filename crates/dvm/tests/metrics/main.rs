@@ -1,5 +1,6 @@
 //! Metrics of maps on whole networks, against other tools (`references/README.md`).
 
+#[macro_use]
 #[path = "../prepared/mod.rs"]
 mod prepared;
 

@@ -1,17 +1,15 @@
 //! Agreement of maps against SciPy and scikit-image, and randomisation tests against Quantus, as
 //! `references/metrics_randomisation.py` stored them; and their results for known methods on photographs.
 
-use std::path::Path;
-
 use dvm_attribution::metrics::agreement::Agreement;
-use dvm_attribution::metrics::{Candidate, Measurement, registry as metrics};
-use dvm_attribution::{Attribution, Error, Method, Settings, Subject};
+use dvm_attribution::metrics::{Candidate, Measurement, Metric, registry as metrics};
+use dvm_attribution::{Attribution, Error, Method, Subject};
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Graph, seeded};
-use dvm_testing::networks;
+use dvm_testing::{networks, repository};
 use serde::Deserialize;
 
 use crate::prepared::{self, Prepared, exact, map_of, settings};
@@ -80,39 +78,58 @@ fn small() -> Prepared {
     prepared(networks::small(), "small", (32, 28))
 }
 
-fn method(name: &str, options: &[(&str, &str)]) -> Box<dyn Method> {
-    prepared::method(name, &settings(options))
+fn named(metric: &str, options: &[(&str, &str)]) -> Box<dyn Metric> {
+    let entry = metrics::find(metric).unwrap();
+    entry.metric(&settings(options)).unwrap()
 }
 
-fn measured(
-    metric: &str,
-    options: &[(&str, &str)],
-    (subject, map, method): (&Subject, &Attribution, &dyn Method),
-) -> Result<Measurement, Error> {
-    let metric = metrics::find(metric)
-        .unwrap()
-        .metric(&settings(options))
-        .unwrap();
-    metric.measure(&Candidate::new(subject, map).unwrap().made_by(method))
+/// A map of a class and the method that made it.
+struct Explained<'a> {
+    subject: Subject<'a>,
+    method: Box<dyn Method>,
+    map: Attribution,
+}
+
+impl<'a> Explained<'a> {
+    fn new(subject: Subject<'a>, name: &str, options: &[(&str, &str)], class: usize) -> Self {
+        let method = prepared::method(name, &settings(options));
+        let map = map_of(&*method, &subject, class);
+        Self {
+            subject,
+            method,
+            map,
+        }
+    }
+
+    fn measure(&self, metric: &str, options: &[(&str, &str)]) -> Result<Measurement, Error> {
+        let candidate = Candidate::new(&self.subject, &self.map).unwrap();
+        named(metric, options).measure(&candidate.made_by(&*self.method))
+    }
+
+    fn measured(&self, metric: &str, options: &[(&str, &str)]) -> Measurement {
+        self.measure(metric, options).unwrap()
+    }
 }
 
 fn figure(measurement: &Measurement, name: &str) -> f64 {
     let mut figures = measurement.figures.iter();
     let found = figures.find(|figure| figure.name == name);
-    found
-        .unwrap_or_else(|| panic!("no figure `{name}`: {measurement:?}"))
-        .value
+    let Some(found) = found else {
+        panic!("no figure `{name}`: {measurement:?}")
+    };
+    found.value
+}
+
+/// Whether the finding contains these words.
+fn says(measurement: &Measurement, words: &str) -> bool {
+    let finding = measurement.finding.as_ref();
+    finding.is_some_and(|finding| finding.contains(words))
 }
 
 fn assert_near(found: f64, expected: f64, what: &str) {
-    println!(
-        "{what}: {found:.6}, off by {:.1e}",
-        (found - expected).abs()
-    );
-    assert!(
-        (found - expected).abs() <= TOLERANCE,
-        "{what}: {found} is not {expected}"
-    );
+    let error = (found - expected).abs();
+    println!("{what}: {found:.6}, off by {error:.1e}");
+    assert!(error <= TOLERANCE, "{what}: {found} is not {expected}");
 }
 
 #[test]
@@ -125,12 +142,9 @@ fn agreement_of_maps_matches_scipy_and_scikit_image() {
         let mixed = first.iter().zip(other).map(|(a, b)| 0.5 * a + 0.75 * b);
         let (mut first, mut second) = (first.clone(), mixed.collect::<Vec<f32>>());
         if case.kind == "ties" {
-            first
-                .iter_mut()
-                .for_each(|v| *v = (*v * 4.0).round_ties_even().max(0.0));
-            second
-                .iter_mut()
-                .for_each(|v| *v = (*v * 4.0).round_ties_even());
+            let coarse = |v: f32| (v * 4.0).round_ties_even();
+            first.iter_mut().for_each(|v| *v = coarse(*v).max(0.0));
+            second.iter_mut().for_each(|v| *v = coarse(*v));
         }
         let found = Agreement::of(&first, &second, case.size);
         for (found, expected) in [
@@ -155,23 +169,17 @@ fn compare(name: &str, layers: &str) {
     let own = networks.find(|own| own.network.name == name).unwrap();
     let graph = networks::of_reference(name);
     let prepared = Prepared::described(exact(graph), &own.network);
-    let subject = prepared.subject();
     let (seed, samples) = (all.seed.to_string(), all.samples.to_string());
     let (noise, bins) = (all.noise.to_string(), all.bins.to_string());
     for case in &own.cases {
-        let channels = if case.method == "gradient" {
-            "max-abs"
-        } else {
-            "sum"
+        let channels = match &case.method[..] {
+            "gradient" => "max-abs",
+            _ => "sum",
         };
-        let method = method(&case.method, &[("channels", channels)]);
-        let map = map_of(&*method, &subject, own.network.target);
-        let candidate = (&subject, &map, &*method);
-        let usual = [
-            ("seed", &seed[..]),
-            ("layers", layers),
-            ("weights", "pytorch"),
-        ];
+        let (options, target) = ([("channels", channels)], own.network.target);
+        let explained = Explained::new(prepared.subject(), &case.method, &options, target);
+        let usual = [("seed", &seed[..]), ("weights", "pytorch")];
+        let usual = [&usual[..], &[("layers", layers)]].concat();
         let smooth = [&usual[..], &[("samples", &samples), ("noise", &noise)]].concat();
         for (order, options, steps) in [
             ("top-down", &usual[..], &case.top_down),
@@ -182,7 +190,7 @@ fn compare(name: &str, layers: &str) {
                 continue;
             }
             let options = [options, &[("order", order)]].concat();
-            let found = measured("model-randomisation", &options, candidate).unwrap();
+            let found = explained.measured("model-randomisation", &options);
             let of = |kind: &str| {
                 let figures = found.figures.iter();
                 let figures = figures
@@ -214,36 +222,24 @@ fn compare(name: &str, layers: &str) {
             }
         }
         let options = [("seed", &seed[..]), ("bins", &bins), ("weights", "pytorch")];
-        let found = measured("efficient-model-randomisation", &options, candidate).unwrap();
-        assert_near(
-            found.value,
-            case.efficient,
-            &format!("{name} {} efficient", case.method),
-        );
-        let found = measured("random-logit", &[("seed", &seed)], candidate).unwrap();
+        let found = explained.measured("efficient-model-randomisation", &options);
+        let what = format!("{name} {}", case.method);
+        assert_near(found.value, case.efficient, &format!("{what} efficient"));
+        let found = explained.measured("random-logit", &[("seed", &seed)]);
         assert_eq!(figure(&found, "other class"), case.other_class as f64);
-        assert_near(
-            found.value,
-            case.random_logit,
-            &format!("{name} {} random logit", case.method),
-        );
+        let what = format!("{what} random logit");
+        assert_near(found.value, case.random_logit, &what);
     }
 }
 
-#[test]
-fn randomising_a_small_network_matches_quantus() {
-    compare("small", "single");
-}
-
-#[test]
-fn resnet18_is_randomised_as_quantus_does_it() {
-    compare("resnet18", "stages");
+tests! {
+    randomising_a_small_network_matches_quantus: compare("small", "single");
+    resnet18_is_randomised_as_quantus_does_it: compare("resnet18", "stages");
 }
 
 #[test]
 fn a_random_copy_does_not_change_the_network_or_its_outputs() {
     let case = small();
-    let subject = case.subject();
     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
     let answers = || {
         let graphs = [
@@ -251,50 +247,37 @@ fn a_random_copy_does_not_change_the_network_or_its_outputs() {
             case.network.folded(),
             case.network.fused(),
         ];
-        graphs.map(|graph| bits(graph.logits(subject.picture()).unwrap().data()))
+        graphs.map(|graph| bits(graph.logits(case.subject().picture()).unwrap().data()))
     };
     let parameters = || -> Vec<Vec<u32>> {
         let values = case.network.graph().values().iter();
         values.map(|value| bits(value.data())).collect()
     };
-    let method = method("gradient", &[]);
-    let map = map_of(&*method, &subject, 3);
+    let explained = Explained::new(case.subject(), "gradient", &[], 3);
     let before = (answers(), parameters());
     for order in ["top-down", "bottom-up", "independent"] {
         let options = [("layers", "single"), ("order", order), ("samples", "2")];
-        measured("model-randomisation", &options, (&subject, &map, &*method)).unwrap();
+        explained.measured("model-randomisation", &options);
     }
     assert_eq!((answers(), parameters()), before);
-    assert_eq!(
-        bits(&map_of(&*method, &case.subject(), 3).map),
-        bits(&map.map)
-    );
+    let again = map_of(&*explained.method, &case.subject(), 3);
+    assert_eq!(bits(&again.map), bits(&explained.map.map));
 }
 
 #[test]
 fn orders_of_layers_end_at_the_same_random_network() {
     let case = small();
-    let subject = case.subject();
-    let method = method("gradient", &[]);
-    let map = map_of(&*method, &subject, 3);
+    let explained = Explained::new(case.subject(), "gradient", &[], 3);
     let value = |layers: &str, order: &str| {
         let options = [("layers", layers), ("order", order)];
-        measured("model-randomisation", &options, (&subject, &map, &*method))
-            .unwrap()
-            .value
+        explained.measured("model-randomisation", &options).value
     };
     let whole = value("whole", "top-down");
     for layers in ["stages", "blocks", "single"] {
-        assert_eq!(
-            value(layers, "top-down").to_bits(),
-            whole.to_bits(),
-            "{layers}"
-        );
-        assert_eq!(
-            value(layers, "bottom-up").to_bits(),
-            whole.to_bits(),
-            "{layers}"
-        );
+        for order in ["top-down", "bottom-up"] {
+            let found = value(layers, order);
+            assert_eq!(found.to_bits(), whole.to_bits(), "{layers}");
+        }
     }
     assert!(whole < 0.9, "{whole}");
 }
@@ -305,21 +288,15 @@ fn all_layers_of_imported_networks_are_randomised() {
     for (name, size) in [("cnn_script_17", (18, 14)), ("vit_script_17", (12, 12))] {
         let graph = networks::of_reference(name);
         let case = prepared(graph, name, size);
-        let subject = case.subject();
-        let method = method("gradient", &[]);
-        let map = map_of(&*method, &subject, 1);
+        let explained = Explained::new(case.subject(), "gradient", &[], 1);
         for weights in ["pytorch", "he"] {
             let options = [("layers", "single"), ("weights", weights)];
-            let found =
-                measured("model-randomisation", &options, (&subject, &map, &*method)).unwrap();
+            let found = explained.measured("model-randomisation", &options);
             assert!(found.value < 0.9, "{name}: {found:?}");
-            let steps = found
-                .figures
-                .iter()
-                .filter(|figure| figure.name.starts_with("SSIM: "))
-                .count();
-            let graph = case.network.graph();
-            let layers = graph.nodes().iter();
+            let figures = found.figures.iter();
+            let steps = figures.filter(|figure| figure.name.starts_with("SSIM: "));
+            let steps = steps.count();
+            let layers = case.network.graph().nodes().iter();
             let layers = layers.filter(|node| {
                 node.op_as::<Conv2d>().is_some() || node.op_as::<Linear>().is_some()
             });
@@ -335,43 +312,26 @@ fn a_network_without_parameters_is_an_error() {
     let x = net.pool("pool", x, Pool::global_mean());
     let x = net.flatten("flatten", x);
     let case = prepared(seeded::graph(net.ending_at(x)), "small", (8, 6));
-    let subject = case.subject();
-    let method = method("input-x-gradient", &[]);
-    let map = map_of(&*method, &subject, 1);
-    let error = measured("model-randomisation", &[], (&subject, &map, &*method)).unwrap_err();
+    let explained = Explained::new(case.subject(), "input-x-gradient", &[], 1);
+    let error = explained.measure("model-randomisation", &[]).unwrap_err();
     assert!(error.to_string().contains("no parameters"), "{error}");
 }
 
 #[test]
 fn a_constant_map_and_a_map_without_a_method_are_errors() {
     let case = small();
-    let subject = case.subject();
-    let method = method("gradient", &[]);
-    let map = map_of(&*method, &subject, 3);
-    let plain = Attribution {
-        map: vec![0.5; map.map.len()],
-        ..map.clone()
-    };
+    let explained = Explained::new(case.subject(), "gradient", &[], 3);
+    let mut plain = Explained::new(case.subject(), "gradient", &[], 3);
+    plain.map.map.fill(0.5);
     for name in [
         "model-randomisation",
         "efficient-model-randomisation",
         "random-logit",
     ] {
-        let error = measured(name, &[], (&subject, &plain, &*method)).unwrap_err();
-        assert!(
-            error.to_string().contains("same value at every pixel"),
-            "{error}"
-        );
-        let metric = metrics::find(name)
-            .unwrap()
-            .metric(&Settings::new())
-            .unwrap();
-        assert!(
-            metric
-                .measure(&Candidate::new(&subject, &map).unwrap())
-                .is_err(),
-            "{name}"
-        );
+        let error = plain.measure(name, &[]).unwrap_err().to_string();
+        assert!(error.contains("same value at every pixel"), "{error}");
+        let alone = Candidate::new(&explained.subject, &explained.map).unwrap();
+        assert!(named(name, &[]).measure(&alone).is_err(), "{name}");
     }
 }
 
@@ -385,21 +345,16 @@ fn a_network_with_zero_output_is_reported_after_trying_other_seeds() {
     let x = net.linear("fc", x, 4, 5, true);
     let x = net.activation("relu", x, Activation::Relu);
     let case = prepared(seeded::graph(net.ending_at(x)), "shut", (9, 9));
-    let subject = case.subject();
-    let numbers = subject.numbers().unwrap();
+    let numbers = case.subject().numbers().unwrap();
     let open = (0..5).find(|&class| numbers[class] > 0.0).unwrap();
-    let method = method("gradient", &[]);
-    let map = map_of(&*method, &subject, open);
+    let explained = Explained::new(case.subject(), "gradient", &[], open);
     let (mut shut, mut retried) = (0, 0);
     for seed in 0..40 {
         let options = [("seed", &seed.to_string()[..])];
-        let found = measured("model-randomisation", &options, (&subject, &map, &*method)).unwrap();
+        let found = explained.measured("model-randomisation", &options);
         let after = figure(&found, "seed") as u64 - seed;
         assert!(found.value.is_finite() && after <= 3);
-        let is_told = found
-            .finding
-            .as_ref()
-            .is_some_and(|finding| finding.contains("cannot tell"));
+        let is_told = says(&found, "cannot tell");
         assert_eq!(is_told, found.value == 0.0);
         shut += u32::from(is_told);
         retried += u32::from(after > 0);
@@ -411,10 +366,9 @@ fn a_network_with_zero_output_is_reported_after_trying_other_seeds() {
 /// On photographs, with the embedded weights.
 #[test]
 fn guided_backprop_of_a_photograph_fails_where_gradient_and_grad_cam_pass() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let pretrained = dvm_zoo::find("squeezenet1_1").unwrap().embedded().unwrap();
     for picture in ["chelsea", "coffee"] {
-        let path = root.join(format!("assets/samples/{picture}.png"));
+        let path = repository::root().join(format!("assets/samples/{picture}.png"));
         let picture = dvm_image::read(&path, &dvm_image::Limits::default()).unwrap();
         let input = pretrained.preprocess.apply(picture).unwrap();
         let subject = Subject::new(&pretrained.network, &input, &pretrained.preprocess);
@@ -427,29 +381,16 @@ fn guided_backprop_of_a_photograph_fails_where_gradient_and_grad_cam_pass() {
             ("gradient", false),
             ("grad-cam", false),
         ] {
-            let method = method(name, &[]);
-            let map = map_of(&*method, &subject, top);
-            let candidate = (&subject, &map, &*method);
-            let found = measured("model-randomisation", &[], candidate).unwrap();
-            let says = |found: &Measurement, what| {
-                found.finding.as_ref().is_some_and(|f| f.contains(what))
-            };
-            assert_eq!(
-                says(&found, "hardly changes"),
-                hardly_changes,
-                "{name}: {found:?}"
-            );
-            assert!(
-                hardly_changes || found.finding.is_none(),
-                "{name}: {found:?}"
-            );
+            let subject = Subject::new(&pretrained.network, &input, &pretrained.preprocess);
+            let explained = Explained::new(subject, name, &[], top);
+            let found = explained.measured("model-randomisation", &[]);
+            let told = says(&found, "hardly changes");
+            assert_eq!(told, hardly_changes, "{name}: {found:?}");
+            assert_eq!(found.finding.is_some(), hardly_changes, "{name}: {found:?}");
             // Guided backprop hardly depends on the class: with another class, 0.69 to 0.96.
-            let found = measured("random-logit", &[], candidate).unwrap();
-            assert_eq!(
-                says(&found, "hardly depends"),
-                hardly_changes,
-                "{name}: {found:?}"
-            );
+            let found = explained.measured("random-logit", &[]);
+            let told = says(&found, "hardly depends");
+            assert_eq!(told, hardly_changes, "{name}: {found:?}");
         }
     }
 }

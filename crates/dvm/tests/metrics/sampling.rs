@@ -130,19 +130,10 @@ fn figure(found: &Measurement, name: &str) -> f64 {
     figure.unwrap().value
 }
 
-#[test]
-fn metrics_of_a_small_network_match_the_tools() {
-    Case::of("small").compare_all();
-}
-
-#[test]
-fn metrics_of_resnet18_are_those_of_the_tools() {
-    Case::of("resnet18").compare_all();
-}
-
-#[test]
-fn metrics_of_an_imported_transformer_match_the_tools() {
-    Case::of("vit_script_17").compare_all();
+tests! {
+    metrics_of_a_small_network_match_the_tools: Case::of("small").compare_all();
+    metrics_of_resnet18_are_those_of_the_tools: Case::of("resnet18").compare_all();
+    metrics_of_an_imported_transformer_match_the_tools: Case::of("vit_script_17").compare_all();
 }
 
 #[test]

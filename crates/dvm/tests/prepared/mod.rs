@@ -9,6 +9,13 @@ use dvm_testing::{networks, references};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+/// A test for each name, which runs its expression.
+macro_rules! tests {
+    ($($name:ident: $run:expr;)*) => {
+        $(#[test] fn $name() { $run; })*
+    };
+}
+
 /// A network of the references and the normalisation of its picture.
 #[derive(Deserialize)]
 pub struct Described {

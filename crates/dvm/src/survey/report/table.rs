@@ -38,21 +38,16 @@ impl Survey {
 
 fn cells(picture: &SurveyedPicture, classes: &[String]) -> Vec<String> {
     let number = |number: f64| format!("{number:.6}");
+    let optional = |cell: Option<String>| cell.unwrap_or_default();
     let mut cells = vec![
         picture.path.display().to_string(),
-        picture
-            .slice
-            .map_or_else(String::new, |slice| slice.to_string()),
-        picture
-            .label
-            .map_or_else(String::new, |label| classes[label].clone()),
+        optional(picture.slice.map(|slice| slice.to_string())),
+        optional(picture.label.map(|label| classes[label].clone())),
         classes[picture.predicted].clone(),
         number(picture.probability.into()),
         classes[picture.explained].clone(),
         classes[picture.counts_for].clone(),
-        picture
-            .cluster
-            .map_or_else(String::new, |cluster| (cluster + 1).to_string()),
+        optional(picture.cluster.map(|cluster| (cluster + 1).to_string())),
     ];
     match &picture.cells {
         Some(map) => cells.extend(energies(map).map(number)),
@@ -60,7 +55,7 @@ fn cells(picture: &SurveyedPicture, classes: &[String]) -> Vec<String> {
     }
     cells.push(number(picture.outlier));
     cells.push(picture.is_outlier.to_string());
-    cells.push(picture.at_finding.map_or_else(String::new, number));
+    cells.push(optional(picture.at_finding.map(number)));
     cells.push(picture.is_for_wrong_reason.to_string());
     cells
 }
