@@ -3,14 +3,9 @@
 //! An operator that is written for computed values only gets the constant as the value of a batch, in a separate graph,
 //! which is then evaluated.
 
-use crate::import::Import;
 use crate::import::builder::{GraphBuilder, evaluate};
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, unsupported};
 use crate::import::operators::Operator;
-use crate::import::value::Value;
-use crate::import::value::array::{Array, Values};
-use crate::import::value::view::View;
+use crate::import::{Array, Import, NodeContext, Result, Value, Values, View, unsupported};
 
 /// How many multiply-adds count as one byte of memory.
 const WORK_PER_BYTE: usize = 16;
@@ -54,14 +49,7 @@ impl Import<'_> {
     /// The value of a view, if the input of its graph is this array.
     fn value_of(&mut self, scratch: &GraphBuilder, view: &View, input: &Array) -> Result<Array> {
         let batch = input.shape[0];
-        let mut needed = vec![false; scratch.nodes.len()];
-        needed[view.node] = true;
-        for id in (0..=view.node).rev().filter(|&id| id > 0) {
-            if needed[id] {
-                let inputs = scratch.nodes[id].inputs.iter();
-                inputs.for_each(|&input| needed[input] = true);
-            }
-        }
+        let needed = scratch.reachable(view.node);
         let mut values: Vec<Option<Array>> = vec![None; scratch.nodes.len()];
         values[0] = Some(input.clone());
         for (id, node) in scratch.nodes.iter().enumerate().skip(1) {

@@ -1,9 +1,7 @@
 //! The input of a file: its name, shape and type.
 
-use crate::import::Import;
-use crate::import::node_error::{Result, invalid};
 use crate::import::tensor::is_float;
-use crate::import::value::view::View;
+use crate::import::{Import, Result, View, invalid};
 use crate::proto::{self, DimensionValue, TypeValue};
 
 /// The input for pictures.

@@ -29,10 +29,12 @@ use dvm_engine::{Graph, Output, Parameter, Tensor};
 
 use self::builder::{GraphBuilder, is_generated_name};
 use self::input::InputSpec;
-use self::node_context::NodeContext;
-use self::node_error::{NodeError, invalid, unsupported};
-use self::value::Value;
-use self::value::array::Array;
+pub(crate) use self::node_context::{NodeContext, axes, axis};
+pub(crate) use self::node_error::{NodeError, Result, invalid, unsupported};
+pub(crate) use self::value::Value;
+pub(crate) use self::value::array::{Array, Values};
+pub(crate) use self::value::sym_int::SymInt;
+pub(crate) use self::value::view::View;
 use crate::proto;
 use crate::{OnnxError, Pixels};
 

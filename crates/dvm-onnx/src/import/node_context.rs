@@ -1,10 +1,6 @@
 //! A node of the file with its inputs.
 
-use super::node_error::{NodeError, Result, invalid, unsupported};
-use super::value::Value;
-use super::value::array::Array;
-use super::value::sym_int::SymInt;
-use super::value::view::View;
+use crate::import::{Array, NodeError, Result, SymInt, Value, View, invalid, unsupported};
 use crate::proto::{self, Attribute};
 
 /// A node about to be imported.
@@ -141,9 +137,16 @@ impl NodeContext<'_> {
             Some(array) => Some(array.as_known()?),
             None => self.ints("axes").map(<[i64]>::to_vec),
         };
-        let given = given.map(|axes| axes.into_iter().map(|a| axis(a, rank)).collect());
-        given.transpose()
+        given.map(|given| axes(&given, rank)).transpose()
     }
+}
+
+/// Axes counted from the front, as [`axis`].
+///
+/// # Errors
+/// If one of them does not exist.
+pub(crate) fn axes(given: &[i64], rank: usize) -> Result<Vec<usize>> {
+    given.iter().map(|&given| axis(given, rank)).collect()
 }
 
 /// An axis counted from the front; a negative one counts from the back.

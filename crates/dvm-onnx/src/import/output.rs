@@ -9,10 +9,8 @@ use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::ops::unary::Unary;
 
-use crate::import::Import;
-use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::tensor::is_float;
-use crate::import::value::view::View;
+use crate::import::{Import, Result, View, invalid, unsupported};
 use crate::proto::{self, TypeValue};
 
 /// The output with one number per class.

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::import::Import;
-use crate::import::node_error::{NodeError, Result, invalid};
 use crate::import::tensor;
-use crate::import::value::Value;
+use crate::import::{Import, NodeError, Result, Value, invalid};
 use crate::proto;
 
 /// The names of a graph, a branch of `If`, or a function.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::array::{Array, Values, count};
-use crate::import::value::sym_int::SymInt;
+use crate::import::value::array::count;
+use crate::import::{Array, Result, SymInt, Values, invalid, unsupported};
 use crate::proto::{self, DataType};
 
 /// The type of a tensor's numbers.

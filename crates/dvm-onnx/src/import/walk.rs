@@ -6,12 +6,10 @@ use std::collections::{HashMap, HashSet};
 use prost::Message;
 
 use crate::import::input::InputSpec;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, Result, invalid, unsupported};
 use crate::import::operators;
+use crate::import::opset;
 use crate::import::scope::Scope;
-use crate::import::value::Value;
-use crate::import::{Import, opset};
+use crate::import::{Import, NodeContext, NodeError, Result, Value, invalid, unsupported};
 use crate::proto;
 
 /// A node, as the beginning of a sentence, and its error.
@@ -49,28 +47,19 @@ impl<'a> Import<'a> {
                 other, input.name
             ))));
         }
-        let mut names = vec![output];
-        let nodes = graph
-            .node
-            .iter()
-            .zip(&needed)
-            .filter(|(_, needed)| **needed);
-        nodes.for_each(|(node, _)| read_by(node, &mut names));
+        let nodes = graph.node.iter().zip(needed);
+        let nodes = nodes.filter_map(|(node, needed)| needed.then_some(node));
+        let mut names = names_read(nodes.clone());
+        names.push(output);
         self.read = names.iter().copied().collect();
         scope.expect(names);
         self.scopes.push(scope);
         for function in self.functions.values() {
             self.read
                 .extend(function.output.iter().map(|name| &name[..]));
-            let mut names = Vec::new();
-            function
-                .node
-                .iter()
-                .for_each(|node| read_by(node, &mut names));
-            self.read.extend(names);
+            self.read.extend(names_read(&function.node));
         }
-        let nodes = graph.node.iter().zip(needed);
-        for node in nodes.filter(|(_, needed)| *needed).map(|(node, _)| node) {
+        for node in nodes {
             self.node(node, opset, "", 0)?;
         }
         self.look_up(output).map_err(nowhere)
@@ -92,10 +81,8 @@ impl<'a> Import<'a> {
 
     /// Drops the values that this node was the last to read.
     fn finish(&mut self, node: &proto::Node) {
-        let mut names = Vec::new();
-        read_by(node, &mut names);
         let scope = self.scopes.last_mut().expect("there is one");
-        scope.finish(names);
+        scope.finish(names_read([node]));
     }
 
     fn define(
@@ -246,8 +233,8 @@ impl<'a> Import<'a> {
             .and_then(|a| a.g.as_deref());
         let graph = graph.ok_or_else(|| at(invalid(format!("has no {wanted}"))))?;
         let mut scope = Scope::of_graph(graph).map_err(at)?;
-        let mut names: Vec<&str> = graph.output.iter().map(|output| &output.name[..]).collect();
-        graph.node.iter().for_each(|node| read_by(node, &mut names));
+        let mut names = names_read(&graph.node);
+        names.extend(graph.output.iter().map(|output| &output.name[..]));
         scope.expect(names);
         self.scopes.push(scope);
         for inner in &graph.node {
@@ -285,11 +272,8 @@ impl<'a> Import<'a> {
                 }
             }
         }
-        let mut names: Vec<&str> = function.output.iter().map(|name| &name[..]).collect();
-        function
-            .node
-            .iter()
-            .for_each(|node| read_by(node, &mut names));
+        let mut names = names_read(&function.node);
+        names.extend(function.output.iter().map(|name| &name[..]));
         scope.expect(names);
         self.scopes.push(scope);
         let opset = opset(&function.opset_import);
@@ -364,11 +348,9 @@ fn location(node: &proto::Node, name: &str) -> String {
 
 /// An input that these nodes read, other than the picture and the initializers.
 fn other_input<'n>(graph: &'n proto::Graph, needed: &[bool], picture: &str) -> Option<&'n str> {
-    let mut read = Vec::new();
-    for (node, _) in graph.node.iter().zip(needed).filter(|(_, needed)| **needed) {
-        read_by(node, &mut read);
-    }
-    let read: HashSet<&str> = read.into_iter().collect();
+    let nodes = graph.node.iter().zip(needed);
+    let nodes = nodes.filter_map(|(node, needed)| needed.then_some(node));
+    let read: HashSet<&str> = names_read(nodes).into_iter().collect();
     let initializers = graph.initializer.iter().map(|tensor| &tensor.name[..]);
     let given: HashSet<&str> = initializers.chain([picture]).collect();
     let mut inputs = graph.input.iter().map(|input| &input.name[..]);
@@ -398,6 +380,15 @@ fn needed_nodes(nodes: &[proto::Node], output: &str) -> Vec<bool> {
         }
     }
     needed
+}
+
+/// The names that nodes read, including those in their graphs.
+fn names_read<'n>(nodes: impl IntoIterator<Item = &'n proto::Node>) -> Vec<&'n str> {
+    let mut names = Vec::new();
+    for node in nodes {
+        read_by(node, &mut names);
+    }
+    names
 }
 
 /// The names that a node reads, including those in its graphs.

@@ -3,8 +3,7 @@
 use dvm_engine::Tensor;
 use dvm_engine::ops::{Arithmetic, ForwardCall, Mode, Op};
 
-use crate::import::node_error::{Result, unsupported};
-use crate::import::value::array::Array;
+use crate::import::{Array, Result, unsupported};
 
 /// The shape of an op's value.
 ///

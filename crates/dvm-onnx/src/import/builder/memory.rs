@@ -3,9 +3,9 @@
 //! Without it, a small file could ask for constants of any size and in any number.
 
 use super::GraphBuilder;
-use crate::import::node_error::{NodeError, Result};
 use crate::import::value::array::count;
 use crate::import::value::tracked_vec::bytes_in_use;
+use crate::import::{NodeError, Result};
 
 /// What may still be used.
 #[derive(Clone, Copy)]

@@ -24,11 +24,11 @@ use self::memory::MemoryBudget;
 pub(crate) use self::parameters::{is_generated_name, without_leading_ones};
 use self::rearrange::AxisOrder;
 pub(crate) use self::rearrange::suffixed;
-use crate::import::node_error::{NodeError, Result, invalid, unsupported};
 use crate::import::patterns::InputInfo;
 use crate::import::patterns::piecewise_linear::PiecewiseLinear;
 use crate::import::patterns::sampled_function::SampledFunctions;
-use crate::import::value::array::{Array, Values, count};
+use crate::import::value::array::count;
+use crate::import::{Array, NodeError, Result, Values, invalid, unsupported};
 use crate::names::UniqueNames;
 
 /// A node of the engine, by its index among the builder's nodes.
@@ -121,12 +121,20 @@ impl GraphBuilder {
         self.names.unique(name)
     }
 
+    /// Appends a node without parameters.
+    ///
+    /// # Errors
+    /// As [`GraphBuilder::emit_layer`].
+    pub fn emit(&mut self, name: &str, op: impl Op, inputs: &[usize]) -> Result<usize> {
+        self.emit_layer(name, op, inputs, &[])
+    }
+
     /// Appends a node. Where it completes an activation that the file writes as several operators, the activation is
     /// appended instead.
     ///
     /// # Errors
     /// If the op does not support its inputs.
-    pub fn emit(
+    pub fn emit_layer(
         &mut self,
         name: &str,
         op: impl Op,

@@ -7,8 +7,7 @@ use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::{Parameter, Role, Tensor};
 
 use super::{BuilderNode, GraphBuilder};
-use crate::import::node_error::{Result, invalid};
-use crate::import::value::array::{Array, Values};
+use crate::import::{Array, Result, Values, invalid};
 
 impl GraphBuilder {
     /// The array of a parameter.
@@ -60,6 +59,24 @@ impl GraphBuilder {
             self.shared.insert(key, index);
         }
         Ok(index)
+    }
+
+    /// Declares the weight and the optional bias of a layer.
+    ///
+    /// # Errors
+    /// As [`GraphBuilder::parameter`].
+    pub fn layer_parameters(
+        &mut self,
+        weight: &Array,
+        bias: Option<&Array>,
+        node: &str,
+    ) -> Result<Vec<usize>> {
+        let mut parameters = vec![self.parameter(weight, node, "weight", Role::Weight)?];
+        if let Some(bias) = bias {
+            let bias = bias.reshaped(&weight.shape[..1])?;
+            parameters.push(self.parameter(&bias, node, "bias", Role::Bias)?);
+        }
+        Ok(parameters)
     }
 
     /// Slopes in the shape that a PReLU of this node takes; `None` if they do not fit its value.

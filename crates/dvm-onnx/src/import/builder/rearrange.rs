@@ -9,7 +9,7 @@ use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::tokens::Tokens;
 
 use super::GraphBuilder;
-use crate::import::node_error::Result;
+use crate::import::Result;
 
 /// A new order of axes: each is an old axis or a new one of length 1. `merged` says how many of them in turn are merged
 /// into one.
@@ -74,7 +74,7 @@ impl GraphBuilder {
         if !significant.is_sorted() {
             let rest = (0..shape.len()).filter(|axis| !listed.contains(axis));
             let axes: Vec<usize> = moved.iter().copied().chain(rest).collect();
-            at = self.emit(&suffixed(name, "permute"), Permute { axes }, &[at], &[])?;
+            at = self.emit(&suffixed(name, "permute"), Permute { axes }, &[at])?;
         }
         self.reshape_node(at, &target, name)
     }
@@ -88,11 +88,11 @@ impl GraphBuilder {
             return Ok(node);
         }
         if shape.len() == 2 {
-            return self.emit(&suffixed(name, "flatten"), Flatten, &[node], &[]);
+            return self.emit(&suffixed(name, "flatten"), Flatten, &[node]);
         }
         let fixed = shape[1..].iter().map(|&side| Some(side));
         let sides = std::iter::once(None).chain(fixed).collect();
-        self.emit(&suffixed(name, "reshape"), Reshape { sides }, &[node], &[])
+        self.emit(&suffixed(name, "reshape"), Reshape { sides }, &[node])
     }
 
     /// Orders for which the engine has an op: tokens, and shuffled channels.
@@ -110,7 +110,7 @@ impl GraphBuilder {
             && significant.is_sorted_by_key(|&axis| [0, 3, 1, 2][axis])
         {
             return self
-                .emit(&suffixed(name, "tokens"), Tokens, &[node], &[])
+                .emit(&suffixed(name, "tokens"), Tokens, &[node])
                 .map(Some);
         }
         let is_split = self.nodes[node].op_as::<Reshape>().is_some();
@@ -122,7 +122,7 @@ impl GraphBuilder {
             let before = self.nodes[node].inputs[0];
             if self.nodes[before].shape == target {
                 let shuffle = ChannelShuffle { groups };
-                let made = self.emit(&suffixed(name, "shuffle"), shuffle, &[before], &[])?;
+                let made = self.emit(&suffixed(name, "shuffle"), shuffle, &[before])?;
                 return Ok(Some(made));
             }
         }

@@ -1,9 +1,8 @@
 //! Two views broadcast to one shape.
 
 use crate::import::builder::GraphBuilder;
-use crate::import::node_error::{Result, unsupported};
 use crate::import::value::sym_int::shown;
-use crate::import::value::view::View;
+use crate::import::{Result, View, unsupported};
 
 /// An axis of a node's value: which axis of the file's value it belongs to, and which part of that axis it is.
 pub(crate) type Slot = (usize, usize);
@@ -123,10 +122,7 @@ impl GraphBuilder {
 /// A view with axes of length 1 in front, up to this rank.
 pub(super) fn with_rank(view: &View, rank: usize) -> View {
     let missing = vec![Vec::new(); rank - view.rank()];
-    View {
-        node: view.node,
-        axes: missing.into_iter().chain(view.axes.clone()).collect(),
-    }
+    View::new(view.node, missing.into_iter().chain(view.axes.clone()))
 }
 
 /// The node's axes in the order of the file's, batch first.
@@ -156,8 +152,5 @@ pub(crate) fn view_of(rank: usize, slots: &[Slot], node: usize) -> View {
         group.sort_unstable();
         group.into_iter().map(|(_, position)| position).collect()
     });
-    View {
-        node,
-        axes: sorted.collect(),
-    }
+    View::new(node, sorted)
 }

@@ -10,13 +10,9 @@ use dvm_engine::ops::binary::{Binary, Function};
 use dvm_engine::ops::mul::Mul;
 
 pub(crate) use self::broadcast::{Broadcast, in_order, view_of};
-use crate::import::Import;
 use crate::import::builder::evaluate;
-use crate::import::node_error::{Result, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::{self, Array, Values};
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::value::array;
+use crate::import::{Array, Import, Result, SymInt, Value, Values, View, unsupported};
 
 impl Import<'_> {
     /// `function(a, b)`.
@@ -113,15 +109,13 @@ impl Import<'_> {
         };
         let node = match function {
             _ if let Some(node) = layer_norm => node,
-            Function::Add if first == second => self.graph.emit(name, Add, &[a, b], &[])?,
+            Function::Add if first == second => self.graph.emit(name, Add, &[a, b])?,
             Function::Mul
                 if first == second || per_channel(first, second) || per_channel(second, first) =>
             {
-                self.graph.emit(name, Mul, &[a, b], &[])?
+                self.graph.emit(name, Mul, &[a, b])?
             }
-            _ => self
-                .graph
-                .emit(name, Binary::inputs(function), &[a, b], &[])?,
+            _ => self.graph.emit(name, Binary::inputs(function), &[a, b])?,
         };
         let view = view_of(parts.len(), &slots, node);
         Ok(self.graph.without_ones(view))

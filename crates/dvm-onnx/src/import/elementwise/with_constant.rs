@@ -7,12 +7,9 @@ use dvm_engine::ops::scale::Scale;
 use dvm_engine::{Role, Tensor};
 
 use super::broadcast::{Slot, in_order, view_of, with_rank};
-use crate::import::Import;
 use crate::import::builder::{PendingAffine, is_generated_name};
-use crate::import::node_error::{Result, invalid};
-use crate::import::value::array::{Array, Values};
-use crate::import::value::sym_int::{SymInt, shown};
-use crate::import::value::view::View;
+use crate::import::value::sym_int::shown;
+use crate::import::{Array, Import, Result, SymInt, Values, View, invalid};
 
 impl Import<'_> {
     pub(super) fn with_constant(
@@ -46,8 +43,7 @@ impl Import<'_> {
                 swapped,
                 ..Binary::constant(function, Tensor::full(&[1], value))
             };
-            let node = self.graph.emit(name, op, &[x.node], &[])?;
-            return Ok(x.of(node));
+            return self.graph.emit_on(x, name, op);
         }
         if let Some(view) = self.fuse_into_layer(function, x, constant)? {
             return Ok(view);
@@ -62,7 +58,7 @@ impl Import<'_> {
                 swapped,
                 ..Binary::constant(function, array.tensor()?)
             };
-            let node = self.graph.emit(name, op, &[view.node], &[])?;
+            let node = self.graph.emit(name, op, &[view.node])?;
             return Ok(self.graph.without_ones(view_of(view.rank(), &slots, node)));
         }
         let is_per_channel = shape.len() == 4 && shape[2..] == [1, 1];
@@ -90,8 +86,12 @@ impl Import<'_> {
         };
         let parameter = self.graph.parameter(&array, name, "value", role)?;
         let node = match op {
-            None => self.graph.emit(name, Scale, &[view.node], &[parameter])?,
-            Some(op) => self.graph.emit(name, op, &[view.node], &[parameter])?,
+            None => self
+                .graph
+                .emit_layer(name, Scale, &[view.node], &[parameter])?,
+            Some(op) => self
+                .graph
+                .emit_layer(name, op, &[view.node], &[parameter])?,
         };
         Ok(self.graph.without_ones(view_of(view.rank(), &slots, node)))
     }

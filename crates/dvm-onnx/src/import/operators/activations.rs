@@ -7,13 +7,9 @@ use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::unary::Unary;
 
 use super::{Operator, computed, constant};
-use crate::import::Import;
 use crate::import::builder::{evaluate, without_leading_ones};
 use crate::import::elementwise::view_of;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::Array;
+use crate::import::{Array, Import, NodeContext, Result, SymInt, Value, invalid, unsupported};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Relu", |i, s| apply(i, s, Activation::Relu)),
@@ -60,11 +56,7 @@ pub(super) fn apply(import: &mut Import, ctx: &NodeContext, op: impl Op) -> Resu
             let row = array.reshaped(&[array.len()])?;
             constant(evaluate(&op, &[&row], &[])?.reshaped(&array.shape)?)
         }
-        _ => {
-            let view = ctx.view(0)?.clone();
-            let node = import.graph.emit(ctx.name, op, &[view.node], &[])?;
-            computed(view.of(node))
-        }
+        _ => computed(import.graph.emit_on(ctx.view(0)?, ctx.name, op)?),
     }
 }
 
@@ -72,9 +64,7 @@ fn neg(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     if let Value::Constant(array) = ctx.value(0)?
         && let Ok(values) = array.as_integers()
     {
-        let negative = values
-            .iter()
-            .map(|&v| crate::import::value::sym_int::SymInt::from(0).minus(v));
+        let negative = values.iter().map(|&v| SymInt::from(0).minus(v));
         let negative: Option<Vec<_>> = negative.collect();
         let negative = negative.ok_or_else(|| invalid("computes integers that overflow"))?;
         return constant(Array::integers(&array.shape, negative));
@@ -182,7 +172,9 @@ fn p_relu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let slopes = import
         .graph
         .parameter(&slopes, &name, "weight", Role::Scale)?;
-    let node = import.graph.emit(&name, PRelu, &[view.node], &[slopes])?;
+    let node = import
+        .graph
+        .emit_layer(&name, PRelu, &[view.node], &[slopes])?;
     let made = view_of(view.rank(), &slots, node);
     computed(import.graph.without_ones(made))
 }

@@ -4,13 +4,11 @@ use dvm_engine::ops::binary::Function;
 
 use super::shapes::sides;
 use super::{Operator, constant};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::tensor::is_float;
-use crate::import::value::Value;
-use crate::import::value::array::{Array, Values, absent};
-use crate::import::value::sym_int::SymInt;
+use crate::import::value::array::absent;
+use crate::import::{
+    Array, Import, NodeContext, Result, SymInt, Value, Values, invalid, unsupported,
+};
 use crate::proto::DataType;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[

@@ -4,12 +4,7 @@ use dvm_engine::ops::binary::Function;
 use dvm_engine::ops::softmax::Softmax;
 
 use super::{Operator, computed};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{Import, NodeContext, Result, SymInt, Value, View, invalid, unsupported};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Attention", attention)];
 
@@ -79,7 +74,7 @@ pub(super) fn attend(
     let softmax = Softmax { axis: own };
     let node = import
         .graph
-        .emit(&format!("{name}.softmax"), softmax, &[scores.node], &[])?;
+        .emit(&format!("{name}.softmax"), softmax, &[scores.node])?;
     import.product(&scores.of(node), &v, name)
 }
 
@@ -88,14 +83,19 @@ pub(super) fn attend(
 /// # Errors
 /// As `GraphBuilder::reshape`.
 pub(super) fn joined(import: &mut Import, view: &View, name: &str) -> Result<View> {
-    let view = view.transposed(&[0, 2, 1, 3]);
-    let sides = import.graph.sides(&view);
-    let features = sides[2]
-        .times(sides[3])
-        .ok_or_else(|| invalid("has too many features"))?;
-    import
-        .graph
-        .reshape(&view, &[sides[0], sides[1], features], name)
+    with_merged_heads(import, &view.transposed(&[0, 2, 1, 3]), name)
+}
+
+/// `[N, T, heads, d]` as `[N, T, heads · d]`.
+///
+/// # Errors
+/// As `GraphBuilder::reshape`.
+pub(super) fn with_merged_heads(import: &mut Import, view: &View, name: &str) -> Result<View> {
+    let sides = import.graph.sides(view);
+    let features = sides[2].times(sides[3]);
+    let features = features.ok_or_else(|| invalid("has too many features"))?;
+    let to = [sides[0], sides[1], features];
+    import.graph.reshape(view, &to, name)
 }
 
 /// `[N, T, heads · d]` as `[N, heads, T, d]`.

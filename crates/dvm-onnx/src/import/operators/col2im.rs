@@ -4,12 +4,7 @@ use dvm_engine::ops::add::Add;
 
 use super::expansion::ints;
 use super::{Table, computed};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{Import, NodeContext, Result, SymInt, Value, View, invalid, unsupported};
 
 pub(super) const TABLE: Table = &[("Col2Im", fold)];
 
@@ -82,7 +77,7 @@ fn fold(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
             let node = import.graph.batch_first(&layer, name)?;
             sum = Some(match sum {
                 None => node,
-                Some(sum) => import.graph.emit(name, Add, &[sum, node], &[])?,
+                Some(sum) => import.graph.emit(name, Add, &[sum, node])?,
             });
         }
     }

@@ -1,14 +1,12 @@
 //! Constants, and functions that are supported on constants only.
 
 use super::{Operator, constant};
-use crate::import::Import;
-use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{Result, invalid, unsupported};
 use crate::import::tensor;
-use crate::import::value::Value;
-use crate::import::value::array::{Array, Values};
+use crate::import::value::array::broadcast;
 use crate::import::value::batch_indices::BatchIndices;
-use crate::import::value::sym_int::SymInt;
+use crate::import::{
+    Array, Import, NodeContext, Result, SymInt, Value, Values, axis, invalid, unsupported,
+};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Constant", written),
@@ -55,26 +53,7 @@ fn of_shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
         Some(tensor) => tensor::array(tensor, false)?,
         None => Array::floats(&[1], vec![0.0]),
     };
-    let mut repeated = false;
-    let mut shape = Vec::new();
-    for (axis, side) in sides.iter().enumerate() {
-        match side.known() {
-            Some(side) => {
-                shape.push(
-                    usize::try_from(side).map_err(|_| invalid(format!("has a side of {side}")))?,
-                );
-            }
-            None if axis == 0 && *side == SymInt::batch(1) => {
-                repeated = true;
-                shape.push(1);
-            }
-            None => {
-                return Err(unsupported(
-                    "makes a constant whose shape depends on the batch size",
-                ));
-            }
-        }
-    }
+    let (shape, repeated) = shape_of_one(sides, |side| format!("has a side of {side}"))?;
     import.graph.check_array(&shape)?;
     if value.len() != 1 {
         return Err(invalid("has several numbers to fill an array with"));
@@ -82,6 +61,28 @@ fn of_shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let mut made = value.reshaped(&[])?.broadcast_to(&shape)?;
     made.repeated = repeated;
     constant(made)
+}
+
+/// The shape of a constant for one picture, whose first side may be N; and whether it is. `negative` is the error about a
+/// negative side.
+pub(super) fn shape_of_one(
+    sides: &[SymInt],
+    negative: impl Fn(i64) -> String,
+) -> Result<(Vec<usize>, bool)> {
+    let mut shape = Vec::new();
+    for (axis, side) in sides.iter().enumerate() {
+        shape.push(match side.known() {
+            Some(side) => usize::try_from(side).map_err(|_| invalid(negative(side)))?,
+            None if axis == 0 && *side == SymInt::batch(1) => 1,
+            None => {
+                return Err(unsupported(
+                    "makes a constant whose shape depends on the batch size",
+                ));
+            }
+        });
+    }
+    let is_repeated = sides.first().is_some_and(|side| side.known().is_none());
+    Ok((shape, is_repeated))
 }
 
 fn range(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
@@ -124,7 +125,7 @@ fn range(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
 
 fn modulo(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let (a, b) = (ctx.constant(0)?, ctx.constant(1)?);
-    let shape = crate::import::value::array::broadcast(&a.shape, &b.shape)?;
+    let shape = broadcast(&a.shape, &b.shape)?;
     import.graph.check_array(&shape)?;
     let like_c = ctx.int("fmod", 0) != 0;
     let rest = |a: i64, b: i64| {

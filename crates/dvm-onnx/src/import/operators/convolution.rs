@@ -1,15 +1,11 @@
 //! `Conv`, and the padding of convolutions and pools.
 
-use dvm_engine::Role;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pad::{Amount, Pad};
 
 use super::maps::as_map;
 use super::{Operator, computed};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
+use crate::import::{Import, NodeContext, Result, Value, invalid, unsupported};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Conv", conv)];
 
@@ -160,15 +156,9 @@ fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     }
     let kernel = (kh, kw);
     let name = import.layer_name(ctx, &weight);
-    let mut parameters = vec![
-        import
-            .graph
-            .parameter(&weight, &name, "weight", Role::Weight)?,
-    ];
-    if let Some(bias) = bias {
-        let bias = bias.reshaped(&[outputs])?;
-        parameters.push(import.graph.parameter(&bias, &name, "bias", Role::Bias)?);
-    }
+    let parameters = import
+        .graph
+        .layer_parameters(&weight, bias.as_ref(), &name)?;
     let convolved = |import: &mut Import, mut node: usize| {
         let shape = &import.graph.nodes[node].shape;
         let mut padding = padding(ctx, (shape[2], shape[3]), kernel, stride, dilation)?;
@@ -185,7 +175,7 @@ fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
             residual: false,
             activation: None,
         };
-        import.graph.emit(&name, op, &[node], &parameters)
+        import.graph.emit_layer(&name, op, &[node], &parameters)
     };
     computed(import.on_feature_maps((&view, is_row), ctx.name, convolved)?)
 }

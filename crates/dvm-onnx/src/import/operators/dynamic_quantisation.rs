@@ -2,12 +2,8 @@
 
 use super::Table;
 use super::quantisation::Quantisation;
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::Array;
 use crate::import::value::dynamic_quantisation::Quantised;
+use crate::import::{Array, Import, NodeContext, Result, Value, unsupported};
 use crate::proto::Attribute;
 
 pub(super) const TABLE: Table = &[

@@ -3,12 +3,9 @@
 use dvm_engine::ops::binary::Function;
 
 use super::{Operator, computed};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{
+    Import, NodeContext, NodeError, Result, SymInt, Value, View, invalid, unsupported,
+};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Einsum", einsum)];
 
@@ -181,10 +178,7 @@ fn einsum(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
             _ => axes.push(group.clone()),
         }
     }
-    computed(View {
-        node: view.node,
-        axes,
-    })
+    computed(View::new(view.node, axes))
 }
 
 fn wrong_rank(rank: usize, letters: usize) -> NodeError {
@@ -221,10 +215,7 @@ fn summed(
     if sums.is_empty() {
         let [a, b] = [a, b].map(|value| {
             let axes = made.iter().map(|&label| value.merged(&[label]));
-            Value::Computed(View {
-                node: value.node,
-                axes: axes.collect(),
-            })
+            Value::Computed(View::new(value.node, axes))
         });
         return match import.binary(name, Function::Mul, &a, &b)? {
             Value::Computed(view) => Ok(view),
@@ -239,10 +230,7 @@ fn summed(
     let stacked = |value: &Labelled, last: [&[Label]; 2]| {
         let outer = stack.iter().map(|&label| value.merged(&[label]));
         let matrix = last.map(|labels| value.merged(labels));
-        View {
-            node: value.node,
-            axes: outer.chain(matrix).collect(),
-        }
+        View::new(value.node, outer.chain(matrix))
     };
     let (first, second) = (stacked(a, [&rows, &sums]), stacked(b, [&sums, &columns]));
     let product = import.product(&first, &second, name)?;

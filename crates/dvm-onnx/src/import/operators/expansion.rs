@@ -1,11 +1,7 @@
 //! Fused nodes, expanded to ONNX's own operators.
 
 use super::find;
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, Result, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::Array;
+use crate::import::{Array, Import, NodeContext, NodeError, Result, Value, unsupported};
 use crate::proto::{Attribute, Node};
 
 /// The version of ONNX's operators that fused nodes are expanded to.
@@ -44,6 +40,20 @@ pub(super) fn number(value: f32) -> Option<Value> {
 }
 
 impl Import<'_> {
+    /// The sum of a value and an optional other one.
+    ///
+    /// # Errors
+    /// Those of `Add`.
+    pub fn plus(&mut self, x: Value, other: Option<&Value>, name: &str) -> Result<Value> {
+        match other {
+            Some(other) => {
+                let inputs = vec![Some(x), Some(other.clone())];
+                self.standard_op("Add", name, inputs, &[])
+            }
+            None => Ok(x),
+        }
+    }
+
     /// The first output of one of ONNX's own operators.
     ///
     /// # Errors

@@ -2,13 +2,9 @@
 
 use super::selection::{select_constant, sides};
 use super::{Operator, computed, constant};
-use crate::import::Import;
-use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::Array;
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{
+    Array, Import, NodeContext, Result, SymInt, Value, View, axis, invalid, unsupported,
+};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Gather", gather), ("GatherND", gather_nd)];
 
@@ -93,10 +89,7 @@ fn gather_along(
                 0 => {
                     let mut axes = made.axes;
                     axes.remove(along);
-                    computed(View {
-                        node: made.node,
-                        axes,
-                    })
+                    computed(View::new(made.node, axes))
                 }
                 _ => {
                     let sides = import.graph.sides(&made);

@@ -5,15 +5,14 @@ use dvm_engine::ops::binary::Function;
 use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::repeat::Repeat;
 
+use super::constants::shape_of_one;
 use super::shapes::{MOST_AXES, sides};
 use super::{Operator, computed, constant};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::{Array, Values};
-use crate::import::value::sym_int::{SymInt, shown};
-use crate::import::value::view::View;
+use crate::import::value::array::broadcast;
+use crate::import::value::sym_int::shown;
+use crate::import::{
+    Array, Import, NodeContext, Result, SymInt, Value, Values, View, invalid, unsupported,
+};
 
 pub(super) const TABLE: &[(&str, Operator)] =
     &[("Expand", expand), ("Tile", tile), ("Concat", concat)];
@@ -63,10 +62,7 @@ fn expand(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
             if !pairs.iter().any(larger) {
                 let fill = vec![Vec::new(); rank - view.rank()];
                 let axes = [fill, view.axes].concat();
-                return computed(View {
-                    node: view.node,
-                    axes,
-                });
+                return computed(View::new(view.node, axes));
             }
             let counts = pairs.iter().map(|pair| {
                 let to = if larger(pair) {
@@ -87,31 +83,14 @@ fn expand(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
 
 /// A constant broadcast to a shape, whose first side may be N.
 fn expanded(import: &mut Import, array: &Array, to: &[SymInt]) -> Result<Array> {
-    let mut sides = Vec::new();
-    let mut repeated = array.repeated;
-    for (axis, side) in to.iter().enumerate() {
-        match side.known() {
-            Some(side) => {
-                sides.push(usize::try_from(side).map_err(|_| invalid("has a negative side"))?)
-            }
-            None if axis == 0 && *side == SymInt::batch(1) => {
-                repeated = true;
-                sides.push(1);
-            }
-            None => {
-                return Err(unsupported(
-                    "makes a constant whose shape depends on the batch size",
-                ));
-            }
-        }
-    }
-    let shape = crate::import::value::array::broadcast(&array.shape, &sides)?;
+    let (sides, is_repeated) = shape_of_one(to, |_| "has a negative side".into())?;
+    let shape = broadcast(&array.shape, &sides)?;
     import.graph.check_array(&shape)?;
     let mut made = array.broadcast_to(&shape)?;
     if shape == array.shape {
         made.name = array.name.clone();
     }
-    made.repeated = repeated;
+    made.repeated = array.repeated || is_repeated;
     Ok(made)
 }
 
@@ -207,23 +186,18 @@ fn joined(import: &mut Import, arrays: &[&Array], along: usize) -> Result<Array>
     let outer: usize = shape[..along].iter().product();
     let run = |array: &Array| array.len() / outer.max(1);
     let repeated = along > 0 && arrays.iter().any(|array| array.repeated);
-    let is_whole = matches!(arrays[0].values, Values::Integers(_));
-    let mut made = if is_whole {
+    let parts = || (0..outer).flat_map(|row| arrays.iter().map(move |array| (row, array)));
+    let range = |row: usize, array: &Array| row * run(array)..(row + 1) * run(array);
+    let mut made = if matches!(arrays[0].values, Values::Integers(_)) {
         let mut values = Vec::new();
-        for row in 0..outer {
-            for array in arrays {
-                let count = run(array);
-                values.extend_from_slice(&array.as_integers()?[row * count..(row + 1) * count]);
-            }
+        for (row, array) in parts() {
+            values.extend_from_slice(&array.as_integers()?[range(row, array)]);
         }
         Array::integers(&shape, values)
     } else {
         let mut values = Vec::new();
-        for row in 0..outer {
-            for array in arrays {
-                let count = run(array);
-                values.extend_from_slice(&array.as_floats()?[row * count..(row + 1) * count]);
-            }
+        for (row, array) in parts() {
+            values.extend_from_slice(&array.as_floats()?[range(row, array)]);
         }
         Array::floats(&shape, values)
     };
@@ -262,7 +236,7 @@ impl Import<'_> {
             joined.push(whole.ok_or_else(|| invalid("has too many values"))?);
         }
         let node = view.node;
-        let made = self.broadcast_by_ones(View { node, axes }, &split, name)?;
+        let made = self.broadcast_by_ones(View::new(node, axes), &split, name)?;
         match made {
             Value::Computed(view) => Ok(Value::Computed(self.graph.reshape(&view, &joined, name)?)),
             other => Ok(other),
@@ -338,7 +312,7 @@ impl Import<'_> {
             own
         };
         let nodes: Vec<usize> = views.iter().map(|view| view.node).collect();
-        let node = self.graph.emit(name, Concat { axis: own }, &nodes, &[])?;
+        let node = self.graph.emit(name, Concat { axis: own }, &nodes)?;
         let mut view = views[0].of(node);
         view.axes[along] = vec![own];
         // Axes that have length 1 in the first input only.
@@ -361,7 +335,7 @@ impl Import<'_> {
         }
         if pictures == 0 {
             let parameter = self.graph.parameter(array, name, "value", Role::Weight)?;
-            let node = self.graph.emit(name, Repeat, &[0], &[parameter])?;
+            let node = self.graph.emit_layer(name, Repeat, &[0], &[parameter])?;
             return Ok(self.graph.view(node));
         }
         let mut shape = array.shape.clone();
@@ -380,6 +354,6 @@ impl Import<'_> {
     pub fn repeat_per_picture(&mut self, array: &Array, name: &str) -> Result<usize> {
         let array = array.reshaped(&[&[1], &array.shape[..]].concat())?;
         let parameter = self.graph.parameter(&array, name, "value", Role::Weight)?;
-        self.graph.emit(name, Repeat, &[0], &[parameter])
+        self.graph.emit_layer(name, Repeat, &[0], &[parameter])
     }
 }

@@ -5,12 +5,10 @@ use std::cmp::Ordering;
 use dvm_engine::ops::binary::Function;
 
 use super::{Operator, constant};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::{Array, Values, broadcast};
-use crate::import::value::sym_int::SymInt;
+use crate::import::value::array::broadcast;
+use crate::import::{
+    Array, Import, NodeContext, Result, SymInt, Value, Values, invalid, unsupported,
+};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Equal", |i, s| compare(i, s, Ordering::is_eq)),

@@ -3,10 +3,7 @@
 use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::slice::Slice;
 
-use crate::import::Import;
-use crate::import::node_error::{Result, unsupported};
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{Import, Result, SymInt, View, unsupported};
 
 /// A view as a feature map `[N, C, H, W]`, and whether it was a row `[N, C, L]`, which becomes a map of one row.
 ///
@@ -94,7 +91,7 @@ impl Import<'_> {
                 step: 1,
                 count: Some(1),
             };
-            let part = self.graph.emit(&format!("{name}.map"), part, &[all], &[])?;
+            let part = self.graph.emit(&format!("{name}.map"), part, &[all])?;
             let one = [&[1], &map[..]].concat();
             let one = self.graph.reshape_node(part, &one, name)?;
             let made = operator(self, one)?;
@@ -104,10 +101,9 @@ impl Import<'_> {
         }
         let node = self
             .graph
-            .emit(&format!("{name}.maps"), Concat { axis: 1 }, &parts, &[])?;
+            .emit(&format!("{name}.maps"), Concat { axis: 1 }, &parts)?;
         let rank = self.graph.nodes[node].shape.len();
         let axes = std::iter::once(vec![0, 1]).chain((2..rank).map(|axis| vec![axis]));
-        let axes = axes.collect();
-        Ok(self.graph.without_ones(View { node, axes }))
+        Ok(self.graph.without_ones(View::new(node, axes)))
     }
 }

@@ -1,18 +1,16 @@
 //! Matrix products.
 
-use dvm_engine::Role;
 use dvm_engine::ops::batched_product::BatchedProduct;
+use dvm_engine::ops::binary::Function;
 use dvm_engine::ops::linear::Linear;
 
 use super::{Operator, computed, constant};
-use crate::import::Import;
 use crate::import::builder::evaluate;
-use crate::import::elementwise::{Broadcast, in_order};
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::{Array, Values};
-use crate::import::value::view::View;
+use crate::import::elementwise::{Broadcast, in_order, view_of};
+use crate::import::value::array::broadcast;
+use crate::import::{
+    Array, Import, NodeContext, Result, Value, Values, View, invalid, unsupported,
+};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Gemm", gemm), ("MatMul", mat_mul)];
 
@@ -50,11 +48,9 @@ fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
                 "multiplies two computed matrices and scales or adds to the product",
             ));
         }
-        let turned = ctx.int("transB", 0) != 0;
-        let other = if turned {
-            other.transposed(&[1, 0])
-        } else {
-            other.clone()
+        let other = match ctx.int("transB", 0) {
+            0 => other.clone(),
+            _ => other.transposed(&[1, 0]),
         };
         return computed(import.product(&x, &other, ctx.name)?);
     }
@@ -66,23 +62,16 @@ fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
         )));
     }
     // [O, I], as the engine and PyTorch have them.
-    let turned = ctx.int("transB", 0) != 0;
-    let weight = if turned {
-        weight.clone()
-    } else {
-        weight.transposed(&[1, 0])
+    let weight = match ctx.int("transB", 0) {
+        0 => weight.transposed(&[1, 0]),
+        _ => weight.clone(),
     };
     let weight = times(&weight, alpha)?;
     let outputs = weight.shape[0];
     let (mut bias, mut rest) = (None, None);
     match ctx.optional(2) {
         Some(Value::Constant(array)) if array.len() == outputs || array.len() == 1 => {
-            let row = array.reshaped(&[array.len()])?;
-            let row = if row.len() == outputs {
-                row
-            } else {
-                row.broadcast_to(&[outputs])?
-            };
+            let row = array.reshaped(&[array.len()])?.broadcast_to(&[outputs])?;
             bias = Some(times(&row, beta)?);
         }
         Some(other) => rest = Some(other.clone()),
@@ -98,13 +87,8 @@ fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
         )));
     }
     let name = format!("{}.sum", ctx.name);
-    let add = dvm_engine::ops::binary::Function::Add;
-    Ok(vec![import.binary(
-        &name,
-        add,
-        &Value::Computed(product),
-        &rest,
-    )?])
+    let sum = import.binary(&name, Function::Add, &Value::Computed(product), &rest)?;
+    Ok(vec![sum])
 }
 
 fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
@@ -114,10 +98,7 @@ fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
             if a.rank() < 2 || b.rank() < 2 {
                 return Err(unsupported("multiplies constant vectors"));
             }
-            let mut shape = crate::import::value::array::broadcast(
-                &a.shape[..a.rank() - 2],
-                &b.shape[..b.rank() - 2],
-            )?;
+            let mut shape = broadcast(&a.shape[..a.rank() - 2], &b.shape[..b.rank() - 2])?;
             shape.extend([a.shape[a.rank() - 2], b.shape[b.rank() - 1]]);
             import.graph.check_array(&shape)?;
             let work = a.len().saturating_mul(b.shape[b.rank() - 1]);
@@ -185,10 +166,7 @@ impl Import<'_> {
         };
         let node = self.repeat_per_picture(&array.reshaped(&shape)?, name)?;
         let axes = (0..rank).map(|axis| if axis == at { vec![0] } else { vec![axis + 1] });
-        let view = View {
-            node,
-            axes: axes.collect(),
-        };
+        let view = View::new(node, axes);
         Ok(self.graph.without_ones(view))
     }
 
@@ -225,18 +203,14 @@ impl Import<'_> {
             return Err(invalid("has integers as weights"));
         }
         weight.repeated = false;
-        let mut parameters = vec![
-            self.graph
-                .parameter(&weight, &name, "weight", Role::Weight)?,
-        ];
-        if let Some(bias) = bias {
-            parameters.push(self.graph.parameter(&bias, &name, "bias", Role::Bias)?);
-        }
+        let parameters = self.graph.layer_parameters(&weight, bias.as_ref(), &name)?;
         let shape = self.graph.nodes[view.node].shape.clone();
         let rank = shape.len();
         let own = view.axes[last][0];
         if rank <= 3 || (rank == 4 && own == 1) {
-            let node = self.graph.emit(&name, Linear, &[view.node], &parameters)?;
+            let node = self
+                .graph
+                .emit_layer(&name, Linear, &[view.node], &parameters)?;
             return Ok(self.graph.without_ones(view.of(node)));
         }
         // All axes between the batch and the features are merged.
@@ -244,7 +218,7 @@ impl Import<'_> {
         let rows = self
             .graph
             .reshape_node(view.node, &[1, tokens, shape[rank - 1]], &name)?;
-        let rows = self.graph.emit(&name, Linear, &[rows], &parameters)?;
+        let rows = self.graph.emit_layer(&name, Linear, &[rows], &parameters)?;
         let mut back = shape;
         back[rank - 1] = weight.shape[0];
         let node = self.graph.reshape_node(rows, &back, &name)?;
@@ -268,10 +242,7 @@ impl Import<'_> {
             }
         };
         let (a, b) = (whole(self, a)?, whole(self, b)?);
-        let outer = |view: &View| View {
-            node: view.node,
-            axes: view.axes[..view.rank() - 2].to_vec(),
-        };
+        let outer = |view: &View| View::new(view.node, view.axes[..view.rank() - 2].to_vec());
         let matrices = [&a, &b].map(|view| view.axes[view.rank() - 2..].to_vec());
         if matrices
             .iter()
@@ -286,16 +257,13 @@ impl Import<'_> {
         let rank = parts.len();
         let mut placed = Vec::new();
         for (view, matrix) in views.iter().zip(&matrices) {
-            let full = View {
-                node: view.node,
-                axes: [view.axes.clone(), matrix.clone()].concat(),
-            };
+            let full = View::new(view.node, [view.axes.clone(), matrix.clone()].concat());
             let slots = [&slots[..], &[(rank, 0), (rank + 1, 0)]].concat();
             placed.push(self.graph.with_slots(&full, &slots, name)?);
         }
-        let node = self.graph.emit(name, BatchedProduct, &placed, &[])?;
+        let node = self.graph.emit(name, BatchedProduct, &placed)?;
         let slots = [&slots[..], &[(rank, 0), (rank + 1, 0)]].concat();
-        let view = crate::import::elementwise::view_of(rank + 2, &slots, node);
+        let view = view_of(rank + 2, &slots, node);
         Ok(self.graph.without_ones(view))
     }
 }

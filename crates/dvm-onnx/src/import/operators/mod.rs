@@ -33,12 +33,7 @@ mod triangles;
 mod windows;
 
 use crate::OWN_DOMAIN;
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::Result;
-use crate::import::value::Value;
-use crate::import::value::array::Array;
-use crate::import::value::view::View;
+use crate::import::{Array, Import, NodeContext, Result, Value, View};
 
 /// Imports a node: the values of its outputs.
 pub(crate) type Operator = fn(&mut Import, &NodeContext) -> Result<Vec<Value>>;

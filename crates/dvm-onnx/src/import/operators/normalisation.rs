@@ -14,14 +14,10 @@ use dvm_engine::ops::unary::Unary;
 
 use super::maps::as_map;
 use super::{Operator, computed, constant};
-use crate::import::Import;
 use crate::import::builder::PendingAffine;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::{Array, Values};
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{
+    Array, Import, NodeContext, Result, SymInt, Value, Values, View, invalid, unsupported,
+};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("BatchNormalization", batch_norm),
@@ -45,8 +41,7 @@ fn local_response_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Val
         beta: ctx.float("beta", 0.75),
         bias: ctx.float("bias", 1.0),
     };
-    let normalised =
-        |import: &mut Import, node: usize| import.graph.emit(ctx.name, op, &[node], &[]);
+    let normalised = |import: &mut Import, node: usize| import.graph.emit(ctx.name, op, &[node]);
     if ctx.view(0)?.rank() == 2 {
         let node = import.graph.batch_first(ctx.view(0)?, ctx.name)?;
         let node = normalised(import, node)?;
@@ -77,7 +72,7 @@ fn dropout(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     }
     let node = import
         .graph
-        .emit(ctx.name, Dropout { p: ratio }, &[view.node], &[])?;
+        .emit(ctx.name, Dropout { p: ratio }, &[view.node])?;
     computed(view.of(node))
 }
 
@@ -129,7 +124,7 @@ fn batch_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
         graph.parameter(&mean, &name, "running_mean", Role::Statistic)?,
         graph.parameter(&variance, &name, "running_var", Role::Statistic)?,
     ];
-    let node = graph.emit(&name, op, &[node], &parameters)?;
+    let node = graph.emit_layer(&name, op, &[node], &parameters)?;
     computed(graph.view(node))
 }
 
@@ -325,12 +320,9 @@ fn rms_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let eps = ctx.float("epsilon", 1e-5);
     let root = import.root_mean_square(view.node, &own, eps, ctx.name)?;
     let name = format!("{}.normalised", ctx.name);
-    let node = import.graph.emit(
-        &name,
-        Binary::inputs(Function::Div),
-        &[view.node, root],
-        &[],
-    )?;
+    let node = import
+        .graph
+        .emit(&name, Binary::inputs(Function::Div), &[view.node, root])?;
     scaled(import, ctx, view.of(node), factor, None)
 }
 
@@ -344,16 +336,16 @@ impl Import<'_> {
         name: &str,
     ) -> Result<usize> {
         let graph = &mut self.graph;
-        let squares = graph.emit(&format!("{name}.squares"), Mul, &[x, x], &[])?;
+        let squares = graph.emit(&format!("{name}.squares"), Mul, &[x, x])?;
         let mean = Reduce {
             how: How::Mean,
             axes: axes.to_vec(),
             keeps: true,
         };
-        let variance = graph.emit(&format!("{name}.variance"), mean, &[squares], &[])?;
+        let variance = graph.emit(&format!("{name}.variance"), mean, &[squares])?;
         let eps = Binary::constant(Function::Add, Tensor::full(&[1], eps));
-        let sum = graph.emit(&format!("{name}.eps"), eps, &[variance], &[])?;
-        graph.emit(&format!("{name}.deviation"), Unary::Sqrt, &[sum], &[])
+        let sum = graph.emit(&format!("{name}.eps"), eps, &[variance])?;
+        graph.emit(&format!("{name}.deviation"), Unary::Sqrt, &[sum])
     }
 
     /// A value minus its mean, divided by its deviation, along some axes.
@@ -365,16 +357,14 @@ impl Import<'_> {
             keeps: true,
         };
         let x = view.node;
-        let mean = self.graph.emit(&format!("{name}.mean"), mean, &[x], &[])?;
+        let mean = self.graph.emit(&format!("{name}.mean"), mean, &[x])?;
         let difference = Binary::inputs(Function::Sub);
         let centred = self
             .graph
-            .emit(&format!("{name}.centred"), difference, &[x, mean], &[])?;
+            .emit(&format!("{name}.centred"), difference, &[x, mean])?;
         let deviation = self.root_mean_square(centred, &own, eps, name)?;
         let quotient = Binary::inputs(Function::Div);
-        let node = self
-            .graph
-            .emit(name, quotient, &[centred, deviation], &[])?;
+        let node = self.graph.emit(name, quotient, &[centred, deviation])?;
         Ok(view.of(node))
     }
 
@@ -411,7 +401,7 @@ impl Import<'_> {
         let last = shape.len() - 1;
         let is_direct = (shape.len() == 4 && axis == 1) || (axis == last && shape.len() < 4);
         if is_direct {
-            let made = self.graph.emit(name, op, &[node], &parameters)?;
+            let made = self.graph.emit_layer(name, op, &[node], &parameters)?;
             self.graph.nodes[made].pending_affine = pending_affine;
             return Ok(made);
         }
@@ -423,7 +413,7 @@ impl Import<'_> {
         let merged = vec![1, shape.len() - 2, 1];
         let rows = self.graph.rearrange(node, axes, merged, name)?;
         debug_assert_eq!(self.graph.nodes[rows].shape, [1, count, features]);
-        let rows = self.graph.emit(name, op, &[rows], &parameters)?;
+        let rows = self.graph.emit_layer(name, op, &[rows], &parameters)?;
         let moved: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
         let made = self.graph.reshape_node(rows, &moved, name)?;
         if axis == last {
@@ -434,6 +424,6 @@ impl Import<'_> {
             axes[from] = to;
         }
         self.graph
-            .emit(&format!("{name}.back"), Permute { axes }, &[made], &[])
+            .emit(&format!("{name}.back"), Permute { axes }, &[made])
     }
 }

@@ -6,11 +6,7 @@ use dvm_engine::ops::resample::{Continuation, Resample};
 
 use super::selection::sides;
 use super::{Operator, computed};
-use crate::import::Import;
-use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::view::View;
+use crate::import::{Import, NodeContext, Result, Value, View, axes, invalid, unsupported};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Pad", pad)];
 
@@ -46,12 +42,8 @@ fn pad(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
         None => ctx.float("value", 0.0),
     };
     let axes = match ctx.optional_constant(3)? {
-        Some(array) => array
-            .as_known()?
-            .into_iter()
-            .map(|a| axis(a, rank))
-            .collect::<Result<_, _>>()?,
-        None => (0..rank).collect::<Vec<usize>>(),
+        Some(array) => axes(&array.as_known()?, rank)?,
+        None => (0..rank).collect(),
     };
     if given.len() != 2 * axes.len() {
         return Err(invalid(format!(
@@ -136,12 +128,12 @@ fn pad(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let node = match by {
         Some(by) => {
             let op = Resample::Continued { border, by };
-            import.graph.emit(ctx.name, op, &[view.node], &[])?
+            import.graph.emit(ctx.name, op, &[view.node])?
         }
         None => {
             let amount = Amount::Fixed(border);
             let op = Pad { amount, value };
-            import.graph.emit(ctx.name, op, &[view.node], &[])?
+            import.graph.emit(ctx.name, op, &[view.node])?
         }
     };
     if import.graph.nodes[view.node].shape[2..].contains(&1) {
@@ -176,7 +168,7 @@ impl Import<'_> {
             bottom: after,
             ..Border::default()
         });
-        let node = self.graph.emit(name, Pad { amount, value }, &[map], &[])?;
+        let node = self.graph.emit(name, Pad { amount, value }, &[map])?;
         shape[own] += before + after;
         let node = self.graph.reshape_node(node, &shape, name)?;
         let mut made = view.of(node);

@@ -7,10 +7,7 @@ use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use super::convolution::{padding, pair, with_border_before};
 use super::maps::as_map;
 use super::{Operator, computed};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, unsupported};
-use crate::import::value::Value;
+use crate::import::{Import, NodeContext, Result, Value, unsupported};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("MaxPool", |i, s| pool(i, s, Reduction::Max)),
@@ -149,14 +146,14 @@ fn of_one(
             ceil: ctx.int("ceil_mode", 0) != 0,
         },
     };
-    import.graph.emit(ctx.name, op, &[node], &[])
+    import.graph.emit(ctx.name, op, &[node])
 }
 
-fn is_never_negative(import: &Import, node: usize) -> bool {
-    let activation = import.graph.nodes[node].op_as::<Activation>();
-    activation.is_some_and(|activation| {
-        matches!(
-            activation,
+/// Whether a node is an activation whose values are never negative.
+pub(super) fn is_never_negative(import: &Import, node: usize) -> bool {
+    matches!(
+        import.graph.nodes[node].op_as(),
+        Some(
             Activation::Relu
                 | Activation::Relu6
                 | Activation::ClippedRelu(_)
@@ -165,7 +162,7 @@ fn is_never_negative(import: &Import, node: usize) -> bool {
                 | Activation::Hardsigmoid
                 | Activation::HardsigmoidOf { .. }
         )
-    })
+    )
 }
 
 fn global(import: &mut Import, ctx: &NodeContext, reduction: Reduction) -> Result<Vec<Value>> {
@@ -174,6 +171,6 @@ fn global(import: &mut Import, ctx: &NodeContext, reduction: Reduction) -> Resul
         reduction,
         windows: Windows::Adaptive { output: (1, 1) },
     };
-    let pooled = |import: &mut Import, node: usize| import.graph.emit(ctx.name, op, &[node], &[]);
+    let pooled = |import: &mut Import, node: usize| import.graph.emit(ctx.name, op, &[node]);
     computed(import.on_feature_maps((&view, is_row), ctx.name, pooled)?)
 }

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::Array;
 use crate::import::value::tracked_vec::TrackedVec;
+use crate::import::{Array, NodeContext, Result, Value, axis, invalid, unsupported};
 
 /// How integers are dequantised: `(integer - zero) · scale`.
 #[derive(Clone, Copy)]
@@ -30,6 +27,17 @@ impl<'a> Quantisation<'a> {
             zero: ctx.optional(zero),
             axis,
             block: 0,
+        })
+    }
+
+    /// That of `QuantizeLinear` and `DequantizeLinear`.
+    ///
+    /// # Errors
+    /// As [`Quantisation::of`].
+    pub fn with_blocks(ctx: &'a NodeContext) -> Result<Self> {
+        Ok(Self {
+            block: ctx.int("block_size", 0),
+            ..Self::of(ctx, 1, 2, ctx.int("axis", 1))?
         })
     }
 }

@@ -6,15 +6,12 @@ use dvm_engine::ops::Class;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::binary::Function;
 
+use super::pooling::is_never_negative;
 use super::quantisation::{Quantisation, ScalesAndZeros, known};
 use super::{Table, constant};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::Array;
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{
+    Array, Import, NodeContext, Result, SymInt, Value, View, invalid, unsupported,
+};
 use crate::proto::{DataType, Node};
 
 pub(super) const TABLE: Table = &[
@@ -23,22 +20,13 @@ pub(super) const TABLE: Table = &[
 ];
 
 pub(super) fn dequantise(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
-    let quantisation = Quantisation {
-        block: ctx.int("block_size", 0),
-        ..Quantisation::of(ctx, 1, 2, ctx.int("axis", 1))?
-    };
-    Ok(vec![import.dequantised(
-        ctx.value(0)?,
-        quantisation,
-        ctx.name,
-    )?])
+    let quantisation = Quantisation::with_blocks(ctx)?;
+    let made = import.dequantised(ctx.value(0)?, quantisation, ctx.name)?;
+    Ok(vec![made])
 }
 
 pub(super) fn quantise(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
-    let quantisation = Quantisation {
-        block: ctx.int("block_size", 0),
-        ..Quantisation::of(ctx, 1, 2, ctx.int("axis", 1))?
-    };
+    let quantisation = Quantisation::with_blocks(ctx)?;
     let range = range(quantisation.zero, ctx.int("output_dtype", 0))?;
     let Value::Constant(x) = ctx.value(0)? else {
         return import.quantised(ctx, ctx.value(0)?.clone(), quantisation, range);
@@ -193,11 +181,30 @@ impl Import<'_> {
             true => format!("{}.rectifier", ctx.name),
             false => ctx.name.to_owned(),
         };
-        let node = self.graph.emit(&name, rectifier, &[view.node], &[])?;
+        let node = self.graph.emit(&name, rectifier, &[view.node])?;
         Ok(vec![Value::Computed(view.of(node))])
     }
 
-    /// The output of a node that has the scale and zero point of its output at these inputs.
+    /// An operator on dequantised integers, whose output is quantised again. `inputs` are the first of each value, scale and
+    /// zero point, with the axis of several scales; `output` are the scale and zero point of the output.
+    ///
+    /// # Errors
+    /// Those of the operator.
+    pub fn quantised_op(
+        &mut self,
+        operator: &str,
+        ctx: &NodeContext,
+        inputs: &[(usize, i64)],
+        output: usize,
+    ) -> Result<Vec<Value>> {
+        let inputs = inputs.iter();
+        let inputs = inputs.map(|&(input, axis)| self.dequantised_by(ctx, input, axis));
+        let inputs = inputs.collect::<Result<_>>()?;
+        let made = self.standard_op(operator, ctx.name, inputs, &ctx.node.attribute)?;
+        self.quantised_by(ctx, made, output)
+    }
+
+    /// The output of a node that has the scale of its output at this input, and the zero point at the next.
     ///
     /// # Errors
     /// As [`Import::quantised`].
@@ -206,9 +213,8 @@ impl Import<'_> {
         ctx: &NodeContext,
         x: Value,
         scale: usize,
-        zero: usize,
     ) -> Result<Vec<Value>> {
-        let quantisation = Quantisation::of(ctx, scale, zero, 1)?;
+        let quantisation = Quantisation::of(ctx, scale, scale + 1, 1)?;
         let range = range(quantisation.zero, 0)?;
         self.quantised(ctx, x, quantisation, range)
     }
@@ -267,16 +273,7 @@ impl Import<'_> {
         let made = &self.graph.nodes[node];
         let kind = made.op.kind();
         if made.op.class() == Class::Activation {
-            return !matches!(
-                kind,
-                "relu"
-                    | "relu6"
-                    | "clipped_relu"
-                    | "squared_relu"
-                    | "sigmoid"
-                    | "hardsigmoid"
-                    | "hardsigmoid_of"
-            );
+            return !is_never_negative(self, node);
         }
         if matches!(kind, "softmax" | "exp" | "abs" | "sqrt") {
             return false;

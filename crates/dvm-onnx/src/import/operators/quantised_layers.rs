@@ -1,12 +1,14 @@
 //! Quantised layers with constant scales, as float layers.
 
 use super::Table;
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::Result;
-use crate::import::value::Value;
+use crate::import::{Import, NodeContext, Result, Value};
 
-pub(super) const TABLE: Table = &[("QLinearConv", conv), ("QLinearMatMul", mat_mul)];
+pub(super) const TABLE: Table = &[
+    ("QLinearConv", conv),
+    ("QLinearMatMul", |i, s| {
+        i.quantised_op("MatMul", s, &[(0, -2), (3, -1)], 6)
+    }),
+];
 
 pub(super) fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let mut inputs = vec![
@@ -19,14 +21,5 @@ pub(super) fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>>
         inputs.push(Some(bias));
     }
     let made = import.standard_op("Conv", ctx.name, inputs, &ctx.node.attribute)?;
-    import.quantised_by(ctx, made, 6, 7)
-}
-
-fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
-    let inputs = vec![
-        import.dequantised_by(ctx, 0, -2)?,
-        import.dequantised_by(ctx, 3, -1)?,
-    ];
-    let made = import.standard_op("MatMul", ctx.name, inputs, &[])?;
-    import.quantised_by(ctx, made, 6, 7)
+    import.quantised_by(ctx, made, 6)
 }

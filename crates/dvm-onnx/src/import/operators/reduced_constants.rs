@@ -2,9 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::import::node_error::{Result, unsupported};
-use crate::import::value::array::{Array, Values, strides};
-use crate::import::value::sym_int::SymInt;
+use crate::import::value::array::strides;
+use crate::import::{Array, Result, SymInt, Values, unsupported};
 
 /// How several numbers are reduced to one.
 #[derive(Clone, Copy, PartialEq, Eq)]

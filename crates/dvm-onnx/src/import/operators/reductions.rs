@@ -11,13 +11,8 @@ use dvm_engine::ops::unary::Unary;
 
 use super::reduced_constants::{ConstantReduction, of_constant};
 use super::{Operator, computed, constant};
-use crate::import::Import;
 use crate::import::builder::evaluate;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, unsupported};
-use crate::import::value::Value;
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{Import, NodeContext, Result, SymInt, Value, View, unsupported};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("ReduceSum", |i, s| reduce(i, s, How::Sum, Variant::Plain)),
@@ -56,6 +51,15 @@ enum Variant {
     LogSumExp,
 }
 
+/// The axes that a node reduces; `None` if it does nothing.
+fn reduced_axes(ctx: &NodeContext, rank: usize) -> Result<Option<Vec<usize>>> {
+    Ok(match ctx.axes(1, rank)? {
+        Some(axes) if !axes.is_empty() => Some(axes),
+        _ if ctx.int("noop_with_empty_axes", 0) != 0 => None,
+        _ => Some((0..rank).collect()),
+    })
+}
+
 fn reduce(
     import: &mut Import,
     ctx: &NodeContext,
@@ -66,10 +70,8 @@ fn reduce(
         Value::Constant(array) => array.rank(),
         _ => ctx.view(0)?.rank(),
     };
-    let axes = match ctx.axes(1, rank)? {
-        Some(axes) if !axes.is_empty() => axes,
-        _ if ctx.int("noop_with_empty_axes", 0) != 0 => return Ok(vec![ctx.value(0)?.clone()]),
-        _ => (0..rank).collect(),
+    let Some(axes) = reduced_axes(ctx, rank)? else {
+        return Ok(vec![ctx.value(0)?.clone()]);
     };
     let keeps = ctx.int("keepdims", 1) != 0;
     if let Value::Constant(array) = ctx.value(0)? {
@@ -88,47 +90,39 @@ fn reduce(
     let mut node = view.node;
     let before = format!("{name}.each");
     // The largest value is subtracted before and added after, so the exponentials stay below 1.
-    let largest = match variant {
-        Variant::LogSumExp => {
-            let name = format!("{name}.largest");
-            Some(import.reduced(node, How::Max, own.clone(), &name)?)
-        }
-        _ => None,
-    };
-    if let Some(largest) = largest {
+    let mut largest = None;
+    if variant == Variant::LogSumExp {
+        let before = import.reduced(node, How::Max, own.clone(), &format!("{name}.largest"))?;
         let difference = Binary::inputs(Function::Sub);
         let name = format!("{name}.centred");
-        node = import
-            .graph
-            .emit(&name, difference, &[node, largest], &[])?;
+        node = import.graph.emit(&name, difference, &[node, before])?;
+        largest = Some(before);
     }
     node = match variant {
         Variant::Plain | Variant::Log => node,
-        Variant::LogSumExp => import.graph.emit(&before, Unary::Exp, &[node], &[])?,
-        Variant::Negated => import.graph.emit(&before, Unary::Neg, &[node], &[])?,
-        Variant::Abs => import.graph.emit(&before, Unary::Abs, &[node], &[])?,
-        Variant::Square | Variant::Root => import.graph.emit(&before, Mul, &[node, node], &[])?,
+        Variant::LogSumExp => import.graph.emit(&before, Unary::Exp, &[node])?,
+        Variant::Negated => import.graph.emit(&before, Unary::Neg, &[node])?,
+        Variant::Abs => import.graph.emit(&before, Unary::Abs, &[node])?,
+        Variant::Square | Variant::Root => import.graph.emit(&before, Mul, &[node, node])?,
     };
     node = import.reduced(node, how, own, name)?;
     node = match variant {
-        Variant::Negated => {
-            import
-                .graph
-                .emit(&format!("{name}.minus"), Unary::Neg, &[node], &[])?
-        }
+        Variant::Negated => import
+            .graph
+            .emit(&format!("{name}.minus"), Unary::Neg, &[node])?,
         Variant::Log | Variant::LogSumExp => {
             import
                 .graph
-                .emit(&format!("{name}.log"), Unary::Log, &[node], &[])?
+                .emit(&format!("{name}.log"), Unary::Log, &[node])?
         }
         Variant::Root => import
             .graph
-            .emit(&format!("{name}.root"), Unary::Sqrt, &[node], &[])?,
+            .emit(&format!("{name}.root"), Unary::Sqrt, &[node])?,
         _ => node,
     };
     if let Some(largest) = largest {
         let name = format!("{name}.back");
-        node = import.graph.emit(&name, Add, &[node, largest], &[])?;
+        node = import.graph.emit(&name, Add, &[node, largest])?;
     }
     let kept = view.axes.iter().enumerate().filter_map(|(axis, group)| {
         match (axes.contains(&axis), keeps) {
@@ -137,10 +131,7 @@ fn reduce(
             (true, false) => None,
         }
     });
-    computed(View {
-        node,
-        axes: kept.collect(),
-    })
+    computed(View::new(node, kept))
 }
 
 impl Import<'_> {
@@ -174,29 +165,21 @@ impl Import<'_> {
                 reduction,
                 windows: Windows::Adaptive { output: (1, 1) },
             };
-            return self.graph.emit(name, op, &[node], &[]);
+            return self.graph.emit(name, op, &[node]);
         }
         let keeps = true;
-        self.graph
-            .emit(name, Reduce { how, axes, keeps }, &[node], &[])
+        self.graph.emit(name, Reduce { how, axes, keeps }, &[node])
     }
 }
 
 /// The product of constants: of the sides of a shape, usually.
 fn product(_: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let array = ctx.constant(0)?;
-    let axes = match ctx.axes(1, array.rank())? {
-        Some(axes) if !axes.is_empty() => axes,
-        _ if ctx.int("noop_with_empty_axes", 0) != 0 => return constant(array.clone()),
-        _ => (0..array.rank()).collect(),
+    let Some(axes) = reduced_axes(ctx, array.rank())? else {
+        return constant(array.clone());
     };
-    let keeps = ctx.int("keepdims", 1) != 0;
-    constant(of_constant(
-        array,
-        ConstantReduction::Product,
-        &axes,
-        keeps,
-    )?)
+    let (how, keeps) = (ConstantReduction::Product, ctx.int("keepdims", 1) != 0);
+    constant(of_constant(array, how, &axes, keeps)?)
 }
 
 fn softmax(import: &mut Import, ctx: &NodeContext, is_log: bool) -> Result<Vec<Value>> {
@@ -238,11 +221,11 @@ fn softmax(import: &mut Import, ctx: &NodeContext, is_log: bool) -> Result<Vec<V
     let (view, own) = import.graph.with_single_axis(&view, axis, name)?;
     let mut node = import
         .graph
-        .emit(name, Softmax { axis: own }, &[view.node], &[])?;
+        .emit(name, Softmax { axis: own }, &[view.node])?;
     if is_log {
         node = import
             .graph
-            .emit(&format!("{name}.log"), Unary::Log, &[node], &[])?;
+            .emit(&format!("{name}.log"), Unary::Log, &[node])?;
     }
     let mut made = view.of(node);
     if let Some(sides) = back {
@@ -261,6 +244,6 @@ impl Import<'_> {
             return Ok(node);
         }
         let op = Binary::constant(Function::Mul, Tensor::full(&[1], factor));
-        self.graph.emit(name, op, &[node], &[])
+        self.graph.emit(name, op, &[node])
     }
 }

@@ -5,11 +5,7 @@ use dvm_engine::ops::resample::{
 };
 
 use super::{Operator, computed};
-use crate::import::Import;
-use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::sym_int::SymInt;
+use crate::import::{Import, NodeContext, Result, SymInt, Value, axes, invalid, unsupported};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Resize", resize), ("Upsample", resize)];
 
@@ -30,10 +26,7 @@ fn requested(ctx: &NodeContext, rank: usize) -> Result<Vec<Option<Requested>>> {
         false => ctx.optional_constant(3)?,
     };
     let axes: Vec<usize> = match ctx.ints("axes") {
-        Some(axes) => axes
-            .iter()
-            .map(|&a| axis(a, rank))
-            .collect::<Result<_, _>>()?,
+        Some(given) => axes(given, rank)?,
         None => (0..rank).collect(),
     };
     let given: Vec<Requested> = match (sizes, factors) {
@@ -180,6 +173,6 @@ fn resize(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
         interpolation,
         coordinates,
     };
-    let node = import.graph.emit(ctx.name, op, &[node], &[])?;
+    let node = import.graph.emit(ctx.name, op, &[node])?;
     computed(import.graph.view(node))
 }

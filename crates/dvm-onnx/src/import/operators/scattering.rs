@@ -4,12 +4,11 @@ use std::ops::Range;
 
 use super::shapes::sides;
 use super::{Operator, constant};
-use crate::import::Import;
-use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::{Array, Values, strides};
-use crate::import::value::sym_int::{SymInt, shown};
+use crate::import::value::array::strides;
+use crate::import::value::sym_int::shown;
+use crate::import::{
+    Array, Import, NodeContext, Result, SymInt, Value, Values, axis, invalid, unsupported,
+};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("ScatterND", scatter),

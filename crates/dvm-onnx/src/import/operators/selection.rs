@@ -6,12 +6,8 @@ use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::resample::Resample;
 use dvm_engine::ops::slice::Slice;
 
-use crate::import::Import;
-use crate::import::node_error::{Result, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::{Array, Values, absent, strides};
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::value::array::{absent, strides};
+use crate::import::{Array, Import, Result, SymInt, Value, Values, View, unsupported};
 
 /// The most slices to concatenate.
 const MOST_RUNS: usize = 64;
@@ -41,28 +37,15 @@ pub(super) fn select_constant(
     let inner = strides(&array.shape)[axis];
     let side = array.shape[axis];
     let outer: usize = array.shape[..axis].iter().product();
-    fn picked<T: Copy>(
-        values: &[T],
-        (outer, side, inner): (usize, usize, usize),
-        at: &[usize],
-    ) -> Vec<T> {
-        let mut picked = Vec::with_capacity(outer * at.len() * inner);
-        for block in 0..outer {
-            for &position in at {
-                let start = (block * side + position) * inner;
-                picked.extend_from_slice(&values[start..start + inner]);
-            }
-        }
-        picked
+    if matches!(array.values, Values::Absent) {
+        return Err(absent());
     }
-    let sizes = (outer, side, inner);
-    let mut made = match &array.values {
-        Values::Floats(values) => Array::floats(&shape, picked(values, sizes, at)),
-        Values::Integers(values) => Array::integers(&shape, picked(values, sizes, at)),
-        Values::Absent => return Err(absent()),
-    };
-    made.repeated = array.repeated && axis > 0;
-    Ok(made)
+    let starts = (0..outer).flat_map(|block| at.iter().map(move |at| (block * side + at) * inner));
+    let made = array.picked(&shape, starts.flat_map(|start| start..start + inner));
+    Ok(Array {
+        repeated: array.repeated && axis > 0,
+        ..made
+    })
 }
 
 impl Import<'_> {
@@ -156,11 +139,11 @@ impl Import<'_> {
                 true => name.to_owned(),
                 false => format!("{name}.{index}"),
             };
-            parts.push(self.graph.emit(&name, part, &[view.node], &[])?);
+            parts.push(self.graph.emit(&name, part, &[view.node])?);
         }
         let node = match parts[..] {
             [only] => only,
-            _ => self.graph.emit(name, Concat { axis: own }, &parts, &[])?,
+            _ => self.graph.emit(name, Concat { axis: own }, &parts)?,
         };
         let mut made = view.of(node);
         made.axes[axis] = vec![own];
@@ -179,13 +162,13 @@ impl Import<'_> {
             columns: !rows,
         };
         let node = if is_map {
-            self.graph.emit(name, flip(own == 2), &[view.node], &[])?
+            self.graph.emit(name, flip(own == 2), &[view.node])?
         } else {
             // The axis as the rows of a map.
             let (outer, inner) = (shape[1..own].iter(), shape[own + 1..].iter());
             let map = [1, outer.product(), shape[own], inner.product()];
             let map = self.graph.reshape_node(view.node, &map, name)?;
-            let node = self.graph.emit(name, flip(true), &[map], &[])?;
+            let node = self.graph.emit(name, flip(true), &[map])?;
             self.graph.reshape_node(node, &shape, name)?
         };
         let mut made = view.of(node);

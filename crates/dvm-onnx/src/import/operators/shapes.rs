@@ -3,13 +3,11 @@
 use dvm_engine::ops::reshape::Reshape;
 
 use super::{Operator, computed, constant};
-use crate::import::Import;
-use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{NodeError, Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::Array;
-use crate::import::value::sym_int::{SymInt, shown};
-use crate::import::value::view::View;
+use crate::import::value::sym_int::shown;
+use crate::import::{
+    Array, Import, NodeContext, NodeError, Result, SymInt, Value, View, axes, axis, invalid,
+    unsupported,
+};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Shape", shape),
@@ -185,7 +183,7 @@ fn reshape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
                 let sides = shape.iter().skip(1).map(|&side| Some(side));
                 let sides = std::iter::once(None).chain(sides).collect();
                 let op = Reshape { sides };
-                let node = import.graph.emit(ctx.name, op, &[made.node], &[])?;
+                let node = import.graph.emit(ctx.name, op, &[made.node])?;
                 return computed(import.graph.view(node));
             }
             computed(made)
@@ -314,10 +312,7 @@ fn unsqueeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
             "has an output of {rank} axes; the limit is {MOST_AXES}"
         )));
     }
-    let new: Vec<usize> = given
-        .iter()
-        .map(|&a| axis(a, rank))
-        .collect::<Result<_, _>>()?;
+    let new = axes(&given, rank)?;
     if (1..new.len()).any(|i| new[..i].contains(&new[i])) {
         return Err(invalid("inserts the same axis twice"));
     }
@@ -353,10 +348,7 @@ fn unsqueeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
                 true => Some(Vec::new()),
                 false => old.next().cloned(),
             };
-            computed(View {
-                node: view.node,
-                axes: (0..rank).map_while(group).collect(),
-            })
+            computed(View::new(view.node, (0..rank).map_while(group)))
         }
     }
 }
@@ -364,10 +356,7 @@ fn unsqueeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
 fn transpose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let rank = sides(import, ctx.value(0)?)?.len();
     let order: Vec<usize> = match ctx.ints("perm") {
-        Some(given) => given
-            .iter()
-            .map(|&a| axis(a, rank))
-            .collect::<Result<_, _>>()?,
+        Some(given) => axes(given, rank)?,
         None => (0..rank).rev().collect(),
     };
     let mut sorted = order.clone();

@@ -2,11 +2,7 @@
 
 use super::Operator;
 use super::selection::sides;
-use crate::import::Import;
-use crate::import::node_context::{NodeContext, axis};
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::sym_int::SymInt;
+use crate::import::{Import, NodeContext, Result, SymInt, Value, axis, invalid, unsupported};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Slice", slice), ("Split", split)];
 

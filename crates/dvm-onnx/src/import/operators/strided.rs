@@ -1,10 +1,6 @@
 //! PyTorch's `as_strided`, which exporters write as a `Gather` from the flattened value.
 
-use crate::import::Import;
-use crate::import::node_error::Result;
-use crate::import::value::array::Array;
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{Array, Import, Result, SymInt, View};
 
 /// The axes of `positions` with their lengths, in the order they have in the value, longest stride first; `None` unless
 /// the positions are all of one picture's `values`, each once, and evenly strided. The first axis, the batch of one

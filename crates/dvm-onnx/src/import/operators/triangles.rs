@@ -1,12 +1,7 @@
 //! `Trilu` of constants, such as attention masks.
 
 use super::{Operator, constant};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid};
-use crate::import::value::Value;
-use crate::import::value::array::{Array, Values};
-use crate::import::value::sym_int::SymInt;
+use crate::import::{Array, Import, NodeContext, Result, SymInt, Value, Values, invalid};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Trilu", trilu)];
 

@@ -4,10 +4,7 @@ use dvm_engine::Role;
 use dvm_engine::ops::window_attention::WindowAttention;
 
 use super::{Operator, computed};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid};
-use crate::import::value::Value;
+use crate::import::{Import, NodeContext, Result, Value, invalid};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("WindowAttention", window_attention)];
 
@@ -28,6 +25,6 @@ fn window_attention(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>
         import
             .graph
             .parameter(&table, ctx.name, "relative_position_bias_table", Role::Bias)?;
-    let node = import.graph.emit(ctx.name, op, &[map], &[table])?;
+    let node = import.graph.emit_layer(ctx.name, op, &[map], &[table])?;
     computed(import.graph.view(node))
 }

@@ -5,8 +5,7 @@ use dvm_engine::ops::mul::Mul;
 use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::unary::Unary;
 
-use crate::import::Import;
-use crate::import::node_error::Result;
+use crate::import::{Import, Result};
 
 impl Import<'_> {
     /// The layer norm that `a / b` computes, if it does: `a` is x minus its mean, `b` the root of the mean of its squares.

@@ -12,8 +12,8 @@ use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::tokens::{Grid, Tokens};
 
+use crate::import::Values;
 use crate::import::builder::{BuilderNode, GraphBuilder};
-use crate::import::value::array::Values;
 
 /// A channel of the picture, scaled and shifted: `factor · x + shift`.
 #[derive(Clone, Copy, Debug, PartialEq)]

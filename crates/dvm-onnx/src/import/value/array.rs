@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use dvm_engine::Tensor;
 
-use super::sym_int::SymInt;
 use super::tracked_vec::TrackedVec;
-use crate::import::node_error::{NodeError, Result, invalid, unsupported};
+use crate::import::{NodeError, Result, SymInt, invalid, unsupported};
 
 /// An array, row-major.
 #[derive(Clone, Debug)]
@@ -186,22 +185,19 @@ impl Array {
 
     /// The values at `base` and at strides from there.
     pub fn strided(&self, shape: &[usize], base: usize, steps: &[usize]) -> Self {
-        let places = places(shape, base, steps);
-        let values = match &self.values {
-            Values::Floats(all) => {
-                let picked: Vec<f32> = places.map(|at| all[at]).collect();
-                Values::Floats(Arc::new(picked.into()))
-            }
-            Values::Integers(all) => {
-                let picked: Vec<SymInt> = places.map(|at| all[at]).collect();
-                Values::Integers(Arc::new(picked.into()))
-            }
-            Values::Absent => Values::Absent,
-        };
         Self {
             repeated: self.repeated,
             data_type: self.data_type,
-            ..Self::new(shape, values)
+            ..self.picked(shape, places(shape, base, steps))
+        }
+    }
+
+    /// The values at these indices, in order.
+    pub fn picked(&self, shape: &[usize], indices: impl Iterator<Item = usize>) -> Self {
+        match &self.values {
+            Values::Floats(all) => Self::floats(shape, indices.map(|at| all[at]).collect()),
+            Values::Integers(all) => Self::integers(shape, indices.map(|at| all[at]).collect()),
+            Values::Absent => Self::new(shape, Values::Absent),
         }
     }
 }

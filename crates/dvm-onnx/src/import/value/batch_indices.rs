@@ -2,10 +2,7 @@
 
 use dvm_engine::ops::binary::Function;
 
-use crate::import::Import;
-use crate::import::node_error::{Result, unsupported};
-use crate::import::value::array::Array;
-use crate::import::value::sym_int::SymInt;
+use crate::import::{Array, Import, Result, SymInt, unsupported};
 
 /// Integers `[N, …]` that grow by `step` from each picture to the next. Exporters index a flattened batch with them.
 #[derive(Clone, Debug)]

@@ -5,11 +5,7 @@
 
 use dvm_engine::ops::binary::Function;
 
-use crate::import::Import;
-use crate::import::node_error::{Result, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::Array;
-use crate::import::value::view::View;
+use crate::import::{Array, Import, Result, Value, View, unsupported};
 
 /// Integers that still have to be multiplied by their scales.
 #[derive(Clone, Debug)]

@@ -42,6 +42,7 @@ use self::array::Array;
 use self::batch_indices::BatchIndices;
 use self::dynamic_quantisation::{DynamicScale, Quantised};
 use self::view::View;
+use crate::import::{Result, unsupported};
 
 /// What a name in the file stands for; the module's documentation compares the kinds.
 #[derive(Clone, Debug)]
@@ -64,4 +65,17 @@ pub(crate) enum Value {
     DynamicZeroPoint(usize),
     /// The output of a node that is not supported, which was reported already.
     Unknown,
+}
+
+impl Value {
+    /// The view of a computed value.
+    ///
+    /// # Errors
+    /// For values of other kinds.
+    pub fn into_view(self) -> Result<View> {
+        match self {
+            Self::Computed(view) => Ok(view),
+            _ => Err(unsupported("has constant inputs")),
+        }
+    }
 }

@@ -2,10 +2,8 @@
 
 use dvm_engine::ops::tokens::{Grid, Tokens};
 
-use super::sym_int::SymInt;
-use super::view::View;
 use crate::import::builder::{GraphBuilder, suffixed};
-use crate::import::node_error::{Result, invalid, unsupported};
+use crate::import::{Result, SymInt, View, invalid, unsupported};
 
 /// A part of an axis of a node's value: the axis, and the part's length.
 type Piece = (usize, usize);
@@ -27,10 +25,7 @@ impl GraphBuilder {
         let count = flat.len() - 1;
         let axes = flat.into_iter().map(Some).collect();
         let node = self.rearrange(view.node, axes, vec![1, count], name)?;
-        let row = self.without_ones(View {
-            node,
-            axes: vec![vec![0], vec![1]],
-        });
+        let row = self.without_ones(View::new(node, vec![vec![0], vec![1]]));
         self.regrouped(&row, to, name)?
             .ok_or_else(|| unsupported("reshapes across the pictures of a batch"))
     }
@@ -89,10 +84,7 @@ impl GraphBuilder {
         let whole = |&(axis, size): &Piece| axis == 0 || shape[axis] == size;
         if groups.iter().flatten().all(whole) {
             let axes = |group: &Vec<Piece>| group.iter().map(|&(axis, _)| axis).collect();
-            return Ok(View {
-                node,
-                axes: groups.iter().map(axes).collect(),
-            });
+            return Ok(View::new(node, groups.iter().map(axes)));
         }
         // Pieces of one axis come in their order, whatever is between them.
         let mut pieces: Vec<Vec<usize>> = vec![Vec::new(); shape.len()];
@@ -105,12 +97,7 @@ impl GraphBuilder {
         {
             // Tokens with rows and columns are a feature map, which is stored the same way.
             (first[1], first[2]) = (2, 1);
-            self.emit(
-                &suffixed(name, "grid"),
-                Grid { rows, columns },
-                &[node],
-                &[],
-            )?
+            self.emit(&suffixed(name, "grid"), Grid { rows, columns }, &[node])?
         } else {
             // A feature map is stored with its channels last, so its axes are split as tokens. Channels split in two
             // are an exception: they may be about to be shuffled.
@@ -119,7 +106,7 @@ impl GraphBuilder {
             let (from, order) = match is_map {
                 true => {
                     let name = name.strip_suffix(".reshape").unwrap_or(name);
-                    let tokens = self.emit(&suffixed(name, "tokens"), Tokens, &[node], &[])?;
+                    let tokens = self.emit(&suffixed(name, "tokens"), Tokens, &[node])?;
                     (tokens, vec![0, 2, 3, 1])
                 }
                 false => (node, (0..shape.len()).collect()),

@@ -6,15 +6,11 @@
 
 use dvm_engine::ops::binary::Function;
 
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{NodeError, Result, invalid, unsupported};
 use crate::import::operators::Operator;
 use crate::import::operators::shapes::sides;
-use crate::import::value::Value;
-use crate::import::value::array::Array;
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{
+    Array, Import, NodeContext, NodeError, Result, SymInt, Value, View, invalid, unsupported,
+};
 
 /// The most versions of a picture.
 const MOST_VERSIONS: usize = 64;
@@ -245,10 +241,7 @@ impl Import<'_> {
     fn as_new_axis(&mut self, copies: &[View], name: &str) -> Result<Value> {
         let one = |view: &View| {
             let axes = std::iter::once(Vec::new()).chain(view.axes.iter().cloned());
-            Value::Computed(View {
-                node: view.node,
-                axes: axes.collect(),
-            })
+            Value::Computed(View::new(view.node, axes))
         };
         let views: Vec<Value> = copies.iter().map(one).collect();
         self.concatenate(&views, 0, name)

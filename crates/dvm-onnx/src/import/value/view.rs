@@ -1,10 +1,10 @@
 //! A value of the file as a view of the value of a node.
 
+use dvm_engine::ops::Op;
 use dvm_engine::ops::tokens::Grid;
 
-use super::sym_int::SymInt;
 use crate::import::builder::{GraphBuilder, suffixed};
-use crate::import::node_error::{Result, unsupported};
+use crate::import::{Result, SymInt, unsupported};
 
 /// A node, and for each axis of the file's value the axes of the node's value that it consists of, outermost first.
 ///
@@ -17,6 +17,11 @@ pub(crate) struct View {
 }
 
 impl View {
+    pub fn new(node: usize, axes: impl IntoIterator<Item = Vec<usize>>) -> Self {
+        let axes = axes.into_iter().collect();
+        Self { node, axes }
+    }
+
     /// The rank of the file's value.
     pub fn rank(&self) -> usize {
         self.axes.len()
@@ -66,6 +71,14 @@ impl View {
 }
 
 impl GraphBuilder {
+    /// Appends an op that keeps the axes of a value.
+    ///
+    /// # Errors
+    /// As [`GraphBuilder::emit`].
+    pub fn emit_on(&mut self, view: &View, name: &str, op: impl Op) -> Result<View> {
+        Ok(view.of(self.emit(name, op, &[view.node])?))
+    }
+
     /// A node's value with its own axes.
     pub fn view(&self, node: usize) -> View {
         let shape = &self.nodes[node].shape;
@@ -73,10 +86,7 @@ impl GraphBuilder {
             1 if axis > 0 => Vec::new(),
             _ => vec![axis],
         };
-        View {
-            node,
-            axes: (0..shape.len()).map(axis).collect(),
-        }
+        View::new(node, (0..shape.len()).map(axis))
     }
 
     /// The view without the node's axes of length 1, which are never listed.
@@ -88,10 +98,7 @@ impl GraphBuilder {
                 .filter(|&axis| axis == 0 || shape[axis] != 1);
             kept.collect()
         };
-        View {
-            node: view.node,
-            axes: view.axes.into_iter().map(keep).collect(),
-        }
+        View::new(view.node, view.axes.into_iter().map(keep))
     }
 
     /// The shape of the file's value.
@@ -226,11 +233,8 @@ impl GraphBuilder {
         let tokens = self.rearrange(view.node, axes, merged, name)?;
         let (rows, columns) = (sides[1], sides[2]);
         let grid = Grid { rows, columns };
-        let node = self.emit(&suffixed(name, "grid"), grid, &[tokens], &[])?;
-        Ok(View {
-            node,
-            axes: vec![vec![0], vec![2], vec![3], vec![1]],
-        })
+        let node = self.emit(&suffixed(name, "grid"), grid, &[tokens])?;
+        Ok(View::new(node, vec![vec![0], vec![2], vec![3], vec![1]]))
     }
 
     /// A node whose value has the axes of the file's value, batch first.

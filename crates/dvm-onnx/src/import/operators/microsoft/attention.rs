@@ -1,15 +1,12 @@
 //! Multi-head attention, with or without the layer that computes queries, keys and values.
 
-use super::super::attention::{attend, joined, split};
+use super::super::attention::{attend, joined, split, with_merged_heads};
 use super::super::expansion::int;
 use super::super::shapes::sides;
 use super::super::{Table, computed};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::sym_int::SymInt;
-use crate::import::value::view::View;
+use crate::import::{
+    Array, Import, NodeContext, Result, SymInt, Value, View, invalid, unsupported,
+};
 
 pub(super) const TABLE: Table = &[
     ("Attention", attention),
@@ -76,11 +73,8 @@ fn of_layer(
 ) -> Result<Vec<Value>> {
     let name = ctx.name;
     let named = format!("{name}.qkv");
-    let mut layer = import.standard_op("MatMul", &named, vec![Some(x), Some(weight)], &[])?;
-    if let Some(bias) = ctx.optional(2) {
-        let inputs = vec![Some(layer), Some(bias.clone())];
-        layer = import.standard_op("Add", &format!("{named}.bias"), inputs, &[])?;
-    }
+    let layer = import.standard_op("MatMul", &named, vec![Some(x), Some(weight)], &[])?;
+    let layer = import.plus(layer, ctx.optional(2), &format!("{named}.bias"))?;
     let own = sides(import, &layer)?;
     let all = own.get(2).and_then(|side| side.known());
     let all = all.ok_or_else(|| invalid("has an input that is not tokens [N, T, D]"))?;
@@ -102,15 +96,9 @@ fn of_layer(
     let mut parts = Vec::new();
     for (width, what) in widths.into_iter().zip(["q", "k", "v"]) {
         let end = start + width;
-        let part = import.slice_axis(
-            &layer,
-            2,
-            start as usize..end as usize,
-            &format!("{name}.{what}"),
-        )?;
-        let Value::Computed(view) = part else {
-            return Err(unsupported("has constant inputs"));
-        };
+        let range = start as usize..end as usize;
+        let part = import.slice_axis(&layer, 2, range, &format!("{name}.{what}"))?;
+        let view = part.into_view()?;
         parts.push(split(import, &view, ctx.int("num_heads", 0), name)?);
         start = end;
     }
@@ -159,18 +147,8 @@ fn packed(import: &mut Import, view: &View, index: usize, name: &str) -> Result<
     if view.rank() != 5 {
         return Err(invalid("has no keys and values"));
     }
-    let whole = Value::Computed(view.clone());
-    let part = import.slice_axis(&whole, 3, index..index + 1, name)?;
-    let Value::Computed(part) = part else {
-        return Err(unsupported("has constant inputs"));
-    };
-    let part = part.transposed(&[0, 1, 2, 4]);
-    let own = import.graph.sides(&part);
-    let features = own[2].times(own[3]);
-    let features = features.ok_or_else(|| invalid("has too many features"))?;
-    import
-        .graph
-        .reshape(&part, &[own[0], own[1], features], name)
+    let part = import.select(view, 3, &[index], name)?;
+    with_merged_heads(import, &part.transposed(&[0, 1, 2, 4]), name)
 }
 
 /// Queries, keys or values (0, 1, 2), `[N, T, heads · d]` or `[N, heads, T, d]`, plus their third of a bias.
@@ -207,16 +185,13 @@ fn with_bias(
     let part = import.slice_axis(bias, 0, index * third..(index + 1) * third, name)?;
     let part = match view.rank() {
         4 => {
-            let to = Value::Constant(crate::import::value::array::Array::row(
-                [heads, 1, -1].map(SymInt::from).to_vec(),
-            ));
+            let to = Array::row([heads, 1, -1].map(SymInt::from).to_vec());
+            let to = Value::Constant(to);
             import.standard_op("Reshape", name, vec![Some(part), Some(to)], &[])?
         }
         _ => part,
     };
-    let inputs = vec![Some(Value::Computed(view.clone())), Some(part)];
-    match import.standard_op("Add", &format!("{name}.bias"), inputs, &[])? {
-        Value::Computed(view) => Ok(view),
-        _ => Err(unsupported("has constant inputs")),
-    }
+    let view = Value::Computed(view.clone());
+    let sum = import.plus(view, Some(&part), &format!("{name}.bias"))?;
+    sum.into_view()
 }

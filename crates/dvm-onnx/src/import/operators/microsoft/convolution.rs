@@ -2,20 +2,14 @@
 
 use super::super::Table;
 use super::super::expansion::{float, number};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
+use crate::import::{Import, NodeContext, Result, Value, invalid, unsupported};
 
 pub(super) const TABLE: Table = &[("FusedConv", fused_conv)];
 
 fn fused_conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let inputs = ctx.inputs.iter().take(3).cloned().collect();
-    let mut x = import.standard_op("Conv", ctx.name, inputs, &ctx.node.attribute)?;
-    if let Some(other) = ctx.optional(3) {
-        let name = format!("{}.sum", ctx.name);
-        x = import.standard_op("Add", &name, vec![Some(x), Some(other.clone())], &[])?;
-    }
+    let x = import.standard_op("Conv", ctx.name, inputs, &ctx.node.attribute)?;
+    let x = import.plus(x, ctx.optional(3), &format!("{}.sum", ctx.name))?;
     let parameters = ctx.floats("activation_params").unwrap_or(&[]);
     Ok(vec![activated(import, ctx, x, parameters)?])
 }

@@ -4,10 +4,7 @@ use super::super::Table;
 use super::super::expansion::{ints, number};
 use super::super::shapes::sides;
 use super::convolution::activated;
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::Result;
-use crate::import::value::Value;
+use crate::import::{Import, NodeContext, Result, Value};
 
 pub(super) const TABLE: Table = &[
     ("FusedMatMul", fused_mat_mul),
@@ -51,12 +48,8 @@ fn fused_mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
         return Ok(vec![product]);
     }
     let scaled = vec![Some(product), number(factor)];
-    Ok(vec![import.standard_op(
-        "Mul",
-        &format!("{name}.scaled"),
-        scaled,
-        &[],
-    )?])
+    let made = import.standard_op("Mul", &format!("{name}.scaled"), scaled, &[])?;
+    Ok(vec![made])
 }
 
 /// The order of axes of an input: its first axis moved after all others of the stack, and the last two swapped.

@@ -2,10 +2,7 @@
 
 use super::super::Table;
 use super::super::expansion::float;
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::Result;
-use crate::import::value::Value;
+use crate::import::{Import, NodeContext, Result, Value};
 
 pub(super) const TABLE: Table = &[
     ("SkipLayerNormalization", |i, s| {
@@ -34,15 +31,10 @@ fn normalised_sum(
     weights: Vec<Option<Value>>,
 ) -> Result<Vec<Value>> {
     let name = ctx.name;
-    let mut sum = ctx.value(0)?.clone();
+    let (first, second) = (ctx.value(0)?.clone(), Some(ctx.value(1)?));
     // The bias first, because it belongs to the layer before.
-    let others = [("bias", bias), ("sum", Some(ctx.value(1)?))];
-    for (what, other) in others {
-        if let Some(other) = other {
-            let inputs = vec![Some(sum), Some(other.clone())];
-            sum = import.standard_op("Add", &format!("{name}.{what}"), inputs, &[])?;
-        }
-    }
+    let sum = import.plus(first, bias, &format!("{name}.bias"))?;
+    let sum = import.plus(sum, second, &format!("{name}.sum"))?;
     let inputs = [vec![Some(sum.clone())], weights].concat();
     let epsilon = float("epsilon", ctx.float("epsilon", 1e-12));
     let made = import.standard_op(operator, name, inputs, &[epsilon])?;

@@ -1,11 +1,7 @@
 //! `MatMulNBits`: layers whose weights are packed in a few bits each.
 
 use super::super::Table;
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid, unsupported};
-use crate::import::value::Value;
-use crate::import::value::array::Array;
+use crate::import::{Array, Import, NodeContext, Result, Value, invalid, unsupported};
 
 pub(super) const TABLE: Table = &[("MatMulNBits", mat_mul)];
 
@@ -22,12 +18,8 @@ fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let weight = Value::Constant(weight.transposed(&[1, 0]));
     let inputs = vec![Some(ctx.value(0)?.clone()), Some(weight)];
     let product = import.standard_op("MatMul", ctx.name, inputs, &[])?;
-    let Some(bias) = ctx.optional(5) else {
-        return Ok(vec![product]);
-    };
-    let inputs = vec![Some(product), Some(bias.clone())];
     let name = format!("{}.bias", ctx.name);
-    Ok(vec![import.standard_op("Add", &name, inputs, &[])?])
+    Ok(vec![import.plus(product, ctx.optional(5), &name)?])
 }
 
 /// How the weights are packed.

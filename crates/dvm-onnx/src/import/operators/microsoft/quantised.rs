@@ -4,10 +4,7 @@ use super::super::expansion::{OPSET, float, ints};
 use super::super::quantisation::Quantisation;
 use super::super::quantised::{dequantise, quantise};
 use super::super::{Operator, Table, quantised_layers};
-use crate::import::Import;
-use crate::import::node_context::NodeContext;
-use crate::import::node_error::{Result, invalid};
-use crate::import::value::Value;
+use crate::import::{Import, NodeContext, Result, Value, invalid};
 
 pub(super) const TABLE: Table = &[
     ("QuantizeLinear", quantise),
@@ -59,12 +56,8 @@ fn turned(import: &mut Import, ctx: &NodeContext, operator: Operator) -> Result<
     let map = made.into_iter().next();
     let last = ints("perm", &[0, 2, 3, 1]);
     let name = format!("{name}.back");
-    Ok(vec![import.standard_op(
-        "Transpose",
-        &name,
-        vec![map],
-        &[last],
-    )?])
+    let made = import.standard_op("Transpose", &name, vec![map], &[last])?;
+    Ok(vec![made])
 }
 
 fn max_pool(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
@@ -77,9 +70,7 @@ fn max_pool(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
 
 /// Inputs: value, scale and zero point; scale and zero point of the output.
 fn of_one(import: &mut Import, ctx: &NodeContext, operator: &str) -> Result<Vec<Value>> {
-    let inputs = vec![import.dequantised_by(ctx, 0, 1)?];
-    let made = import.standard_op(operator, ctx.name, inputs, &ctx.node.attribute)?;
-    import.quantised_by(ctx, made, 3, 4)
+    import.quantised_op(operator, ctx, &[(0, 1)], 3)
 }
 
 fn softmax(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
@@ -87,17 +78,12 @@ fn softmax(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let opset = ctx.int("opset", OPSET);
     let attributes = &ctx.node.attribute;
     let made = import.standard_op_in(opset, "Softmax", ctx.name, inputs, attributes)?;
-    import.quantised_by(ctx, made, 3, 4)
+    import.quantised_by(ctx, made, 3)
 }
 
 /// Inputs: twice value, scale and zero point; scale and zero point of the output.
 fn of_two(import: &mut Import, ctx: &NodeContext, operator: &str) -> Result<Vec<Value>> {
-    let inputs = vec![
-        import.dequantised_by(ctx, 0, 1)?,
-        import.dequantised_by(ctx, 3, 1)?,
-    ];
-    let made = import.standard_op(operator, ctx.name, inputs, &[])?;
-    import.quantised_by(ctx, made, 6, 7)
+    import.quantised_op(operator, ctx, &[(0, 1), (3, 1)], 6)
 }
 
 /// Inputs: scale and zero point of the output; then value, scale and zero point of each input.
@@ -108,12 +94,8 @@ fn concat(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
             "has a number of inputs that is not 2 + 3 per value",
         ));
     }
-    let mut inputs = Vec::new();
-    for input in (2..ctx.inputs.len()).step_by(3) {
-        inputs.push(import.dequantised_by(ctx, input, 1)?);
-    }
-    let made = import.standard_op("Concat", ctx.name, inputs, &ctx.node.attribute)?;
-    import.quantised_by(ctx, made, 0, 1)
+    let inputs = (2..ctx.inputs.len()).step_by(3).map(|input| (input, 1));
+    import.quantised_op("Concat", ctx, &inputs.collect::<Vec<_>>(), 0)
 }
 
 /// Inputs: a condition; twice value, scale and zero point; scale and zero point of the output.
@@ -124,7 +106,7 @@ fn choose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
         import.dequantised_by(ctx, 4, 1)?,
     ];
     let made = import.standard_op("Where", ctx.name, inputs, &[])?;
-    import.quantised_by(ctx, made, 7, 8)
+    import.quantised_by(ctx, made, 7)
 }
 
 /// Inputs: two matrices, each with scale and zero point; a bias; scale and zero point of the output. Without the last two,
@@ -144,7 +126,7 @@ fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     let attributes = [&ctx.node.attribute[..], &[float("beta", 1.0)]].concat();
     let made = import.standard_op("Gemm", ctx.name, inputs, &attributes)?;
     match ctx.optional(7) {
-        Some(_) => import.quantised_by(ctx, made, 7, 8),
+        Some(_) => import.quantised_by(ctx, made, 7),
         None => Ok(vec![made]),
     }
 }
@@ -179,10 +161,6 @@ fn with_bias(
     bias: usize,
 ) -> Result<Vec<Value>> {
     let made = import.standard_op("MatMul", ctx.name, inputs, &[])?;
-    let Some(bias) = ctx.optional(bias) else {
-        return Ok(vec![made]);
-    };
     let name = format!("{}.bias", ctx.name);
-    let inputs = vec![Some(made), Some(bias.clone())];
-    Ok(vec![import.standard_op("Add", &name, inputs, &[])?])
+    Ok(vec![import.plus(made, ctx.optional(bias), &name)?])
 }

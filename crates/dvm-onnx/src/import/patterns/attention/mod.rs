@@ -19,8 +19,8 @@ use dvm_engine::ops::tokens::{Grid, Tokens};
 
 use self::scores::{FARTHEST, Layout, Scores};
 use self::windows::WindowMatch;
+use crate::import::Result;
 use crate::import::builder::{BuilderNode, GraphBuilder};
-use crate::import::node_error::Result;
 
 /// Replaces attention in windows by the engine's op wherever it is found. Returns the node of the output.
 ///

@@ -10,9 +10,9 @@ use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::window_attention::{UNSEEN, WindowAttention};
 
 use super::scores::{FARTHEST, Layout, Scores, as_index, features};
+use crate::import::Array;
 use crate::import::builder::GraphBuilder;
 use crate::import::patterns::source_indices::{SourceIndices, is_in_order, is_move};
-use crate::import::value::array::Array;
 
 /// Attention in windows that was found in the graph.
 pub(super) struct WindowMatch {
