@@ -2,7 +2,7 @@
 
 use dvm_engine::{Error, Graph, Network, Output, Parameter, Tensor};
 
-use crate::{Architecture, Origin, Pretrained};
+use crate::{Architecture, Pretrained};
 
 impl Pretrained {
     /// The network for these classes, with logits as output. If the classes differ, or the output is not class
@@ -94,19 +94,7 @@ impl Architecture {
         let graph = Graph::new((self.build)(classes.len()), zero)
             .and_then(|graph| graph.with_values(|_, p| fresh(p, graph.is_in_head(&p.name))))
             .expect("values are made in the declared shapes");
-        Pretrained {
-            origin: Origin::Zoo(self),
-            network: Network::new(graph),
-            told_output: Some(Output::Logits),
-            classes,
-            preprocess: self.usual().preprocess.clone(),
-            file: "none".into(),
-            sha256: String::new(),
-            source: None,
-            licence: None,
-            part: None,
-            remarks: crate::Remarks::default(),
-        }
+        self.without_file("none", graph, classes)
     }
 }
 

@@ -297,13 +297,24 @@ impl Architecture {
 
     /// The network for ImageNet's classes with random weights ([`dvm_engine::seeded`]), for measuring time.
     pub fn random(&'static self) -> Pretrained {
+        let graph = seeded::graph((self.build)(IMAGENET_CLASSES));
+        self.without_file("random", graph, imagenet_classes())
+    }
+
+    /// A network for these classes that is not from a file, which is called `file`.
+    pub(crate) fn without_file(
+        &'static self,
+        file: &str,
+        graph: Graph,
+        classes: Vec<String>,
+    ) -> Pretrained {
         Pretrained {
             origin: Origin::Zoo(self),
-            network: Network::new(seeded::graph((self.build)(IMAGENET_CLASSES))),
+            network: Network::new(graph),
             told_output: Some(Output::Logits),
-            classes: imagenet_classes(),
+            classes,
             preprocess: self.usual().preprocess.clone(),
-            file: "random".into(),
+            file: file.into(),
             sha256: String::new(),
             source: None,
             licence: None,

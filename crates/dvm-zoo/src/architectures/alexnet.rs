@@ -4,9 +4,9 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, Initialiser};
+use dvm_engine::{Blueprint, Initialiser};
 
-use super::{Architecture, Paper, centred, first};
+use super::{Architecture, Paper, centred, first, initialised};
 
 /// AlexNet.
 pub static ALL: [Architecture; 1] = [Architecture {
@@ -18,19 +18,12 @@ pub static ALL: [Architecture; 1] = [Architecture {
     },
     build: alexnet,
     head: "classifier.6",
-    initialisation: INITIALISATION,
+    // PyTorch's defaults, as in torchvision.
+    initialisation: initialised(Initialiser::UniformFanIn, Initialiser::UniformFanIn),
     other_names: None,
     published: &[first("alexnet-owt-7be5be79.pth", 56.522)],
     embedded: None,
 }];
-
-/// PyTorch's defaults, as in torchvision.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::UniformFanIn,
-    linear: Initialiser::UniformFanIn,
-    head: Initialiser::UniformFanIn,
-    others: &[],
-};
 
 /// AlexNet: five convolutions, three linear layers.
 fn alexnet(classes: usize) -> Blueprint {

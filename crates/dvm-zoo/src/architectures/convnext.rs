@@ -3,29 +3,29 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
-use dvm_image::Interpolation::{Bicubic, Bilinear};
+use dvm_engine::{Blueprint, Initialiser, NodeId};
+use dvm_image::Interpolation::Bilinear;
 
-use super::{Architecture, Paper, Published, imagenet};
+use super::{Architecture, Family, Paper, Published, imagenet, initialised, timm};
 
 /// The ConvNeXts.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 4] = [
-    network("convnext_tiny", |classes| convnext(96, [3, 3, 9, 3], 0.1, classes), &[
+    FAMILY.network("convnext_tiny", |classes| convnext(96, [3, 3, 9, 3], 0.1, classes), &[
         first("convnext_tiny-983f1562.pth", 82.52, 236),
-        timm("timm/convnext_tiny.fb_in1k", 82.066),
+        timm("fb_in1k", "timm/convnext_tiny.fb_in1k", 82.066, 256, 224),
     ]),
-    network("convnext_small", |classes| convnext(96, [3, 3, 27, 3], 0.4, classes), &[
+    FAMILY.network("convnext_small", |classes| convnext(96, [3, 3, 27, 3], 0.4, classes), &[
         first("convnext_small-0c510722.pth", 83.616, 230),
-        timm("timm/convnext_small.fb_in1k", 83.144),
+        timm("fb_in1k", "timm/convnext_small.fb_in1k", 83.144, 256, 224),
     ]),
-    network("convnext_base", |classes| convnext(128, [3, 3, 27, 3], 0.5, classes), &[
+    FAMILY.network("convnext_base", |classes| convnext(128, [3, 3, 27, 3], 0.5, classes), &[
         first("convnext_base-6075fbad.pth", 84.062, 232),
-        timm("timm/convnext_base.fb_in1k", 83.838),
+        timm("fb_in1k", "timm/convnext_base.fb_in1k", 83.838, 256, 224),
     ]),
-    network("convnext_large", |classes| convnext(192, [3, 3, 27, 3], 0.5, classes), &[
+    FAMILY.network("convnext_large", |classes| convnext(192, [3, 3, 27, 3], 0.5, classes), &[
         first("convnext_large-ea097f82.pth", 84.414, 232),
-        timm("timm/convnext_large.fb_in1k", 84.304),
+        timm("fb_in1k", "timm/convnext_large.fb_in1k", 84.304, 256, 224),
     ]),
 ];
 
@@ -34,39 +34,15 @@ const fn first(file: &'static str, top1: f32, short_side: usize) -> Published {
     Published::torchvision("IMAGENET1K_V1", file, top1, preprocess)
 }
 
-/// Facebook's weights from timm.
-const fn timm(repository: &'static str, top1: f32) -> Published {
-    let preprocess = imagenet(256, 224, Bicubic);
-    Published::hub("fb_in1k", repository, top1, preprocess, "Apache-2.0")
-}
-
-const fn network(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
-        paper: Paper {
-            title: "A ConvNet for the 2020s",
-            arxiv: "2201.03545",
-        },
-        build,
-        head: "classifier.2",
-        initialisation: INITIALISATION,
-        other_names: Some(from_timm),
-        published,
-        embedded: None,
-    }
-}
-
-/// As torchvision. Its truncation at ±2 has no effect on so narrow a distribution.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::Normal(0.02),
-    linear: Initialiser::Normal(0.02),
-    head: Initialiser::Normal(0.02),
-    others: &[],
+const FAMILY: Family = Family {
+    paper: Paper {
+        title: "A ConvNet for the 2020s",
+        arxiv: "2201.03545",
+    },
+    head: "classifier.2",
+    // As torchvision. Its truncation at ±2 has no effect on so narrow a distribution.
+    initialisation: initialised(Initialiser::Normal(0.02), Initialiser::Normal(0.02)),
+    other_names: Some(from_timm),
 };
 
 /// Epsilon of all layer-norms.

@@ -4,57 +4,36 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
+use dvm_engine::{Blueprint, Initialiser, NodeId};
 
-use super::{Architecture, Paper, Published, centred, first};
+use super::{Architecture, Family, Paper, centred, first, initialised};
 
 /// The DenseNets.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 4] = [
-    Architecture {
-        timm: &["tv_densenet121"],
-        ..network("densenet121", |classes| densenet(64, 32, [6, 12, 24, 16], classes), &[
-            first("densenet121-a639ec97.pth", 74.434),
-        ])
-    },
-    network("densenet161", |classes| densenet(96, 48, [6, 12, 36, 24], classes), &[
+    FAMILY.network("densenet121", |classes| densenet(64, 32, [6, 12, 24, 16], classes), &[
+        first("densenet121-a639ec97.pth", 74.434),
+    ]).in_timm(&["tv_densenet121"]),
+    FAMILY.network("densenet161", |classes| densenet(96, 48, [6, 12, 36, 24], classes), &[
         first("densenet161-8d451a50.pth", 77.138),
     ]),
-    network("densenet169", |classes| densenet(64, 32, [6, 12, 32, 32], classes), &[
+    FAMILY.network("densenet169", |classes| densenet(64, 32, [6, 12, 32, 32], classes), &[
         first("densenet169-b2777c0a.pth", 75.6),
     ]),
-    network("densenet201", |classes| densenet(64, 32, [6, 12, 48, 32], classes), &[
+    FAMILY.network("densenet201", |classes| densenet(64, 32, [6, 12, 48, 32], classes), &[
         first("densenet201-c1103571.pth", 76.896),
     ]),
 ];
 
-const fn network(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
-        paper: Paper {
-            title: "Densely Connected Convolutional Networks",
-            arxiv: "1608.06993",
-        },
-        build,
-        head: "classifier",
-        initialisation: INITIALISATION,
-        other_names: Some(from_published),
-        published,
-        embedded: None,
-    }
-}
-
-/// As torchvision; the last layer has PyTorch's default.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::KaimingNormalFanIn,
-    linear: Initialiser::UniformFanIn,
-    head: Initialiser::UniformFanIn,
-    others: &[],
+const FAMILY: Family = Family {
+    paper: Paper {
+        title: "Densely Connected Convolutional Networks",
+        arxiv: "1608.06993",
+    },
+    head: "classifier",
+    // As torchvision; the last layer has PyTorch's default.
+    initialisation: initialised(Initialiser::KaimingNormalFanIn, Initialiser::UniformFanIn),
+    other_names: Some(from_published),
 };
 
 /// Batch-norm epsilon of every DenseNet.

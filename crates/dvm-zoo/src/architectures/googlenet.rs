@@ -8,9 +8,9 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::channel_affine::ChannelAffine;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
+use dvm_engine::{Blueprint, Initialiser, NodeId};
 
-use super::{Architecture, Paper, centred, first};
+use super::{Architecture, Paper, centred, first, initialised};
 
 /// GoogLeNet.
 pub static ALL: [Architecture; 1] = [Architecture {
@@ -22,20 +22,13 @@ pub static ALL: [Architecture; 1] = [Architecture {
     },
     build: googlenet,
     head: "fc",
-    initialisation: INITIALISATION,
+    // As torchvision. Its truncation at 200 standard deviations has no effect.
+    initialisation: initialised(Initialiser::Normal(0.01), Initialiser::Normal(0.01)),
     other_names: None,
     // The file also has parameters of the auxiliary heads, but they are not trained.
     published: &[first("googlenet-1378be20.pth", 69.778)],
     embedded: None,
 }];
-
-/// As torchvision. Its truncation at 200 standard deviations has no effect.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::Normal(0.01),
-    linear: Initialiser::Normal(0.01),
-    head: Initialiser::Normal(0.01),
-    others: &[],
-};
 
 /// Weight of the loss of each auxiliary head, from the paper.
 const AUXILIARY_WEIGHT: f32 = 0.3;

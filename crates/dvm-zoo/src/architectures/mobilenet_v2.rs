@@ -4,9 +4,9 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
+use dvm_engine::{Blueprint, Initialiser, NodeId};
 
-use super::{Architecture, Paper, centred, first, second};
+use super::{Architecture, Paper, centred, first, initialised, second};
 
 /// MobileNetV2.
 pub static ALL: [Architecture; 1] = [Architecture {
@@ -18,7 +18,8 @@ pub static ALL: [Architecture; 1] = [Architecture {
     },
     build: mobilenet_v2,
     head: "classifier.1",
-    initialisation: INITIALISATION,
+    // As torchvision.
+    initialisation: initialised(Initialiser::KaimingNormal, Initialiser::Normal(0.01)),
     other_names: Some(from_timm),
     published: &[
         first("mobilenet_v2-b0353104.pth", 71.878),
@@ -26,14 +27,6 @@ pub static ALL: [Architecture; 1] = [Architecture {
     ],
     embedded: None,
 }];
-
-/// As torchvision.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::KaimingNormal,
-    linear: Initialiser::Normal(0.01),
-    head: Initialiser::Normal(0.01),
-    others: &[],
-};
 
 /// Batch-norm epsilon of the whole network.
 const EPS: f32 = 1e-5;

@@ -5,94 +5,47 @@ use dvm_engine::ops::activation::Activation::{self, Hardsigmoid, Hardswish, Relu
 use dvm_engine::ops::batch_norm::BatchNorm;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
-use dvm_image::Interpolation;
+use dvm_engine::{Blueprint, Initialiser, NodeId};
 
-use super::{Architecture, Paper, Published, centred, first, imagenet, second};
+use super::{Architecture, Family, Paper, centred, first, initialised, second, timm};
 
 /// torchvision's MobileNetV3s, then timm's.
+#[rustfmt::skip]
 pub static ALL: [Architecture; 4] = [
-    network(
-        "mobilenet_v3_large",
-        |classes| mobilenet(TORCHVISION, &LARGE, 1280, classes),
-        &[
-            first("mobilenet_v3_large-8738ca79.pth", 74.042),
-            second("mobilenet_v3_large-5c1a4163.pth", 75.274),
-        ],
-    ),
-    network(
-        "mobilenet_v3_small",
-        |classes| mobilenet(TORCHVISION, &SMALL, 1024, classes),
-        &[first("mobilenet_v3_small-047dcff4.pth", 67.668)],
-    ),
-    Architecture {
-        head: "classifier",
-        initialisation: TIMM_INITIALISATION,
-        ..network(
-            "mobilenetv3_large_100",
-            |classes| mobilenet(TIMM, &LARGE, 1280, classes),
-            &[from_timm(
-                "ra_in1k",
-                "timm/mobilenetv3_large_100.ra_in1k",
-                75.766,
-            )],
-        )
-    },
-    Architecture {
-        head: "classifier",
-        initialisation: TIMM_INITIALISATION,
-        ..network(
-            "mobilenetv3_small_100",
-            |classes| mobilenet(TIMM, &SMALL, 1024, classes),
-            &[from_timm(
-                "lamb_in1k",
-                "timm/mobilenetv3_small_100.lamb_in1k",
-                67.656,
-            )],
-        )
-    },
+    FAMILY.network("mobilenet_v3_large", |classes| mobilenet(TORCHVISION, &LARGE, 1280, classes), &[
+        first("mobilenet_v3_large-8738ca79.pth", 74.042),
+        second("mobilenet_v3_large-5c1a4163.pth", 75.274),
+    ]),
+    FAMILY.network("mobilenet_v3_small", |classes| mobilenet(TORCHVISION, &SMALL, 1024, classes), &[
+        first("mobilenet_v3_small-047dcff4.pth", 67.668),
+    ]),
+    TIMMS.network("mobilenetv3_large_100", |classes| mobilenet(TIMM, &LARGE, 1280, classes), &[
+        timm("ra_in1k", "timm/mobilenetv3_large_100.ra_in1k", 75.766, 256, 224),
+    ]),
+    TIMMS.network("mobilenetv3_small_100", |classes| mobilenet(TIMM, &SMALL, 1024, classes), &[
+        timm("lamb_in1k", "timm/mobilenetv3_small_100.lamb_in1k", 67.656, 256, 224),
+    ]),
 ];
 
-const fn network(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
-        paper: Paper {
-            title: "Searching for MobileNetV3",
-            arxiv: "1905.02244",
-        },
-        build,
-        head: "classifier.3",
-        initialisation: INITIALISATION,
-        other_names: None,
-        published,
-        embedded: None,
-    }
-}
-
-const fn from_timm(tag: &'static str, repository: &'static str, top1: f32) -> Published {
-    let preprocess = imagenet(256, 224, Interpolation::Bicubic);
-    Published::hub(tag, repository, top1, preprocess, "Apache-2.0")
-}
-
 /// As torchvision.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::KaimingNormal,
-    linear: Initialiser::Normal(0.01),
-    head: Initialiser::Normal(0.01),
-    others: &[],
+const FAMILY: Family = Family {
+    paper: Paper {
+        title: "Searching for MobileNetV3",
+        arxiv: "1905.02244",
+    },
+    head: "classifier.3",
+    initialisation: initialised(Initialiser::KaimingNormal, Initialiser::Normal(0.01)),
+    other_names: None,
 };
 
 /// As timm.
-const TIMM_INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::KaimingNormalPerGroup,
-    linear: Initialiser::UniformByOutputs,
-    head: Initialiser::UniformByOutputs,
-    others: &[],
+const TIMMS: Family = Family {
+    head: "classifier",
+    initialisation: initialised(
+        Initialiser::KaimingNormalPerGroup,
+        Initialiser::UniformByOutputs,
+    ),
+    ..FAMILY
 };
 
 /// One block.

@@ -18,7 +18,7 @@ mod vision_transformer;
 mod vit_timm;
 
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
-use dvm_engine::{Blueprint, Initialisation};
+use dvm_engine::{Blueprint, Initialisation, Initialiser};
 use dvm_image::{Interpolation, Preprocess, Resize};
 
 /// An architecture and its published weights.
@@ -111,6 +111,13 @@ impl Source {
     }
 }
 
+impl Architecture {
+    /// The same with these other names in timm.
+    const fn in_timm(self, timm: &'static [&'static str]) -> Self {
+        Self { timm, ..self }
+    }
+}
+
 impl Published {
     /// Weights of torchvision.
     const fn torchvision(
@@ -149,6 +156,46 @@ impl Published {
     }
 }
 
+/// What the networks of a family share.
+struct Family {
+    paper: Paper,
+    head: &'static str,
+    initialisation: Initialisation,
+    other_names: Option<fn(&str) -> Option<String>>,
+}
+
+impl Family {
+    /// A network of the family.
+    const fn network(
+        &self,
+        name: &'static str,
+        build: fn(usize) -> Blueprint,
+        published: &'static [Published],
+    ) -> Architecture {
+        Architecture {
+            name,
+            timm: &[],
+            paper: self.paper,
+            build,
+            head: self.head,
+            initialisation: self.initialisation,
+            other_names: self.other_names,
+            published,
+            embedded: None,
+        }
+    }
+}
+
+/// The initialisation of convolutions and of linear layers, including the last.
+const fn initialised(convolutions: Initialiser, linear: Initialiser) -> Initialisation {
+    Initialisation {
+        convolutions,
+        linear,
+        head: linear,
+        others: &[],
+    }
+}
+
 /// The first weights of torchvision: short side 256, centre of 224.
 const fn first(file: &'static str, top1: f32) -> Published {
     Published::torchvision("IMAGENET1K_V1", file, top1, Preprocess::imagenet())
@@ -166,6 +213,18 @@ const fn only(file: &'static str, top1: f32) -> Published {
         tag: "IMAGENET1K_V1",
         ..second(file, top1)
     }
+}
+
+/// Weights of the Hugging Face hub for ImageNet's means and deviations and bicubic interpolation.
+const fn timm(
+    tag: &'static str,
+    repository: &'static str,
+    top1: f32,
+    short_side: usize,
+    crop: usize,
+) -> Published {
+    let preprocess = imagenet(short_side, crop, Interpolation::Bicubic);
+    Published::hub(tag, repository, top1, preprocess, "Apache-2.0")
 }
 
 /// ImageNet's means and deviations, with another size.

@@ -8,105 +8,75 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
+use dvm_engine::{Blueprint, Initialiser, NodeId};
 
-use super::{Architecture, Paper, Published, centred, first, only, second};
+use super::{Architecture, Family, Paper, centred, first, initialised, only, second};
 
 /// The ResNets, ResNeXts and wide ResNets.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 10] = [
-    network("resnet18", RESNET, |classes| resnet(Block::Basic, [2, 2, 2, 2], classes), &[
+    RESNET.network("resnet18", |classes| resnet(Block::Basic, [2, 2, 2, 2], classes), &[
         first("resnet18-f37072fd.pth", 69.758),
     ]),
-    Architecture {
-        timm: &["tv_resnet34"],
-        ..network("resnet34", RESNET, |classes| resnet(Block::Basic, [3, 4, 6, 3], classes), &[
-            first("resnet34-b627a593.pth", 73.314),
-        ])
-    },
-    Architecture {
-        timm: &["tv_resnet50"],
-        ..network("resnet50", RESNET, |classes| resnet(BOTTLENECK, [3, 4, 6, 3], classes), &[
-            first("resnet50-0676ba61.pth", 76.13),
-            second("resnet50-11ad3fa6.pth", 80.858),
-        ])
-    },
-    Architecture {
-        timm: &["tv_resnet101"],
-        ..network("resnet101", RESNET, |classes| resnet(BOTTLENECK, [3, 4, 23, 3], classes), &[
-            first("resnet101-63fe2227.pth", 77.374),
-            second("resnet101-cd907fc2.pth", 81.886),
-        ])
-    },
-    Architecture {
-        timm: &["tv_resnet152"],
-        ..network("resnet152", RESNET, |classes| resnet(BOTTLENECK, [3, 8, 36, 3], classes), &[
-            first("resnet152-394f9c45.pth", 78.312),
-            second("resnet152-f82ba261.pth", 82.284),
-        ])
-    },
-    Architecture {
-        timm: &["tv_resnext50_32x4d"],
-        ..network("resnext50_32x4d", RESNEXT, |classes| resnet(grouped(32, 4), [3, 4, 6, 3], classes), &[
-            first("resnext50_32x4d-7cdf4587.pth", 77.618),
-            second("resnext50_32x4d-1a0047aa.pth", 81.198),
-        ])
-    },
-    network("resnext101_32x8d", RESNEXT, |classes| resnet(grouped(32, 8), [3, 4, 23, 3], classes), &[
+    RESNET.network("resnet34", |classes| resnet(Block::Basic, [3, 4, 6, 3], classes), &[
+        first("resnet34-b627a593.pth", 73.314),
+    ]).in_timm(&["tv_resnet34"]),
+    RESNET.network("resnet50", |classes| resnet(BOTTLENECK, [3, 4, 6, 3], classes), &[
+        first("resnet50-0676ba61.pth", 76.13),
+        second("resnet50-11ad3fa6.pth", 80.858),
+    ]).in_timm(&["tv_resnet50"]),
+    RESNET.network("resnet101", |classes| resnet(BOTTLENECK, [3, 4, 23, 3], classes), &[
+        first("resnet101-63fe2227.pth", 77.374),
+        second("resnet101-cd907fc2.pth", 81.886),
+    ]).in_timm(&["tv_resnet101"]),
+    RESNET.network("resnet152", |classes| resnet(BOTTLENECK, [3, 8, 36, 3], classes), &[
+        first("resnet152-394f9c45.pth", 78.312),
+        second("resnet152-f82ba261.pth", 82.284),
+    ]).in_timm(&["tv_resnet152"]),
+    RESNEXT.network("resnext50_32x4d", |classes| resnet(grouped(32, 4), [3, 4, 6, 3], classes), &[
+        first("resnext50_32x4d-7cdf4587.pth", 77.618),
+        second("resnext50_32x4d-1a0047aa.pth", 81.198),
+    ]).in_timm(&["tv_resnext50_32x4d"]),
+    RESNEXT.network("resnext101_32x8d", |classes| resnet(grouped(32, 8), [3, 4, 23, 3], classes), &[
         first("resnext101_32x8d-8ba56ff5.pth", 79.312),
         second("resnext101_32x8d-110c445d.pth", 82.834),
     ]),
-    network("resnext101_64x4d", RESNEXT, |classes| resnet(grouped(64, 4), [3, 4, 23, 3], classes), &[
+    RESNEXT.network("resnext101_64x4d", |classes| resnet(grouped(64, 4), [3, 4, 23, 3], classes), &[
         only("resnext101_64x4d-173b62eb.pth", 83.246),
     ]),
-    network("wide_resnet50_2", WIDE_RESNET, |classes| resnet(grouped(1, 128), [3, 4, 6, 3], classes), &[
+    WIDE_RESNET.network("wide_resnet50_2", |classes| resnet(grouped(1, 128), [3, 4, 6, 3], classes), &[
         first("wide_resnet50_2-95faca4d.pth", 78.468),
         second("wide_resnet50_2-9ba9bcbe.pth", 81.602),
     ]),
-    network("wide_resnet101_2", WIDE_RESNET, |classes| resnet(grouped(1, 128), [3, 4, 23, 3], classes), &[
+    WIDE_RESNET.network("wide_resnet101_2", |classes| resnet(grouped(1, 128), [3, 4, 23, 3], classes), &[
         first("wide_resnet101_2-32ee1156.pth", 78.848),
         second("wide_resnet101_2-d733dc28.pth", 82.51),
     ]),
 ];
 
-const RESNET: Paper = Paper {
-    title: "Deep Residual Learning for Image Recognition",
-    arxiv: "1512.03385",
+const RESNET: Family = Family {
+    paper: Paper {
+        title: "Deep Residual Learning for Image Recognition",
+        arxiv: "1512.03385",
+    },
+    head: "fc",
+    // As torchvision; the last layer has PyTorch's default.
+    initialisation: initialised(Initialiser::KaimingNormal, Initialiser::UniformFanIn),
+    other_names: None,
 };
-const RESNEXT: Paper = Paper {
-    title: "Aggregated Residual Transformations for Deep Neural Networks",
-    arxiv: "1611.05431",
+const RESNEXT: Family = Family {
+    paper: Paper {
+        title: "Aggregated Residual Transformations for Deep Neural Networks",
+        arxiv: "1611.05431",
+    },
+    ..RESNET
 };
-const WIDE_RESNET: Paper = Paper {
-    title: "Wide Residual Networks",
-    arxiv: "1605.07146",
-};
-
-const fn network(
-    name: &'static str,
-    paper: Paper,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
-        paper,
-        build,
-        head: "fc",
-        initialisation: INITIALISATION,
-        other_names: None,
-        published,
-        embedded: None,
-    }
-}
-
-/// As torchvision; the last layer has PyTorch's default.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::KaimingNormal,
-    linear: Initialiser::UniformFanIn,
-    head: Initialiser::UniformFanIn,
-    others: &[],
+const WIDE_RESNET: Family = Family {
+    paper: Paper {
+        title: "Wide Residual Networks",
+        arxiv: "1605.07146",
+    },
+    ..RESNET
 };
 
 /// Batch-norm epsilon of every ResNet.

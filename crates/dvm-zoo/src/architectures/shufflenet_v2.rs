@@ -6,54 +6,36 @@ use dvm_engine::ops::channel_shuffle::ChannelShuffle;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::ops::slice::Slice;
-use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
+use dvm_engine::{Blueprint, Initialiser, NodeId};
 
-use super::{Architecture, Paper, Published, centred, first, only};
+use super::{Architecture, Family, Paper, centred, first, initialised, only};
 
 /// The ShuffleNetV2s.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 4] = [
-    network("shufflenet_v2_x0_5", |classes| shufflenet([48, 96, 192, 1024], classes), &[
+    FAMILY.network("shufflenet_v2_x0_5", |classes| shufflenet([48, 96, 192, 1024], classes), &[
         first("shufflenetv2_x0.5-f707e7126e.pth", 60.552),
     ]),
-    network("shufflenet_v2_x1_0", |classes| shufflenet([116, 232, 464, 1024], classes), &[
+    FAMILY.network("shufflenet_v2_x1_0", |classes| shufflenet([116, 232, 464, 1024], classes), &[
         first("shufflenetv2_x1-5666bf0f80.pth", 69.362),
     ]),
-    network("shufflenet_v2_x1_5", |classes| shufflenet([176, 352, 704, 1024], classes), &[
+    FAMILY.network("shufflenet_v2_x1_5", |classes| shufflenet([176, 352, 704, 1024], classes), &[
         only("shufflenetv2_x1_5-3c479a10.pth", 72.996),
     ]),
-    network("shufflenet_v2_x2_0", |classes| shufflenet([244, 488, 976, 2048], classes), &[
+    FAMILY.network("shufflenet_v2_x2_0", |classes| shufflenet([244, 488, 976, 2048], classes), &[
         only("shufflenetv2_x2_0-8be3c8ee.pth", 76.23),
     ]),
 ];
 
-const fn network(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
-        paper: Paper {
-            title: "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design",
-            arxiv: "1807.11164",
-        },
-        build,
-        head: "fc",
-        initialisation: INITIALISATION,
-        other_names: None,
-        published,
-        embedded: None,
-    }
-}
-
-/// PyTorch's defaults, as in torchvision.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::UniformFanIn,
-    linear: Initialiser::UniformFanIn,
-    head: Initialiser::UniformFanIn,
-    others: &[],
+const FAMILY: Family = Family {
+    paper: Paper {
+        title: "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design",
+        arxiv: "1807.11164",
+    },
+    head: "fc",
+    // PyTorch's defaults, as in torchvision.
+    initialisation: initialised(Initialiser::UniformFanIn, Initialiser::UniformFanIn),
+    other_names: None,
 };
 
 /// Batch-norm epsilon of the whole network.

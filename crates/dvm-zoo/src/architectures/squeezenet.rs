@@ -6,52 +6,32 @@ use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 
-use super::{Architecture, Paper, Published, centred, first};
+use super::{Architecture, Family, Paper, centred, first};
 
 /// The SqueezeNets.
+#[rustfmt::skip]
 pub static ALL: [Architecture; 2] = [
-    network(
-        "squeezenet1_0",
-        squeezenet1_0,
-        &[first("squeezenet1_0-b66bff10.pth", 58.092)],
-    ),
+    FAMILY.network("squeezenet1_0", squeezenet1_0, &[first("squeezenet1_0-b66bff10.pth", 58.092)]),
     Architecture {
         embedded: Some(include_bytes!("../../embedded/squeezenet1_1.safetensors")),
-        ..network(
-            "squeezenet1_1",
-            squeezenet1_1,
-            &[first("squeezenet1_1-b8a52dc0.pth", 58.178)],
-        )
+        ..FAMILY.network("squeezenet1_1", squeezenet1_1, &[first("squeezenet1_1-b8a52dc0.pth", 58.178)])
     },
 ];
 
-const fn network(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
-        paper: Paper {
-            title: "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size",
-            arxiv: "1602.07360",
-        },
-        build,
-        head: "classifier.1",
-        initialisation: INITIALISATION,
-        other_names: None,
-        published,
-        embedded: None,
-    }
-}
-
-/// As torchvision; the last layer is a convolution.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::KaimingUniform,
-    linear: Initialiser::UniformFanIn,
-    head: Initialiser::Normal(0.01),
-    others: &[],
+const FAMILY: Family = Family {
+    paper: Paper {
+        title: "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size",
+        arxiv: "1602.07360",
+    },
+    head: "classifier.1",
+    // As torchvision; the last layer is a convolution.
+    initialisation: Initialisation {
+        convolutions: Initialiser::KaimingUniform,
+        linear: Initialiser::UniformFanIn,
+        head: Initialiser::Normal(0.01),
+        others: &[],
+    },
+    other_names: None,
 };
 
 /// SqueezeNet 1.0.

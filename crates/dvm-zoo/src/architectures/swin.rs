@@ -7,26 +7,26 @@ use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::window_attention::WindowAttention;
-use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
+use dvm_engine::{Blueprint, Initialiser, NodeId};
 use dvm_image::Interpolation::Bicubic;
 
-use super::{Architecture, Paper, Published, imagenet};
+use super::{Architecture, Family, Paper, Published, imagenet, initialised, timm};
 
 /// The Swin transformers.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 3] = [
-    network("swin_t", &["swin_tiny_patch4_window7_224"], |classes| swin((96, 3), [2, 2, 6, 2], 0.2, classes), &[
+    FAMILY.network("swin_t", |classes| swin((96, 3), [2, 2, 6, 2], 0.2, classes), &[
         first("swin_t-704ceda3.pth", 81.474, 232),
-        timm("timm/swin_tiny_patch4_window7_224.ms_in1k", 81.388),
-    ]),
-    network("swin_s", &["swin_small_patch4_window7_224"], |classes| swin((96, 3), [2, 2, 18, 2], 0.3, classes), &[
+        microsoft("timm/swin_tiny_patch4_window7_224.ms_in1k", 81.388),
+    ]).in_timm(&["swin_tiny_patch4_window7_224"]),
+    FAMILY.network("swin_s", |classes| swin((96, 3), [2, 2, 18, 2], 0.3, classes), &[
         first("swin_s-5e29d889.pth", 83.196, 246),
-        timm("timm/swin_small_patch4_window7_224.ms_in1k", 83.228),
-    ]),
-    network("swin_b", &["swin_base_patch4_window7_224"], |classes| swin((128, 4), [2, 2, 18, 2], 0.5, classes), &[
+        microsoft("timm/swin_small_patch4_window7_224.ms_in1k", 83.228),
+    ]).in_timm(&["swin_small_patch4_window7_224"]),
+    FAMILY.network("swin_b", |classes| swin((128, 4), [2, 2, 18, 2], 0.5, classes), &[
         first("swin_b-68c6b09e.pth", 83.582, 238),
-        timm("timm/swin_base_patch4_window7_224.ms_in1k", 83.604),
-    ]),
+        microsoft("timm/swin_base_patch4_window7_224.ms_in1k", 83.604),
+    ]).in_timm(&["swin_base_patch4_window7_224"]),
 ];
 
 const fn first(file: &'static str, top1: f32, short_side: usize) -> Published {
@@ -35,39 +35,22 @@ const fn first(file: &'static str, top1: f32, short_side: usize) -> Published {
 }
 
 /// Microsoft's weights from timm.
-const fn timm(repository: &'static str, top1: f32) -> Published {
-    let preprocess = imagenet(248, 224, Bicubic);
-    Published::hub("ms_in1k", repository, top1, preprocess, "MIT")
-}
-
-const fn network(
-    name: &'static str,
-    timm: &'static [&'static str],
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm,
-        paper: Paper {
-            title: "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows",
-            arxiv: "2103.14030",
-        },
-        build,
-        head: "head",
-        initialisation: INITIALISATION,
-        other_names: Some(from_timm),
-        published,
-        embedded: None,
+const fn microsoft(repository: &'static str, top1: f32) -> Published {
+    Published {
+        licence: "MIT",
+        ..timm("ms_in1k", repository, top1, 248, 224)
     }
 }
 
-/// As torchvision. Its truncation at ±2 has no effect on so narrow a distribution.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::UniformFanIn,
-    linear: Initialiser::Normal(0.02),
-    head: Initialiser::Normal(0.02),
-    others: &[],
+const FAMILY: Family = Family {
+    paper: Paper {
+        title: "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows",
+        arxiv: "2103.14030",
+    },
+    head: "head",
+    // As torchvision. Its truncation at ±2 has no effect on so narrow a distribution.
+    initialisation: initialised(Initialiser::UniformFanIn, Initialiser::Normal(0.02)),
+    other_names: Some(from_timm),
 };
 
 /// Epsilon of all layer-norms.

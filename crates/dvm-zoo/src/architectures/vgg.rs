@@ -4,66 +4,48 @@
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, Initialiser};
+use dvm_engine::{Blueprint, Initialiser};
 
-use super::{Architecture, Paper, Published, centred, first};
+use super::{Architecture, Family, Paper, centred, first, initialised};
 
 /// The VGGs.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 8] = [
-    network("vgg11", |classes| vgg([1, 1, 2, 2, 2], false, classes), &[
+    FAMILY.network("vgg11", |classes| vgg([1, 1, 2, 2, 2], false, classes), &[
         first("vgg11-8a719046.pth", 69.02),
     ]),
-    network("vgg11_bn", |classes| vgg([1, 1, 2, 2, 2], true, classes), &[
+    FAMILY.network("vgg11_bn", |classes| vgg([1, 1, 2, 2, 2], true, classes), &[
         first("vgg11_bn-6002323d.pth", 70.37),
     ]),
-    network("vgg13", |classes| vgg([2, 2, 2, 2, 2], false, classes), &[
+    FAMILY.network("vgg13", |classes| vgg([2, 2, 2, 2, 2], false, classes), &[
         first("vgg13-19584684.pth", 69.928),
     ]),
-    network("vgg13_bn", |classes| vgg([2, 2, 2, 2, 2], true, classes), &[
+    FAMILY.network("vgg13_bn", |classes| vgg([2, 2, 2, 2, 2], true, classes), &[
         first("vgg13_bn-abd245e5.pth", 71.586),
     ]),
-    network("vgg16", |classes| vgg([2, 2, 3, 3, 3], false, classes), &[
+    FAMILY.network("vgg16", |classes| vgg([2, 2, 3, 3, 3], false, classes), &[
         first("vgg16-397923af.pth", 71.592),
     ]),
-    network("vgg16_bn", |classes| vgg([2, 2, 3, 3, 3], true, classes), &[
+    FAMILY.network("vgg16_bn", |classes| vgg([2, 2, 3, 3, 3], true, classes), &[
         first("vgg16_bn-6c64b313.pth", 73.36),
     ]),
-    network("vgg19", |classes| vgg([2, 2, 4, 4, 4], false, classes), &[
+    FAMILY.network("vgg19", |classes| vgg([2, 2, 4, 4, 4], false, classes), &[
         first("vgg19-dcbb9e9d.pth", 72.376),
     ]),
-    network("vgg19_bn", |classes| vgg([2, 2, 4, 4, 4], true, classes), &[
+    FAMILY.network("vgg19_bn", |classes| vgg([2, 2, 4, 4, 4], true, classes), &[
         first("vgg19_bn-c79401a0.pth", 74.218),
     ]),
 ];
 
-const fn network(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
-        paper: Paper {
-            title: "Very Deep Convolutional Networks for Large-Scale Image Recognition",
-            arxiv: "1409.1556",
-        },
-        build,
-        head: "classifier.6",
-        initialisation: INITIALISATION,
-        other_names: Some(from_timm),
-        published,
-        embedded: None,
-    }
-}
-
-/// As torchvision.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::KaimingNormal,
-    linear: Initialiser::Normal(0.01),
-    head: Initialiser::Normal(0.01),
-    others: &[],
+const FAMILY: Family = Family {
+    paper: Paper {
+        title: "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+        arxiv: "1409.1556",
+    },
+    head: "classifier.6",
+    // As torchvision.
+    initialisation: initialised(Initialiser::KaimingNormal, Initialiser::Normal(0.01)),
+    other_names: Some(from_timm),
 };
 
 /// Channels of the five stages; a max-pool halves the map after each.

@@ -11,19 +11,22 @@ use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId, Role};
 use dvm_image::Interpolation::{Bicubic, Bilinear};
 use dvm_image::{Channels, Preprocess, Range, Resize};
 
-use super::{Architecture, Paper, Published, imagenet};
+use super::{Architecture, Family, Paper, Published, imagenet};
 
 /// The ViTs of torchvision.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 3] = [
-    network("vit_b_16", |classes| vit(shape(16, 768, 12, 12), classes), of_former_torchvision, &[
-        first("vit_b_16-c867db91.pth", 81.072, 256),
-    ]),
-    network("vit_b_32", |classes| vit(shape(32, 768, 12, 12), classes), from_timm, &[
+    Architecture {
+        other_names: Some(of_former_torchvision),
+        ..FAMILY.network("vit_b_16", |classes| vit(shape(16, 768, 12, 12), classes), &[
+            first("vit_b_16-c867db91.pth", 81.072, 256),
+        ])
+    },
+    FAMILY.network("vit_b_32", |classes| vit(shape(32, 768, 12, 12), classes), &[
         first("vit_b_32-d86f8d99.pth", 75.912, 256),
         augmented("timm/vit_base_patch32_224.augreg_in21k_ft_in1k", 80.732),
     ]),
-    network("vit_l_16", |classes| vit(shape(16, 1024, 24, 16), classes), from_timm, &[
+    FAMILY.network("vit_l_16", |classes| vit(shape(16, 1024, 24, 16), classes), &[
         first("vit_l_16-852ce7e3.pth", 79.662, 242),
         augmented("timm/vit_large_patch16_224.augreg_in21k_ft_in1k", 85.856),
     ]),
@@ -51,37 +54,23 @@ pub(super) const AUGMENTED: Preprocess = Preprocess {
     std: [0.5; 3],
 };
 
-const fn network(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    other_names: fn(&str) -> Option<String>,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
-        paper: PAPER,
-        build,
-        head: "heads.head",
-        initialisation: INITIALISATION,
-        other_names: Some(other_names),
-        published,
-        embedded: None,
-    }
-}
+const FAMILY: Family = Family {
+    paper: PAPER,
+    head: "heads.head",
+    // As torchvision.
+    initialisation: Initialisation {
+        convolutions: Initialiser::NormalFanIn,
+        linear: Initialiser::XavierUniformUnlessSquare,
+        head: Initialiser::Zero,
+        others: &[],
+    },
+    other_names: Some(from_timm),
+};
 
 /// The paper.
 pub(super) const PAPER: Paper = Paper {
     title: "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
     arxiv: "2010.11929",
-};
-
-/// As torchvision.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::NormalFanIn,
-    linear: Initialiser::XavierUniformUnlessSquare,
-    head: Initialiser::Zero,
-    others: &[],
 };
 
 /// Rows and columns of the input.

@@ -6,30 +6,30 @@ use dvm_image::Interpolation::{Bicubic, Bilinear};
 use dvm_image::{Channels, Interpolation, Preprocess, Range, Resize};
 
 use super::super::{Architecture, Published, Source};
-use super::tensorflow::{TENSORFLOW, from_efficientnet_pytorch};
-use super::{B, Publisher, Scaling, scaling, tensorflow};
+use super::tensorflow::{TENSORFLOW, from_efficientnet_pytorch, network};
+use super::{B, Publisher, Scaling, scaling};
 
 /// EfficientNet-Lite0 to Lite4, with timm's conversions of Google's weights.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 5] = [
     Architecture {
         embedded: Some(include_bytes!("../../../embedded/efficientnet_lite0.safetensors")),
-        ..network("efficientnet_lite0", &["tf_efficientnet_lite0"], |classes| build(0, classes), |name| renamed(0, name), &[
+        ..network("efficientnet_lite0", |classes| build(0, classes), |name| renamed(0, name), &[
             published("tf_efficientnet_lite0-0aa007d2.pth", 75.1, PREPROCESS),
-        ])
+        ]).in_timm(&["tf_efficientnet_lite0"])
     },
-    network("efficientnet_lite1", &["tf_efficientnet_lite1"], |classes| build(1, classes), |name| renamed(1, name), &[
+    network("efficientnet_lite1", |classes| build(1, classes), |name| renamed(1, name), &[
         published("tf_efficientnet_lite1-bde8b488.pth", 76.674, resized(272, 240, Bicubic)),
-    ]),
-    network("efficientnet_lite2", &["tf_efficientnet_lite2"], |classes| build(2, classes), |name| renamed(2, name), &[
+    ]).in_timm(&["tf_efficientnet_lite1"]),
+    network("efficientnet_lite2", |classes| build(2, classes), |name| renamed(2, name), &[
         published("tf_efficientnet_lite2-dcccb7df.pth", 77.47, resized(292, 260, Bicubic)),
-    ]),
-    network("efficientnet_lite3", &["tf_efficientnet_lite3"], |classes| build(3, classes), |name| renamed(3, name), &[
+    ]).in_timm(&["tf_efficientnet_lite2"]),
+    network("efficientnet_lite3", |classes| build(3, classes), |name| renamed(3, name), &[
         published("tf_efficientnet_lite3-b733e338.pth", 79.808, resized(331, 300, Bilinear)),
-    ]),
-    network("efficientnet_lite4", &["tf_efficientnet_lite4"], |classes| build(4, classes), |name| renamed(4, name), &[
+    ]).in_timm(&["tf_efficientnet_lite3"]),
+    network("efficientnet_lite4", |classes| build(4, classes), |name| renamed(4, name), &[
         published("tf_efficientnet_lite4-741542c3.pth", 81.54, resized(413, 380, Bilinear)),
-    ]),
+    ]).in_timm(&["tf_efficientnet_lite4"]),
 ];
 
 const LITE: Publisher = Publisher {
@@ -46,19 +46,6 @@ fn build(index: usize, classes: usize) -> Blueprint {
 
 fn renamed(index: usize, name: &str) -> Option<String> {
     from_efficientnet_pytorch(name, LITE.depths(SCALINGS[index]))
-}
-
-const fn network(
-    name: &'static str,
-    timm: &'static [&'static str],
-    build: fn(usize) -> Blueprint,
-    other_names: fn(&str) -> Option<String>,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        timm,
-        ..tensorflow::network(name, build, other_names, published)
-    }
 }
 
 const fn published(file: &'static str, top1: f32, preprocess: Preprocess) -> Published {

@@ -2,46 +2,45 @@
 //! as timm's `tf_efficientnet_b0`. Files of timm's `efficientnet_b0`, which pads as torchvision does, have
 //! the same names and shapes but are another network.
 
-use dvm_engine::{Blueprint, Initialisation, Initialiser};
-use dvm_image::Interpolation::Bicubic;
+use dvm_engine::{Blueprint, Initialiser};
 
-use super::super::{Architecture, Published, imagenet};
+use super::super::{Architecture, Family, Published, initialised, timm};
 use super::{B, PAPER, Publisher, STAGES};
 
 /// EfficientNet-B0 to B7, with timm's conversions of Google's weights.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 8] = [
     network("tf_efficientnet_b0", |classes| build(0, classes), |name| renamed(0, name), &[
-        noisy_student("timm/tf_efficientnet_b0.ns_jft_in1k", 78.68, 256, 224),
-        auto_augment("timm/tf_efficientnet_b0.aa_in1k", 76.882, 256, 224),
+        timm(NOISY_STUDENT, "timm/tf_efficientnet_b0.ns_jft_in1k", 78.68, 256, 224),
+        timm(AUTO_AUGMENT, "timm/tf_efficientnet_b0.aa_in1k", 76.882, 256, 224),
     ]),
     network("tf_efficientnet_b1", |classes| build(1, classes), |name| renamed(1, name), &[
-        noisy_student("timm/tf_efficientnet_b1.ns_jft_in1k", 81.388, 272, 240),
-        auto_augment("timm/tf_efficientnet_b1.aa_in1k", 78.84, 272, 240),
+        timm(NOISY_STUDENT, "timm/tf_efficientnet_b1.ns_jft_in1k", 81.388, 272, 240),
+        timm(AUTO_AUGMENT, "timm/tf_efficientnet_b1.aa_in1k", 78.84, 272, 240),
     ]),
     network("tf_efficientnet_b2", |classes| build(2, classes), |name| renamed(2, name), &[
-        noisy_student("timm/tf_efficientnet_b2.ns_jft_in1k", 82.412, 292, 260),
-        auto_augment("timm/tf_efficientnet_b2.aa_in1k", 80.074, 292, 260),
+        timm(NOISY_STUDENT, "timm/tf_efficientnet_b2.ns_jft_in1k", 82.412, 292, 260),
+        timm(AUTO_AUGMENT, "timm/tf_efficientnet_b2.aa_in1k", 80.074, 292, 260),
     ]),
     network("tf_efficientnet_b3", |classes| build(3, classes), |name| renamed(3, name), &[
-        noisy_student("timm/tf_efficientnet_b3.ns_jft_in1k", 84.054, 331, 300),
-        auto_augment("timm/tf_efficientnet_b3.aa_in1k", 81.648, 331, 300),
+        timm(NOISY_STUDENT, "timm/tf_efficientnet_b3.ns_jft_in1k", 84.054, 331, 300),
+        timm(AUTO_AUGMENT, "timm/tf_efficientnet_b3.aa_in1k", 81.648, 331, 300),
     ]),
     network("tf_efficientnet_b4", |classes| build(4, classes), |name| renamed(4, name), &[
-        noisy_student("timm/tf_efficientnet_b4.ns_jft_in1k", 85.156, 412, 380),
-        auto_augment("timm/tf_efficientnet_b4.aa_in1k", 83.04, 412, 380),
+        timm(NOISY_STUDENT, "timm/tf_efficientnet_b4.ns_jft_in1k", 85.156, 412, 380),
+        timm(AUTO_AUGMENT, "timm/tf_efficientnet_b4.aa_in1k", 83.04, 412, 380),
     ]),
     network("tf_efficientnet_b5", |classes| build(5, classes), |name| renamed(5, name), &[
-        noisy_student("timm/tf_efficientnet_b5.ns_jft_in1k", 86.096, 488, 456),
-        auto_augment("timm/tf_efficientnet_b5.aa_in1k", 83.696, 488, 456),
+        timm(NOISY_STUDENT, "timm/tf_efficientnet_b5.ns_jft_in1k", 86.096, 488, 456),
+        timm(AUTO_AUGMENT, "timm/tf_efficientnet_b5.aa_in1k", 83.696, 488, 456),
     ]),
     network("tf_efficientnet_b6", |classes| build(6, classes), |name| renamed(6, name), &[
-        noisy_student("timm/tf_efficientnet_b6.ns_jft_in1k", 86.476, 560, 528),
-        auto_augment("timm/tf_efficientnet_b6.aa_in1k", 84.124, 560, 528),
+        timm(NOISY_STUDENT, "timm/tf_efficientnet_b6.ns_jft_in1k", 86.476, 560, 528),
+        timm(AUTO_AUGMENT, "timm/tf_efficientnet_b6.aa_in1k", 84.124, 560, 528),
     ]),
     network("tf_efficientnet_b7", |classes| build(7, classes), |name| renamed(7, name), &[
-        noisy_student("timm/tf_efficientnet_b7.ns_jft_in1k", 86.85, 632, 600),
-        auto_augment("timm/tf_efficientnet_b7.aa_in1k", 84.424, 632, 600),
+        timm(NOISY_STUDENT, "timm/tf_efficientnet_b7.ns_jft_in1k", 86.85, 632, 600),
+        timm(AUTO_AUGMENT, "timm/tf_efficientnet_b7.aa_in1k", 84.424, 632, 600),
     ]),
 ];
 
@@ -60,27 +59,11 @@ fn renamed(index: usize, name: &str) -> Option<String> {
     from_efficientnet_pytorch(name, TENSORFLOW.depths(&B[index]))
 }
 
-/// Weights also trained on 300 million unlabelled pictures (Noisy Student, arXiv 1911.04252).
-const fn noisy_student(
-    repository: &'static str,
-    top1: f32,
-    short_side: usize,
-    crop: usize,
-) -> Published {
-    let preprocess = imagenet(short_side, crop, Bicubic);
-    Published::hub("ns_jft_in1k", repository, top1, preprocess, "Apache-2.0")
-}
+/// The tag of weights also trained on 300 million unlabelled pictures (Noisy Student, arXiv 1911.04252).
+const NOISY_STUDENT: &str = "ns_jft_in1k";
 
-/// Weights trained on ImageNet only, with AutoAugment (arXiv 1805.09501).
-const fn auto_augment(
-    repository: &'static str,
-    top1: f32,
-    short_side: usize,
-    crop: usize,
-) -> Published {
-    let preprocess = imagenet(short_side, crop, Bicubic);
-    Published::hub("aa_in1k", repository, top1, preprocess, "Apache-2.0")
-}
+/// The tag of weights trained on ImageNet only, with AutoAugment (arXiv 1805.09501).
+const AUTO_AUGMENT: &str = "aa_in1k";
 
 /// An EfficientNet with timm's names.
 pub(super) const fn network(
@@ -89,27 +72,19 @@ pub(super) const fn network(
     other_names: fn(&str) -> Option<String>,
     published: &'static [Published],
 ) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
+    let family = Family {
         paper: PAPER,
-        build,
         head: "classifier",
-        initialisation: INITIALISATION,
+        // As timm, after the TensorFlow original. With torchvision's initialisation the variances after depthwise
+        // convolutions would be small compared with the epsilon of 1e-3.
+        initialisation: initialised(
+            Initialiser::KaimingNormalPerGroup,
+            Initialiser::UniformByOutputs,
+        ),
         other_names: Some(other_names),
-        published,
-        embedded: None,
-    }
+    };
+    family.network(name, build, published)
 }
-
-/// As timm, after the TensorFlow original. With torchvision's initialisation the variances after depthwise
-/// convolutions would be small compared with the epsilon of 1e-3.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::KaimingNormalPerGroup,
-    linear: Initialiser::UniformByOutputs,
-    head: Initialiser::UniformByOutputs,
-    others: &[],
-};
 
 /// The name here of a parameter in files of the `efficientnet_pytorch` package. They number the blocks of
 /// all stages in one sequence and begin each name with an underscore: `_blocks.3._bn0.weight`.

@@ -1,43 +1,43 @@
 //! EfficientNet as torchvision builds and names it. Its B0 to B4 compute what timm's `efficientnet_b0` to
 //! `efficientnet_b4` compute.
 
-use dvm_engine::{Blueprint, Initialisation, Initialiser};
+use dvm_engine::Initialiser;
 use dvm_image::Interpolation::{Bicubic, Bilinear};
 
-use super::super::{Architecture, Published, imagenet};
+use super::super::{Architecture, Family, Published, imagenet, initialised, timm};
 use super::{B, PAPER, Publisher, STAGES};
 
 /// EfficientNet-B0 to B7. The first weights of each are the default.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 8] = [
-    network("efficientnet_b0", |classes| RECENT.network(&B[0], classes), &[
+    FAMILY.network("efficientnet_b0", |classes| RECENT.network(&B[0], classes), &[
         first("efficientnet_b0_rwightman-7f5810bc.pth", 77.692, 256, 224),
         timm("ra_in1k", "timm/efficientnet_b0.ra_in1k", 77.698, 256, 224),
     ]),
-    network("efficientnet_b1", |classes| RECENT.network(&B[1], classes), &[
+    FAMILY.network("efficientnet_b1", |classes| RECENT.network(&B[1], classes), &[
         first("efficientnet_b1_rwightman-bac287d4.pth", 78.642, 256, 240),
         second("efficientnet_b1-c27df63c.pth", 79.838, 255, 240),
         timm("ft_in1k", "timm/efficientnet_b1.ft_in1k", 77.592, 256, 224),
     ]),
-    network("efficientnet_b2", |classes| RECENT.network(&B[2], classes), &[
+    FAMILY.network("efficientnet_b2", |classes| RECENT.network(&B[2], classes), &[
         first("efficientnet_b2_rwightman-c35c1473.pth", 80.608, 288, 288),
         timm("ra_in1k", "timm/efficientnet_b2.ra_in1k", 79.324, 292, 256),
     ]),
-    network("efficientnet_b3", |classes| RECENT.network(&B[3], classes), &[
+    FAMILY.network("efficientnet_b3", |classes| RECENT.network(&B[3], classes), &[
         first("efficientnet_b3_rwightman-b3899882.pth", 82.008, 320, 300),
         timm("ra2_in1k", "timm/efficientnet_b3.ra2_in1k", 81.472, 329, 288),
     ]),
-    network("efficientnet_b4", |classes| RECENT.network(&B[4], classes), &[
+    FAMILY.network("efficientnet_b4", |classes| RECENT.network(&B[4], classes), &[
         first("efficientnet_b4_rwightman-23ab8bcd.pth", 83.384, 384, 380),
         timm("ra2_in1k", "timm/efficientnet_b4.ra2_in1k", 82.658, 365, 320),
     ]),
-    original("efficientnet_b5", |classes| ORIGINAL.network(&B[5], classes), &[
+    WITHOUT_TIMM.network("efficientnet_b5", |classes| ORIGINAL.network(&B[5], classes), &[
         first("efficientnet_b5_lukemelas-1a07897c.pth", 83.444, 456, 456),
     ]),
-    original("efficientnet_b6", |classes| ORIGINAL.network(&B[6], classes), &[
+    WITHOUT_TIMM.network("efficientnet_b6", |classes| ORIGINAL.network(&B[6], classes), &[
         first("efficientnet_b6_lukemelas-24a108a5.pth", 84.008, 528, 528),
     ]),
-    original("efficientnet_b7", |classes| ORIGINAL.network(&B[7], classes), &[
+    WITHOUT_TIMM.network("efficientnet_b7", |classes| ORIGINAL.network(&B[7], classes), &[
         first("efficientnet_b7_lukemelas-c5b4e57e.pth", 84.122, 600, 600),
     ]),
 ];
@@ -64,52 +64,17 @@ const fn second(file: &'static str, top1: f32, short_side: usize, crop: usize) -
     Published::torchvision("IMAGENET1K_V2", file, top1, preprocess)
 }
 
-const fn timm(
-    tag: &'static str,
-    repository: &'static str,
-    top1: f32,
-    short_side: usize,
-    crop: usize,
-) -> Published {
-    let preprocess = imagenet(short_side, crop, Bicubic);
-    Published::hub(tag, repository, top1, preprocess, "Apache-2.0")
-}
+const FAMILY: Family = Family {
+    paper: PAPER,
+    head: "classifier.1",
+    // As torchvision.
+    initialisation: initialised(Initialiser::KaimingNormal, Initialiser::UniformByOutputs),
+    other_names: Some(from_timm),
+};
 
-const fn network(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        other_names: Some(from_timm),
-        ..original(name, build, published)
-    }
-}
-
-const fn original(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
-        paper: PAPER,
-        build,
-        head: "classifier.1",
-        initialisation: INITIALISATION,
-        other_names: None,
-        published,
-        embedded: None,
-    }
-}
-
-/// As torchvision.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Initialiser::KaimingNormal,
-    linear: Initialiser::UniformByOutputs,
-    head: Initialiser::UniformByOutputs,
-    others: &[],
+const WITHOUT_TIMM: Family = Family {
+    other_names: None,
+    ..FAMILY
 };
 
 /// The name here of a parameter of timm's `efficientnet_b0` and its like: `blocks.1.0.conv_pw.weight`.
