@@ -6,6 +6,7 @@ use dvm_engine::incremental::{Change, Incremental, Rectangle};
 use dvm_engine::weights::Weights;
 use dvm_engine::{Arithmetic, Graph, Keep, Mode, Network, Output, Request, Role, Tensor};
 use dvm_onnx::{Imported, Options};
+use dvm_testing::closeness::{relative_error, wide};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references")
@@ -33,11 +34,9 @@ fn read(name: &str) -> Imported {
     dvm_onnx::read(&file(name), Options { size }).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn distance(found: &Tensor, expected: &Tensor) -> f32 {
+fn distance(found: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(found.shape(), expected.shape());
-    let largest = expected.data().iter().fold(0.0f32, |m, v| m.max(v.abs()));
-    let pairs = found.data().iter().zip(expected.data());
-    pairs.fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / largest
+    relative_error(&wide(found), &wide(expected))
 }
 
 /// The gradient of `sum(logits · weights)` with respect to the inputs.
@@ -80,10 +79,9 @@ fn compare(name: &str) {
         assert!(off < 1e-4, "{name}: the gradient is off by {off}");
     }
     // Also with a batch of one.
-    let one = imported.graph.logits(&Tensor::from_nchw(
-        &[1, input.shape()[1], input.shape()[2], input.shape()[3]],
-        &input.to_nchw()[..input.len() / 2],
-    ));
+    let shape = [&[1], &input.shape()[1..]].concat();
+    let one = Tensor::from_nchw(&shape, &input.to_nchw()[..input.len() / 2]);
+    let one = imported.graph.logits(&one);
     let first = &found.data()[..found.len() / 2];
     for (one, both) in one.unwrap().data().iter().zip(first) {
         assert!((one - both).abs() <= 1e-4 * both.abs().max(1.0), "{name}");
@@ -317,16 +315,9 @@ fn a_network_for_grey_pictures_has_one_input_channel() {
 #[test]
 fn notes_and_warnings_say_what_was_left_out_and_what_differs() {
     let notes = |name| read(name).notes.join("\n");
-    assert!(
-        notes("keras").contains("softmax, is left out"),
-        "{}",
-        notes("keras")
-    );
-    assert!(
-        notes("labelled").contains("ZipMap"),
-        "{}",
-        notes("labelled")
-    );
+    for (name, words) in [("keras", "softmax, is left out"), ("labelled", "ZipMap")] {
+        assert!(notes(name).contains(words), "{}", notes(name));
+    }
     let quantised = read("quantised").warnings;
     assert!(quantised[0].contains("quantised"), "{quantised:?}");
     assert_eq!(read("cnn_one").warnings, Vec::<String>::new());
@@ -340,6 +331,11 @@ fn normalisation_in_the_graph_gives_the_pixel_range() {
     assert_eq!(read("cnn_one").pixels, None);
 }
 
+fn refusal(path: &Path) -> String {
+    let read = dvm_onnx::read(path, Options::default());
+    read.err().expect("an error").to_string()
+}
+
 #[test]
 fn external_weights_are_read_from_the_models_own_folder_only() {
     let place = tempfile::tempdir().unwrap();
@@ -348,16 +344,14 @@ fn external_weights_are_read_from_the_models_own_folder_only() {
     std::fs::create_dir(&inner).unwrap();
     let path = inner.join("external.onnx");
     std::fs::write(&path, &model).unwrap();
-    let error = |path: &Path| {
-        dvm_onnx::read(path, Options::default())
-            .err()
-            .unwrap()
-            .to_string()
+    let refused = |words: &str| {
+        let error = refusal(&path);
+        assert!(error.contains(words), "{error}");
     };
-    assert!(error(&path).contains("external.data"), "{}", error(&path));
+    refused("external.data");
     let data = std::fs::read(folder().join("external.data")).unwrap();
     std::fs::write(inner.join("external.data"), &data[..100]).unwrap();
-    assert!(error(&path).contains("has only"), "{}", error(&path));
+    refused("has only");
     // Names of the same length, so that the file stays valid.
     let at = model
         .windows(13)
@@ -378,11 +372,7 @@ fn external_weights_are_read_from_the_models_own_folder_only() {
         if data {
             let _ = std::fs::write(place.path().join("other.data"), [0; 1000]);
         }
-        assert!(
-            error(&path).contains("own folder"),
-            "{name}: {}",
-            error(&path)
-        );
+        refused("own folder");
     }
 }
 
@@ -397,10 +387,7 @@ fn external_weights_are_not_read_through_a_link() {
         place.path().join("external.data"),
     )
     .unwrap();
-    let error = dvm_onnx::read(&path, Options::default())
-        .err()
-        .unwrap()
-        .to_string();
+    let error = refusal(&path);
     assert!(error.contains("link"), "{error}");
 }
 

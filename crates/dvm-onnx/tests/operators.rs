@@ -7,6 +7,7 @@ use dvm_engine::rules::{self, Composite};
 use dvm_engine::weights::Weights;
 use dvm_engine::{Graph, Keep, Mode, Request, Tensor};
 use dvm_onnx::Options;
+use dvm_testing::closeness::{relative_error, wide};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references/operators")
@@ -38,11 +39,9 @@ fn read(files: &str, name: &str) -> Result<Graph, String> {
 }
 
 /// The largest difference, relative to the largest value.
-fn distance(found: &Tensor, expected: &Tensor) -> f32 {
+fn distance(found: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(found.shape(), expected.shape());
-    let largest = expected.data().iter().fold(0.0f32, |m, v| m.max(v.abs()));
-    let pairs = found.data().iter().zip(expected.data());
-    pairs.fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / largest
+    relative_error(&wide(found), &wide(expected))
 }
 
 /// What is wrong with the logits of a file.

@@ -13,6 +13,7 @@ use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::ops::tokens::{Grid, Tokens};
 use dvm_engine::{Blueprint, Graph, NodeId, Tensor, seeded};
 use dvm_onnx::{Export, Options, from_bytes, to_onnx};
+use dvm_testing::closeness::{relative_error, wide};
 
 /// Rows and columns of the map; a window has half of each.
 const SIDE: usize = 4;
@@ -37,6 +38,16 @@ enum Difference {
     Place,
     /// Another node reads the probabilities.
     Reader,
+}
+
+/// `count` positions of an axis.
+fn part_of(axis: usize, start: usize, count: usize) -> Slice {
+    Slice {
+        axis,
+        start,
+        step: 1,
+        count: Some(count),
+    }
 }
 
 use Difference::{Bias, Heads, Mask, Nothing, Order, Place, Reader, Scale};
@@ -78,13 +89,8 @@ impl Spelling {
     fn rolled(&mut self, name: &str, mut x: NodeId, by: usize) -> NodeId {
         for axis in [2, 3] {
             let mut part = |what: &str, start: usize, count: usize| {
-                let slice = Slice {
-                    axis,
-                    start,
-                    step: 1,
-                    count: Some(count),
-                };
-                self.net.slice(&format!("{name}.{axis}.{what}"), x, slice)
+                let name = format!("{name}.{axis}.{what}");
+                self.net.slice(&name, x, part_of(axis, start, count))
             };
             let parts = [part("after", by, SIDE - by), part("before", 0, by)];
             let name = format!("{name}.{axis}");
@@ -101,13 +107,8 @@ impl Spelling {
             _ => [0, 1, 2],
         };
         let [q, k, v] = [0, 1, 2].map(|which| {
-            let slice = Slice {
-                axis: 2,
-                start: starts[which],
-                step: 1,
-                count: Some(1),
-            };
             let name = ["q", "k", "v"][which];
+            let slice = part_of(2, starts[which], 1);
             let part = self.net.slice(&format!("{name}.part"), x, slice);
             self.cut(name, part, &[windows, 2, tokens, 2])
         });
@@ -131,13 +132,8 @@ impl Spelling {
         }
         if self.difference == Heads {
             let mut head = |start: usize| {
-                let slice = Slice {
-                    axis: 2,
-                    start,
-                    step: 1,
-                    count: Some(1),
-                };
-                self.net.slice(&format!("head{start}"), x, slice)
+                self.net
+                    .slice(&format!("head{start}"), x, part_of(2, start, 1))
             };
             let heads = [head(1), head(0)];
             x = self.net.node("heads", Concat { axis: 2 }, &heads, &[]);
@@ -266,15 +262,9 @@ fn becomes(kind: &str, graph: &Graph) -> bool {
     let read = read_again(graph);
     let pictures = seeded::uniform("pictures", 2 * 3 * SIDE * SIDE, -2.0, 2.0);
     let pictures = Tensor::from_nchw(&[2, 3, SIDE, SIDE], &pictures);
-    let (expected, found) = (graph.logits(&pictures), read.logits(&pictures));
-    let (expected, found) = (expected.unwrap(), found.unwrap());
-    let largest = expected.data().iter().fold(0.0f32, |m, v| m.max(v.abs()));
-    for (found, expected) in found.data().iter().zip(expected.data()) {
-        assert!(
-            (found - expected).abs() <= 1e-5 * largest,
-            "{found}, {expected}"
-        );
-    }
+    let [expected, found] = [graph, &read].map(|graph| wide(&graph.logits(&pictures).unwrap()));
+    let error = relative_error(&found, &expected);
+    assert!(error <= 1e-5, "off by {error}");
     read.nodes().iter().any(|node| node.op.kind() == kind)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dvm_engine::{Blueprint, Error, Graph, Parameter, Tensor};
 use dvm_onnx::{Export, OnnxFile, Options, from_bytes, from_structure, structure, to_onnx};
+use dvm_testing::closeness::{relative_error, wide};
 use dvm_testing::every_op;
 
 fn written(graph: &Graph) -> Vec<u8> {
@@ -49,11 +50,8 @@ fn a_written_network_computes_the_same_logits_when_read() {
             .logits(&every_op::pictures())
             .unwrap();
         assert_eq!(found.shape(), expected.shape(), "{}", case.name);
-        let largest = expected.data().iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        for (found, expected) in found.data().iter().zip(expected.data()) {
-            let error = (found - expected).abs() / largest;
-            assert!(error < 1e-5, "{}: {found} instead of {expected}", case.name);
-        }
+        let error = relative_error(&wide(&found), &wide(&expected));
+        assert!(error < 1e-5, "{}: off by {error}", case.name);
     }
 }
 

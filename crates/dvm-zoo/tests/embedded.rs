@@ -1,7 +1,7 @@
 //! The embedded weight files.
 
 use dvm_engine::weights::Weights;
-use dvm_engine::{Error, Graph, Network, Tensor, seeded};
+use dvm_engine::{Blueprint, Error, Graph, Network, Tensor, seeded};
 use dvm_testing::closeness::{relative_error, wide};
 use dvm_testing::shared;
 use dvm_zoo::Architecture;
@@ -11,14 +11,23 @@ fn embedded() -> impl Iterator<Item = (&'static Architecture, &'static [u8])> {
     dvm_zoo::all().filter_map(|architecture| Some((architecture, architecture.embedded?)))
 }
 
+/// Names and shapes of the parameters of a network.
+fn names_and_shapes(blueprint: &Blueprint) -> Vec<(String, Vec<usize>)> {
+    let parameters = blueprint.parameters().iter();
+    parameters
+        .map(|p| (p.name.clone(), p.shape.clone()))
+        .collect()
+}
+
+/// The weights of an embedded file.
+fn weights(bytes: &[u8]) -> Weights {
+    Weights::from_safetensors(bytes, "embedded").unwrap()
+}
+
 /// The architecture for 1000 classes with the weights of a file.
 fn loaded(architecture: &Architecture, weights: Weights) -> Graph {
     let blueprint = (architecture.build)(1000);
-    let wanted: Vec<(String, Vec<usize>)> = blueprint
-        .parameters()
-        .iter()
-        .map(|p| (p.name.clone(), p.shape.clone()))
-        .collect();
+    let wanted = names_and_shapes(&blueprint);
     let mut arrays = weights.matched(&wanted).unwrap_or_else(|e| panic!("{e}"));
     let graph = Graph::new(blueprint, |parameter| {
         let array = arrays.remove(&parameter.name).expect("all were matched");
@@ -43,11 +52,7 @@ fn names_and_shapes_match_the_architecture() {
             .iter()
             .map(|(name, view)| (name.to_owned(), view.shape().to_vec()))
             .collect();
-        let mut expected: Vec<(String, Vec<usize>)> = (architecture.build)(1000)
-            .parameters()
-            .iter()
-            .map(|p| (p.name.clone(), p.shape.clone()))
-            .collect();
+        let mut expected = names_and_shapes(&(architecture.build)(1000));
         found.sort_unstable();
         expected.sort_unstable();
         assert_eq!(found, expected, "{}", architecture.name);
@@ -71,10 +76,7 @@ fn filters_are_f16_and_everything_of_rank_one_is_f32() {
 #[test]
 fn all_values_are_finite_and_no_filter_bank_is_all_zero() {
     for (architecture, bytes) in embedded() {
-        let graph = loaded(
-            architecture,
-            Weights::from_safetensors(bytes, architecture.name).unwrap(),
-        );
+        let graph = loaded(architecture, weights(bytes));
         for (parameter, value) in graph.parameters().iter().zip(graph.values()) {
             let what = format!("{} {}", architecture.name, parameter.name);
             assert!(value.data().iter().all(|v| v.is_finite()), "{what}");
@@ -90,7 +92,7 @@ fn all_values_are_finite_and_no_filter_bank_is_all_zero() {
 #[test]
 fn the_metadata_has_architecture_classes_and_preprocessing() {
     for (architecture, bytes) in embedded() {
-        let weights = Weights::from_safetensors(bytes, architecture.name).unwrap();
+        let weights = weights(bytes);
         let metadata = weights.metadata();
         assert_eq!(metadata["dvm.architecture"], architecture.name);
         let classes: Vec<String> = serde_json::from_str(&metadata["dvm.classes"]).unwrap();
@@ -106,8 +108,7 @@ fn the_metadata_has_architecture_classes_and_preprocessing() {
 #[test]
 fn the_embedded_networks_have_1000_classes_and_predict_different_ones() {
     for (architecture, bytes) in embedded() {
-        let weights = Weights::from_safetensors(bytes, architecture.name).unwrap();
-        let network = Network::new(loaded(architecture, weights));
+        let network = Network::new(loaded(architecture, weights(bytes)));
         let logits = network.fused().logits(&pictures(1)).unwrap();
         assert_eq!(logits.shape(), [1, 1000]);
         let values = logits.data();
@@ -141,10 +142,7 @@ fn storing_filters_as_f16_hardly_changes_the_logits() {
     let x = pictures(4);
     for (architecture, bytes) in embedded() {
         let name = architecture.name;
-        let embedded = loaded(
-            architecture,
-            Weights::from_safetensors(bytes, name).unwrap(),
-        );
+        let embedded = loaded(architecture, weights(bytes));
         let original = shared::file(&format!("weights/{name}_imagenet.safetensors"));
         let original = loaded(architecture, Weights::read(&original).unwrap());
         let found = embedded.logits(&x).unwrap();

@@ -120,20 +120,19 @@ fn mistakes_are_found_with_the_node() {
         let error = checked(graph, (64, 64), &broken(node, mistake)).unwrap_err();
         error.to_string()
     };
-    for (node, mistake) in [
+    let cases = [
         ("layer2.0.bn1", Mistake::Factor(-1.0)),
         ("layer4.1.bn2", Mistake::Factor(2.0)),
         ("maxpool", Mistake::Factor(0.5)),
         ("fc", Mistake::Missing),
-    ] {
-        let message = found(node, mistake);
-        assert!(
-            message.contains(&format!("but node `{node}`")),
-            "{node}: {message}"
-        );
-    }
-    for node in joins(graph) {
-        let message = found(&node, Mistake::Missing);
+    ];
+    let cases = cases.map(|(node, mistake)| (node.to_owned(), mistake));
+    let joins = joins(graph).into_iter();
+    for (node, mistake) in cases
+        .into_iter()
+        .chain(joins.map(|node| (node, Mistake::Missing)))
+    {
+        let message = found(&node, mistake);
         assert!(
             message.contains(&format!("but node `{node}`")),
             "{node}: {message}"

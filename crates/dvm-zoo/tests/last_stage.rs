@@ -1,10 +1,19 @@
 //! The start of the last stage of each family.
 
 use dvm_engine::passes::{cut, last_cut};
-use dvm_engine::{Graph, Parameter, Tensor, seeded};
+use dvm_engine::{Graph, Parameter, seeded};
+use dvm_testing::graphs::seeded_tensor;
 
 fn graph(name: &str) -> Graph {
     seeded::graph((dvm_zoo::find(name).unwrap().build)(2))
+}
+
+/// The last node before the last stage, and the first node in it.
+fn around_last_stage(name: &str) -> [String; 2] {
+    let graph = graph(name);
+    let at = graph.before_last_stage(&[1, 3, 224, 224]).unwrap();
+    let next = graph.ids().nth(at.index() + 1).unwrap();
+    [at, next].map(|id| graph.node(id).name.clone())
 }
 
 #[test]
@@ -28,11 +37,7 @@ fn the_last_stage_is_the_part_with_the_coarsest_resolution() {
             "blocks.5.0.conv_dw",
         ),
     ] {
-        let graph = graph(name);
-        let at = graph.before_last_stage(&[1, 3, 224, 224]).unwrap();
-        let next = graph.ids().nth(at.index() + 1).unwrap();
-        let found = [at, next].map(|id| graph.node(id).name.clone());
-        assert_eq!(found, [before, first], "{name}");
+        assert_eq!(around_last_stage(name), [before, first], "{name}");
     }
 }
 
@@ -46,19 +51,14 @@ fn the_last_stage_of_a_vision_transformer_is_the_last_quarter_of_its_blocks() {
         ),
         ("vit_tiny_patch16_224", "blocks.8.add2", "blocks.9.norm1"),
     ] {
-        let graph = graph(name);
-        let at = graph.before_last_stage(&[1, 3, 224, 224]).unwrap();
-        let next = graph.ids().nth(at.index() + 1).unwrap();
-        let found = [at, next].map(|id| graph.node(id).name.clone());
-        assert_eq!(found, [before, first], "{name}");
+        assert_eq!(around_last_stage(name), [before, first], "{name}");
     }
 }
 
 #[test]
 fn a_vision_transformer_in_two_parts_is_the_same_network() {
     let graph = graph("vit_tiny_patch16_224");
-    let pictures = seeded::uniform("pictures", 3 * 224 * 224, -1.0, 1.0);
-    let pictures = Tensor::from_nchw(&[1, 3, 224, 224], &pictures);
+    let pictures = seeded_tensor("pictures", &[1, 3, 224, 224]);
     let at = graph.before_last_stage(pictures.shape()).unwrap();
     let (front, back) = cut(&graph, at, pictures.shape()).unwrap();
     let tokens = front.logits(&pictures).unwrap();

@@ -1,46 +1,59 @@
 //! Reading weight files.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use dvm_engine::{Tensor, seeded};
+use dvm_engine::weights::to_safetensors;
+use dvm_engine::{Parameter, Tensor, seeded};
+use dvm_testing::closeness::{relative_error, wide};
+use dvm_testing::graphs::seeded_tensor;
 use dvm_zoo::{ARCHITECTURE_KEY, CLASSES_KEY, FileFormat, PREPROCESS_KEY, Pretrained, find};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 use tempfile::TempDir;
 
-/// Writes SqueezeNet with seeded weights for `classes` classes, with `prefix` before each name.
+/// Checks that an error contains these words.
+#[track_caller]
+fn says(error: &str, words: &str) {
+    assert!(error.contains(words), "{error}");
+}
+
+/// A weight file with these tensors and metadata.
+fn written(
+    folder: &TempDir,
+    file: &str,
+    tensors: &[(String, Tensor)],
+    metadata: &[(&str, &str)],
+) -> PathBuf {
+    let tensors = tensors.iter().map(|(name, value)| (name.clone(), value));
+    let text = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+    let bytes = to_safetensors(tensors, &metadata.iter().map(text).collect());
+    let path = folder.path().join(file);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// The parameters of an architecture, with names and values by these functions.
+fn parameters(
+    architecture: &str,
+    classes: usize,
+    rename: impl Fn(&str) -> String,
+    value: impl Fn(&Parameter) -> Tensor,
+) -> Vec<(String, Tensor)> {
+    let blueprint = (find(architecture).unwrap().build)(classes);
+    let parameters = blueprint.parameters().iter();
+    parameters.map(|p| (rename(&p.name), value(p))).collect()
+}
+
+/// SqueezeNet with seeded weights for `classes` classes, with `prefix` before each name.
 fn squeezenet(
     folder: &TempDir,
     prefix: &str,
     classes: usize,
     metadata: &[(&str, &str)],
 ) -> PathBuf {
-    let blueprint = (find("squeezenet1_1").unwrap().build)(classes);
-    let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = blueprint
-        .parameters()
-        .iter()
-        .map(|p| {
-            let values = seeded::parameter(&p.name, &p.shape);
-            let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            (format!("{prefix}{}", p.name), p.shape.clone(), bytes)
-        })
-        .collect();
-    let views = bytes.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
-        (name.as_str(), view)
-    });
-    let metadata: HashMap<String, String> = metadata
-        .iter()
-        .map(|&(key, value)| (key.to_owned(), value.to_owned()))
-        .collect();
-    let path = folder.path().join("network.safetensors");
-    std::fs::write(
-        &path,
-        safetensors::serialize(views, Some(metadata)).unwrap(),
-    )
-    .unwrap();
-    path
+    let seeded = |p: &Parameter| Tensor::from_nchw(&p.shape, &seeded::parameter(&p.name, &p.shape));
+    let prefixed = |name: &str| format!("{prefix}{name}");
+    let tensors = parameters("squeezenet1_1", classes, prefixed, seeded);
+    written(folder, "network.safetensors", &tensors, metadata)
 }
 
 fn failure(path: &Path, architecture: Option<&str>) -> String {
@@ -90,35 +103,27 @@ fn a_wrong_number_of_class_names_is_an_error() {
     let folder = TempDir::new().unwrap();
     let file = squeezenet(&folder, "", 3, &[(CLASSES_KEY, r#"["daisy", "roses"]"#)]);
     let error = failure(&file, None);
-    assert!(
-        error.contains("has 2 class names, but the network has 3 classes"),
-        "{error}"
-    );
+    says(&error, "has 2 class names, but the network has 3 classes");
 }
 
 #[test]
 fn another_architecture_than_in_the_metadata_or_requested_is_an_error() {
     let folder = TempDir::new().unwrap();
     let file = squeezenet(&folder, "", 2, &[(ARCHITECTURE_KEY, "vgg99")]);
-    assert!(failure(&file, None).contains("architecture `vgg99`, not one of"));
+    says(&failure(&file, None), "architecture `vgg99`, not one of");
     let file = squeezenet(&folder, "", 2, &[(ARCHITECTURE_KEY, "squeezenet1_1")]);
-    assert!(failure(&file, Some("resnet18")).contains("not `resnet18`"));
+    says(&failure(&file, Some("resnet18")), "not `resnet18`");
     let file = squeezenet(&folder, "", 2, &[]);
-    assert!(failure(&file, Some("resnet18")).contains("do not match resnet18"));
+    says(&failure(&file, Some("resnet18")), "do not match resnet18");
 }
 
 #[test]
 fn the_error_for_an_unknown_architecture_says_what_to_do() {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("other.safetensors");
-    let view = TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
-    std::fs::write(
-        &path,
-        safetensors::serialize([("head.weight", view)], None).unwrap(),
-    )
-    .unwrap();
+    let tensors = [("head.weight".to_owned(), Tensor::zeros(&[1]))];
+    let path = written(&folder, "other.safetensors", &tensors, &[]);
     let error = failure(&path, None);
-    assert!(error.contains("torch.onnx.export("), "{error}");
+    says(&error, "torch.onnx.export(");
 }
 
 #[test]
@@ -143,24 +148,15 @@ fn architectures_are_recognised_by_names_and_shapes_of_parameters() {
     }
 }
 
-/// A file with this name of an architecture; `rename` changes the names of its parameters.
+/// A file of an architecture for two classes; `rename` changes the names of its parameters.
 fn saved(
     folder: &TempDir,
     file: &str,
     architecture: &str,
     rename: impl Fn(&str) -> String,
 ) -> PathBuf {
-    let blueprint = (find(architecture).unwrap().build)(2);
-    let tensors: Vec<(String, Tensor)> = blueprint
-        .parameters()
-        .iter()
-        .map(|p| (rename(&p.name), Tensor::zeros(&p.shape)))
-        .collect();
-    let tensors = tensors.iter().map(|(name, value)| (name.clone(), value));
-    let bytes = dvm_engine::weights::to_safetensors(tensors, &BTreeMap::new());
-    let path = folder.path().join(file);
-    std::fs::write(&path, bytes).unwrap();
-    path
+    let tensors = parameters(architecture, 2, rename, |p| Tensor::zeros(&p.shape));
+    written(folder, file, &tensors, &[])
 }
 
 /// A file of SqueezeNets for two classes, one per prefix, with this number as all values.
@@ -175,26 +171,18 @@ fn noted(
     extra: &[&str],
     metadata: &[(&str, &str)],
 ) -> PathBuf {
-    let blueprint = (find("squeezenet1_1").unwrap().build)(2);
     let mut tensors: Vec<(String, Tensor)> = Vec::new();
     for (prefix, value) in parts {
-        tensors.extend(blueprint.parameters().iter().map(|p| {
-            let name = format!("{prefix}{}", p.name);
-            (name, Tensor::full(&p.shape, *value))
-        }));
+        let prefixed = |name: &str| format!("{prefix}{name}");
+        let full = |p: &Parameter| Tensor::full(&p.shape, *value);
+        tensors.extend(parameters("squeezenet1_1", 2, prefixed, full));
     }
-    let extra = extra
-        .iter()
-        .map(|name| (name.to_string(), Tensor::zeros(&[2])));
-    tensors.extend(extra);
-    let tensors = tensors.iter().map(|(name, value)| (name.clone(), value));
-    let metadata = metadata
-        .iter()
-        .map(|&(key, value)| (key.to_owned(), value.to_owned()));
-    let bytes = dvm_engine::weights::to_safetensors(tensors, &metadata.collect());
-    let path = folder.path().join(file);
-    std::fs::write(&path, bytes).unwrap();
-    path
+    tensors.extend(
+        extra
+            .iter()
+            .map(|name| (name.to_string(), Tensor::zeros(&[2]))),
+    );
+    written(folder, file, &tensors, metadata)
 }
 
 fn value(network: &Pretrained) -> f32 {
@@ -221,7 +209,7 @@ fn averaged_weights_and_teachers_are_the_default() {
         let part = meant.trim_end_matches('.');
         assert_eq!(network.part.as_deref(), Some(part));
         let why = network.remarks.part.unwrap();
-        assert!(why.contains(&format!("`{part}`")), "{why}");
+        says(&why, &format!("`{part}`"));
     }
 }
 
@@ -242,10 +230,7 @@ fn the_requested_part_is_used_without_a_warning() {
         assert_eq!(network.remarks.part, None);
     }
     let error = read("teacher").err().unwrap().to_string();
-    assert!(
-        error.contains("`state_dict` and `state_dict_ema`"),
-        "{error}"
-    );
+    says(&error, "`state_dict` and `state_dict_ema`");
 }
 
 #[test]
@@ -261,10 +246,7 @@ fn the_error_names_two_networks_without_a_default() {
         let path = networks(&folder, "two.safetensors", &[(one, 1.0), (other, 2.0)], &[]);
         let error = failure(&path, None);
         for part in [one, other] {
-            assert!(
-                error.contains(&format!("`{}`", part.trim_end_matches('.'))),
-                "{error}"
-            );
+            says(&error, &format!("`{}`", part.trim_end_matches('.')));
         }
     }
 }
@@ -296,11 +278,11 @@ fn other_networks_in_the_file_are_a_warning() {
     let [warning] = &network.remarks.warnings[..] else {
         panic!("{:?}", network.remarks.warnings);
     };
-    assert!(warning.contains("`generator` (2 tensors)"), "{warning}");
+    says(warning, "`generator` (2 tensors)");
     let [note] = &network.remarks.notes[..] else {
         panic!("{:?}", network.remarks.notes);
     };
-    assert!(note.contains("criterion.weight"), "{note}");
+    says(note, "criterion.weight");
 }
 
 #[test]
@@ -313,7 +295,7 @@ fn a_layer_after_the_network_is_not_ignored() {
         &["head.weight"],
     );
     let error = failure(&path, None);
-    assert!(error.contains("1 unexpected: head.weight"), "{error}");
+    says(&error, "1 unexpected: head.weight");
     let asked = Pretrained::read_part(&path, None, None, Some("net")).unwrap();
     assert_eq!(value(&asked), 1.0);
 }
@@ -343,10 +325,8 @@ fn a_file_that_names_another_network_than_its_weights_match_is_an_error() {
         )
     };
     let error = failure(&file("squeezenetblur1_1"), None);
-    assert!(
-        error.contains("`squeezenetblur1_1`") && error.contains("blurs"),
-        "{error}"
-    );
+    says(&error, "`squeezenetblur1_1`");
+    says(&error, "blurs");
     let asked = Pretrained::read(&file("squeezenetblur1_1"), find("squeezenet1_1")).unwrap();
     assert_eq!(asked.remarks.warnings.len(), 1);
     for said in ["squeezenet1_1", "SqueezeNet", "my_model"] {
@@ -370,13 +350,9 @@ fn a_file_name_of_a_look_alike_is_a_warning() {
 #[test]
 fn a_file_that_matches_several_networks_is_recognised_by_its_name_or_an_error() {
     let folder = TempDir::new().unwrap();
-    let as_is = |name: &str| name.to_owned();
-    let tiny = |file: &str| saved(&folder, file, "vit_tiny_patch16_224", as_is);
+    let tiny = |file: &str| saved(&folder, file, "vit_tiny_patch16_224", str::to_owned);
     let error = failure(&tiny("best.safetensors"), None);
-    assert!(
-        error.contains("vit_tiny_patch16_224, deit_tiny_patch16_224"),
-        "{error}"
-    );
+    says(&error, "vit_tiny_patch16_224, deit_tiny_patch16_224");
     let told = Pretrained::read(&tiny("deit_tiny_patch16_224-a1311bcf.safetensors"), None);
     let told = told.unwrap();
     assert_eq!(told.origin.name(), "deit_tiny_patch16_224");
@@ -387,27 +363,25 @@ fn a_file_that_matches_several_networks_is_recognised_by_its_name_or_an_error() 
 #[test]
 fn tensorflows_efficientnets_are_not_confused_with_others() {
     let folder = TempDir::new().unwrap();
-    let as_is = |name: &str| name.to_owned();
-    let file = |file: &str| saved(&folder, file, "tf_efficientnet_b0", as_is);
+    let file = |file: &str| saved(&folder, file, "tf_efficientnet_b0", str::to_owned);
     let error = failure(&file("best.safetensors"), None);
-    assert!(
-        error.contains("efficientnet_b0, tf_efficientnet_b0"),
-        "{error}"
-    );
+    says(&error, "efficientnet_b0, tf_efficientnet_b0");
     let path = file("tf_efficientnet_b0_ns-c0e6a31c.safetensors");
     let network = Pretrained::read(&path, None).unwrap();
     assert_eq!(network.origin.name(), "tf_efficientnet_b0");
     let error = failure(&path, Some("efficientnet_b0"));
-    assert!(
-        error.contains("`tf_efficientnet_b0`, not `efficientnet_b0`"),
-        "{error}"
-    );
+    says(&error, "`tf_efficientnet_b0`, not `efficientnet_b0`");
     let path = file("efficientnet_b0_ra-3dd342df.safetensors");
     let network = Pretrained::read(&path, None).unwrap();
     assert_eq!(network.origin.name(), "efficientnet_b0");
-    let five = saved(&folder, "five.safetensors", "tf_efficientnet_b5", as_is);
+    let five = saved(
+        &folder,
+        "five.safetensors",
+        "tf_efficientnet_b5",
+        str::to_owned,
+    );
     let error = failure(&five, None);
-    assert!(error.contains("timm's efficientnet_b5"), "{error}");
+    says(&error, "timm's efficientnet_b5");
 }
 
 #[test]
@@ -460,8 +434,7 @@ fn torchvisions_vision_transformers_load_with_their_former_names() {
 #[test]
 fn position_tables_are_written_for_torchvision_and_not_required() {
     let folder = TempDir::new().unwrap();
-    let as_is = |name: &str| name.to_owned();
-    let path = saved(&folder, "swin.safetensors", "swin_t", as_is);
+    let path = saved(&folder, "swin.safetensors", "swin_t", str::to_owned);
     let network = Pretrained::read(&path, None).unwrap();
     let path = folder.path().join("swin.pth");
     std::fs::write(&path, network.to_bytes(FileFormat::Torch).unwrap()).unwrap();
@@ -480,11 +453,9 @@ fn position_tables_are_written_for_torchvision_and_not_required() {
 fn the_error_says_that_a_vision_transformer_has_one_input_size() {
     let graph = seeded::graph((find("vit_tiny_patch16_224").unwrap().build)(2));
     let error = graph.logits(&Tensor::zeros(&[1, 3, 192, 192])).unwrap_err();
-    let error = error.to_string();
-    assert!(
-        error.contains("pos_embed") && error.contains("197 tokens") && error.contains("145"),
-        "{error}"
-    );
+    for words in ["pos_embed", "197 tokens", "145"] {
+        says(&error.to_string(), words);
+    }
 }
 
 #[test]
@@ -493,11 +464,8 @@ fn the_error_for_missing_weights_names_the_embedded_networks() {
         Ok(_) => panic!("resnet18 is not embedded"),
         Err(error) => error.to_string(),
     };
-    assert!(error.contains("resnet18-f37072fd.pth"), "{error}");
-    assert!(
-        error.contains("efficientnet_lite0 or squeezenet1_1"),
-        "{error}"
-    );
+    says(&error, "resnet18-f37072fd.pth");
+    says(&error, "efficientnet_lite0 or squeezenet1_1");
 }
 
 #[test]
@@ -537,13 +505,8 @@ fn the_published_efficientnet_file_is_the_embedded_network() {
     let published = Pretrained::read(&path, None).unwrap();
     assert_eq!(published.origin.name(), "efficientnet_lite0");
     let embedded = published.origin.architecture().unwrap().embedded().unwrap();
-    let picture = seeded::uniform("picture", 3 * 224 * 224, -1.0, 1.0);
-    let picture = Tensor::from_nchw(&[1, 3, 224, 224], &picture);
-    let logits = |network: &Pretrained| network.network.fused().logits(&picture).unwrap();
-    let (a, b) = (logits(&published), logits(&embedded));
-    let largest = a.data().iter().fold(0.0f32, |m, v| m.max(v.abs()));
-    for (a, b) in a.data().iter().zip(b.data()) {
-        // The effect of half precision, see `embedded.rs`.
-        assert!((a - b).abs() <= 1e-2 * largest);
-    }
+    let picture = seeded_tensor("picture", &[1, 3, 224, 224]);
+    let logits = |network: &Pretrained| wide(&network.network.fused().logits(&picture).unwrap());
+    // The effect of half precision, see `embedded.rs`.
+    assert!(relative_error(&logits(&embedded), &logits(&published)) <= 1e-2);
 }

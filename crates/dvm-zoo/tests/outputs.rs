@@ -147,53 +147,44 @@ fn the_output_of_a_file_for_huge_pictures_is_assumed_without_a_test() {
 #[test]
 fn the_user_sets_the_output_and_a_removed_softmax_stays_removed() {
     let meant = |name: &str, asked| read(name).with_output(asked).map(|n| n.network.output());
-    assert_eq!(
-        meant("logits", Output::LabelLogits).unwrap(),
-        Output::LabelLogits
-    );
-    assert_eq!(
-        meant("logits", Output::Probabilities).unwrap(),
-        Output::Probabilities
-    );
-    assert_eq!(
-        meant("softmax", Output::Probabilities).unwrap(),
-        Output::Logits
-    );
-    assert_eq!(
-        meant("sigmoids", Output::LabelProbabilities).unwrap(),
-        Output::LabelLogits
-    );
-    // Exactly one class is right, although the file ends with sigmoids.
-    assert_eq!(meant("sigmoids", Output::Logits).unwrap(), Output::Logits);
-    // `labels` for outputs that are already probabilities.
-    let labels = meant("clipped_sigmoids", Output::LabelLogits).unwrap();
-    assert_eq!(labels, Output::LabelProbabilities);
-    assert_eq!(
-        read("logits")
-            .with_output(Output::Logits)
-            .unwrap()
-            .remarks
-            .output,
-        None
-    );
+    use Output::{LabelLogits, LabelProbabilities, Logits, Probabilities};
+    for (name, asked, expected) in [
+        ("logits", LabelLogits, LabelLogits),
+        ("logits", Probabilities, Probabilities),
+        ("softmax", Probabilities, Logits),
+        ("sigmoids", LabelProbabilities, LabelLogits),
+        // Exactly one class is right, although the file ends with sigmoids.
+        ("sigmoids", Logits, Logits),
+        // `labels` for outputs that are already probabilities.
+        ("clipped_sigmoids", LabelLogits, LabelProbabilities),
+    ] {
+        assert_eq!(meant(name, asked).unwrap(), expected, "{name}");
+    }
+    let told = read("logits").with_output(Logits).unwrap();
+    assert_eq!(told.remarks.output, None);
     let refused = |name, asked| meant(name, asked).unwrap_err().to_string();
-    assert!(refused("softmax", Output::LabelLogits).contains("ends with a softmax"));
-    assert!(refused("sigmoids", Output::Probabilities).contains("ends with a sigmoid"));
+    assert!(refused("softmax", LabelLogits).contains("ends with a softmax"));
+    assert!(refused("sigmoids", Probabilities).contains("ends with a sigmoid"));
+}
+
+/// A network written to a file of this format and read again.
+fn saved(network: &Pretrained, format: &str) -> Pretrained {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(format!("network.{format}"));
+    let kind = dvm_zoo::FileFormat::of(&path).unwrap();
+    std::fs::write(&path, network.to_bytes(kind).unwrap()).unwrap();
+    Pretrained::read(&path, None).unwrap()
 }
 
 #[test]
 fn the_output_is_saved_with_the_network() {
-    let folder = tempfile::tempdir().unwrap();
     for (name, output) in [
         ("sigmoids", Output::LabelLogits),
         ("mean_of_softmaxes", Output::Probabilities),
         ("one_sigmoid", Output::LabelLogits),
     ] {
         for format in ["safetensors", "onnx"] {
-            let path = folder.path().join(format!("{name}.{format}"));
-            let kind = dvm_zoo::FileFormat::of(&path).unwrap();
-            std::fs::write(&path, read(name).to_bytes(kind).unwrap()).unwrap();
-            let again = Pretrained::read(&path, None).unwrap();
+            let again = saved(&read(name), format);
             assert_eq!(again.network.output(), output, "{name}.{format}");
             assert_eq!(again.classes, read(name).classes, "{name}.{format}");
             assert_eq!(again.remarks.output, None);
@@ -204,19 +195,12 @@ fn the_output_is_saved_with_the_network() {
 
 #[test]
 fn an_assumed_output_stays_assumed_when_it_is_saved() {
-    let folder = tempfile::tempdir().unwrap();
     for name in ["logits", "one_logit"] {
         for format in ["safetensors", "onnx"] {
-            let path = folder.path().join(format!("{name}.{format}"));
-            let kind = dvm_zoo::FileFormat::of(&path).unwrap();
-            let save =
-                |network: &Pretrained| std::fs::write(&path, network.to_bytes(kind).unwrap());
-            save(&read(name)).unwrap();
-            let again = Pretrained::read(&path, None).unwrap();
+            let again = saved(&read(name), format);
             assert!(again.remarks.output.is_some(), "{name}.{format}");
             let output = again.network.output();
-            save(&again.with_output(output).unwrap()).unwrap();
-            let settled = Pretrained::read(&path, None).unwrap();
+            let settled = saved(&again.with_output(output).unwrap(), format);
             assert_eq!(settled.remarks.output, None, "{name}.{format}");
         }
     }

@@ -27,24 +27,16 @@ pub fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 pub fn node(op: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
-    let mut content = Vec::new();
-    inputs
-        .iter()
-        .for_each(|name| content.extend(bytes(1, name)));
-    outputs
-        .iter()
-        .for_each(|name| content.extend(bytes(2, name)));
-    content.extend(bytes(4, op));
-    attributes.iter().for_each(|a| content.extend(bytes(5, a)));
-    content
+    let inputs = inputs.iter().flat_map(|name| bytes(1, name));
+    let outputs = outputs.iter().flat_map(|name| bytes(2, name));
+    let attributes = attributes.iter().flat_map(|a| bytes(5, a));
+    let names = inputs.chain(outputs).chain(bytes(4, op));
+    names.chain(attributes).collect()
 }
 
 pub fn ints(name: &str, values: &[i64]) -> Vec<u8> {
-    let mut content = bytes(1, name);
-    values
-        .iter()
-        .for_each(|&value| content.extend(number(8, value)));
-    [content, number(20, 7)].concat()
+    let values: Vec<u8> = values.iter().flat_map(|&value| number(8, value)).collect();
+    [bytes(1, name), values, number(20, 7)].concat()
 }
 
 pub fn text(name: &str, value: &str) -> Vec<u8> {
@@ -55,29 +47,21 @@ pub fn int(name: &str, value: i64) -> Vec<u8> {
     [bytes(1, name), number(3, value), number(20, 2)].concat()
 }
 
+/// A tensor of numbers of this type.
+fn tensor(name: &str, dims: &[i64], data_type: i64, raw: Vec<u8>) -> Vec<u8> {
+    let dims: Vec<u8> = dims.iter().flat_map(|&dim| number(1, dim)).collect();
+    [dims, number(2, data_type), bytes(8, name), bytes(9, raw)].concat()
+}
+
 /// A tensor of 64-bit numbers.
 pub fn whole(name: &str, dims: &[i64], values: &[i64]) -> Vec<u8> {
-    let mut content = Vec::new();
-    dims.iter().for_each(|&dim| content.extend(number(1, dim)));
-    content.extend(number(2, 7));
-    content.extend(bytes(8, name));
-    let raw: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    [content, bytes(9, raw)].concat()
+    let raw = values.iter().flat_map(|value| value.to_le_bytes());
+    tensor(name, dims, 7, raw.collect())
 }
 
 pub fn floats(name: &str, dims: &[i64], values: &[f32]) -> Vec<u8> {
-    let mut content = Vec::new();
-    dims.iter().for_each(|&dim| content.extend(number(1, dim)));
-    content.extend(number(2, 1));
-    content.extend(bytes(8, name));
-    let raw: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    [content, bytes(9, raw)].concat()
+    let raw = values.iter().flat_map(|value| value.to_le_bytes());
+    tensor(name, dims, 1, raw.collect())
 }
 
 /// An input or output of floats with these sides.
@@ -89,14 +73,13 @@ pub fn value(name: &str, sides: &[i64]) -> Vec<u8> {
 }
 
 pub fn graph(nodes: &[Vec<u8>], tensors: &[Vec<u8>]) -> Vec<u8> {
-    let mut content = Vec::new();
-    nodes.iter().for_each(|node| content.extend(bytes(1, node)));
-    tensors
-        .iter()
-        .for_each(|tensor| content.extend(bytes(5, tensor)));
-    content.extend(bytes(11, value("x", &[1, 3, 8, 8])));
-    content.extend(bytes(12, value("y", &[1, 4])));
-    content
+    let nodes = nodes.iter().flat_map(|node| bytes(1, node));
+    let tensors = tensors.iter().flat_map(|tensor| bytes(5, tensor));
+    let ends = [
+        bytes(11, value("x", &[1, 3, 8, 8])),
+        bytes(12, value("y", &[1, 4])),
+    ];
+    nodes.chain(tensors).chain(ends.concat()).collect()
 }
 
 pub fn model_of(graph: &[u8], more: &[u8]) -> Vec<u8> {

@@ -1,28 +1,18 @@
-//! Whole networks with seeded weights against PyTorch in f64 (`references/networks.py`): one file for
-//! each family, as in `src/architectures`.
+//! Whole networks with seeded weights against PyTorch in f64 (`references/networks.py`).
 
-mod alexnet;
-mod convnext;
-mod densenet;
-mod efficientnet;
-mod efficientnet_lite;
-mod efficientnet_tensorflow;
-mod googlenet;
-mod inception_v3;
+/// A test for each network: `check` with its name.
+macro_rules! for_each {
+    ($check:path: $($(#[$ignored:meta])? $name:ident,)*) => {
+        $(#[test] $(#[$ignored])? fn $name() { $check(stringify!($name)); })*
+    };
+}
+
 mod inference;
-mod mobilenet_v2;
-mod mobilenet_v3;
+mod networks;
 mod reference;
-mod resnet;
-mod shufflenet_v2;
-mod squeezenet;
 mod stochastic_depth;
-mod swin;
 mod timm_layouts;
 mod training;
-mod vgg;
-mod vision_transformer;
-mod vit_timm;
 
 use dvm_engine::Role;
 use sha2::{Digest, Sha256};

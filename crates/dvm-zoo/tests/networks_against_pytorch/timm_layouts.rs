@@ -54,22 +54,11 @@ fn check(name: &str) {
     assert!(error <= LOGITS, "{name}: logits are off by {error:.1e}");
 }
 
-#[test]
-fn efficientnet_b0_takes_timms_weights() {
-    check("efficientnet_b0");
-}
-
-#[test]
-fn convnext_tiny_takes_timms_weights() {
-    check("convnext_tiny");
-}
-
-#[test]
-fn vit_b_32_takes_timms_weights() {
-    check("vit_b_32");
-}
-
-#[test]
-fn swin_t_takes_timms_weights() {
-    check("swin_t");
+mod takes_timms_weights {
+    for_each!(super::check:
+        efficientnet_b0,
+        convnext_tiny,
+        vit_b_32,
+        swin_t,
+    );
 }
