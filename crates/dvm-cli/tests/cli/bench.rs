@@ -8,14 +8,13 @@ use crate::{Run, dvm, text};
 
 /// One run with the smallest network.
 fn bench(work: &str, more: &[&str]) -> Run {
-    let first = ["bench", work, "--model", "squeezenet1_1", "--runs", "1"];
+    let first = ["bench", work, "--model squeezenet1_1 --runs 1"];
     dvm(&[&first[..], more].concat())
 }
 
 /// The report as JSON; checks what holds for every kind of work.
 fn report(work: &str, more: &[&str]) -> Value {
-    let run = bench(work, &[more, &["--json"]].concat());
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = bench(work, &[more, &["--json"]].concat()).exits(0);
     let report = run.json();
     assert_eq!(report["work"], work);
     assert_eq!(report["model"], "squeezenet1_1");
@@ -42,7 +41,7 @@ fn multiply_adds() -> u64 {
 
 #[test]
 fn forward_counts_the_whole_batch() {
-    let report = report("forward", &["--batch", "2", "--threads", "1", "--exact"]);
+    let report = report("forward", &["--batch 2 --threads 1 --exact"]);
     assert_eq!(report["batch"], 2);
     assert_eq!(report["threads"], 1);
     assert_eq!(report["arithmetic"], "exact");
@@ -57,7 +56,7 @@ fn forward_counts_the_whole_batch() {
 
 #[test]
 fn backward_takes_twice_the_multiply_adds() {
-    let report = report("backward", &["--random-weights", "--profile"]);
+    let report = report("backward", &["--random-weights --profile"]);
     assert_eq!(report["weights"], "random");
     assert_eq!(report["multiply_adds"], 2 * multiply_adds());
     let rows = report["profile"].as_array().unwrap();
@@ -81,7 +80,7 @@ fn backward_takes_twice_the_multiply_adds() {
 
 #[test]
 fn a_training_step_takes_three_times_the_multiply_adds_without_the_inputs_gradient() {
-    let report = report("train", &["--random-weights", "--batch", "2", "--profile"]);
+    let report = report("train", &["--random-weights --batch 2 --profile"]);
     assert_eq!(report["batch"], 2);
     let products = report["multiply_adds"].as_u64().unwrap();
     // The first layer: 3×3, stride 2, 3 to 64 channels, output 111×111.
@@ -97,7 +96,7 @@ fn a_training_step_takes_three_times_the_multiply_adds_without_the_inputs_gradie
 
 #[test]
 fn occlusion_counts_one_forward_pass_per_window_and_one_for_the_input() {
-    let coarse = ["--window", "64", "--stride", "64", "--profile"];
+    let coarse = ["--window 64 --stride 64 --profile"];
     let incremental = report("occlusion", &coarse);
     let brute_force = report("occlusion", &[&coarse[..], &["--no-incremental"]].concat());
     let walks_incrementally = |report: &Value| {
@@ -113,7 +112,7 @@ fn occlusion_counts_one_forward_pass_per_window_and_one_for_the_input() {
 
 #[test]
 fn explain_is_timed_as_a_whole() {
-    let report = report("explain", &["--window", "64", "--stride", "64"]);
+    let report = report("explain", &["--window 64 --stride 64"]);
     assert!(report["multiply_adds"].is_null() && report["gflops"].is_null());
 }
 
@@ -121,11 +120,10 @@ fn explain_is_timed_as_a_whole() {
 fn text_and_chart_are_written() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("chart.svg");
-    let run = bench("forward", &["--profile", "--chart", text(&file)]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = bench("forward", &["--profile --chart", text(&file)]).exits(0);
     let mut lines = run.stdout.lines();
     assert!(lines.next().unwrap().starts_with("forward squeezenet1_1, "));
-    assert!(run.stdout.contains("GFLOP/s"), "{}", run.stdout);
+    run.prints("GFLOP/s");
     let head = run.stdout.lines().find(|l| l.starts_with("node ")).unwrap();
     let words: Vec<&str> = head.split_whitespace().collect();
     let expected = ["node", "walk", "op", "shape", "calls", "ms", "%", "GFLOP/s"];
@@ -141,43 +139,34 @@ fn incompatible_options_are_errors() {
     for (work, more, why) in [
         (
             "forward",
-            &["--window", "9"][..],
+            &["--window 9"][..],
             "`window` is an option of methods",
         ),
-        ("occlusion", &["--batch", "2"], "batch of 2"),
+        ("occlusion", &["--batch 2"], "batch of 2"),
         ("backward", &["--no-incremental"], "--no-incremental is for"),
-        ("occlusion", &["--stride", "0"], "--stride"),
-        ("forward", &["--chart", "x.svg"], "--profile"),
-        (
-            "forward",
-            &["--random-weights", "--weights", "x"],
-            "--weights",
-        ),
-        ("backward", &["--runs", "0"], "--runs"),
+        ("occlusion", &["--stride 0"], "--stride"),
+        ("forward", &["--chart x.svg"], "--profile"),
+        ("forward", &["--random-weights --weights x"], "--weights"),
+        ("backward", &["--runs 0"], "--runs"),
         ("training", &[], "training"),
     ] {
-        let run = bench(work, more);
-        assert_eq!(run.code, Some(2), "{work} {more:?}");
-        assert!(run.stderr.contains(why), "{why}: {}", run.stderr);
+        let run = bench(work, more).exits(2);
+        run.says(why);
         assert_eq!(run.stdout, "");
     }
-    let run = dvm(&["bench", "forward", "--model", "resnet18"]);
-    assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("--random-weights"), "{}", run.stderr);
-    let run = dvm(&["bench", "forward", "--model", "vgg99", "--random-weights"]);
-    assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("vgg19"), "{}", run.stderr);
+    dvm(&["bench", "forward", "--model resnet18"])
+        .exits(2)
+        .says("--random-weights");
+    dvm(&["bench", "forward", "--model vgg99 --random-weights"])
+        .exits(2)
+        .says("vgg19");
 }
 
 #[test]
 fn instructions_can_be_chosen_and_missing_ones_are_errors() {
-    let asked = report("forward", &["--instructions", "portable"]);
+    let asked = report("forward", &["--instructions portable"]);
     assert_eq!(asked["instruction_set"], "portable");
-    let refused = bench("forward", &["--instructions", "avx99"]);
-    assert_eq!(refused.code, Some(2));
-    assert!(
-        refused.stderr.contains("this machine has portable"),
-        "{}",
-        refused.stderr
-    );
+    bench("forward", &["--instructions avx99"])
+        .exits(2)
+        .says("this machine has portable");
 }

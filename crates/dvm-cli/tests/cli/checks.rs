@@ -3,22 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
-
-use crate::{COFFEE, FAST, dvm, explain};
-
-fn record(folder: &Path) -> Value {
-    let file = folder.join("coffee/explanation.json");
-    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
-}
+use crate::{COFFEE, FAST, dvm, explain, record};
 
 #[test]
 fn the_record_has_the_value_and_options_of_each_check() {
     let out = tempfile::tempdir().unwrap();
-    let more = ["--check", "sparseness", "--json", COFFEE];
-    let run = explain(out.path(), &[&FAST[..], &more].concat());
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let record = record(out.path());
+    let run = explain(out.path(), &[FAST, "--check sparseness --json", COFFEE]).exits(0);
+    let record = record(&out.path().join("coffee"));
     let metric = &record["methods"][0]["metrics"][0];
     assert_eq!(metric["name"], "sparseness");
     assert_eq!(metric["better"], "neither");
@@ -34,16 +25,9 @@ fn the_record_has_the_value_and_options_of_each_check() {
 #[test]
 fn checks_change_only_figure_and_record() {
     let (with, without) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    explain(without.path(), &[&FAST[..], &[COFFEE]].concat());
-    let run = explain(
-        with.path(),
-        &[&FAST[..], &["--check", "sparseness", COFFEE]].concat(),
-    );
-    assert!(
-        run.stdout.contains("  guided-backprop: sparseness 0."),
-        "{}",
-        run.stdout
-    );
+    explain(without.path(), &[FAST, COFFEE]);
+    let run = explain(with.path(), &[FAST, "--check sparseness", COFFEE]);
+    run.prints("  guided-backprop: sparseness 0.");
     for file in [
         "guided-backprop.npy",
         "guided-backprop.png",
@@ -58,20 +42,19 @@ fn checks_change_only_figure_and_record() {
 fn wrong_checks_are_errors_before_anything_is_read() {
     let out = tempfile::tempdir().unwrap();
     for (arguments, expected) in [
-        (["--check", "sparsness"], "sparseness"),
-        (["--check", "sparseness,sparseness"], "is named twice"),
+        ("--check sparsness", "sparseness"),
+        ("--check sparseness,sparseness", "is named twice"),
         (
-            ["--set", "sparseness.steps=3"],
+            "--set sparseness.steps=3",
             "metric `sparseness` has no option `steps`",
         ),
         (
-            ["--set", "guided-backprop.steps=3"],
+            "--set guided-backprop.steps=3",
             "method `guided-backprop` has no option `steps`",
         ),
     ] {
-        let run = explain(out.path(), &[&arguments[..], &["no-such.png"]].concat());
-        assert_eq!(run.code, Some(2), "{arguments:?}");
-        assert!(run.stderr.contains(expected), "{}", run.stderr);
+        let run = explain(out.path(), &[arguments, "no-such.png"]);
+        run.exits(2).says(expected);
     }
 }
 
@@ -92,5 +75,5 @@ fn every_metric_is_listed_with_its_options() {
             assert!(shown.contains(&flag), "{shown}");
         }
     }
-    assert_eq!(dvm(&["metrics", "show", "magic"]).code, Some(2));
+    dvm(&["metrics", "show", "magic"]).exits(2);
 }

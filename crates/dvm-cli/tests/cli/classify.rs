@@ -4,8 +4,7 @@ use crate::{CHELSEA, COFFEE, dvm};
 
 #[test]
 fn the_default_network_knows_coffee_and_cats() {
-    let run = dvm(&["classify", COFFEE, CHELSEA, "--json"]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = dvm(&["classify", COFFEE, CHELSEA, "--json"]).exits(0);
     let answers = run.json();
     assert_eq!(answers.as_array().unwrap().len(), 2);
     assert_eq!(answers[0]["image"], COFFEE);
@@ -31,8 +30,7 @@ fn the_default_network_knows_coffee_and_cats() {
 
 #[test]
 fn the_logits_of_all_classes_stand_beside_the_most_probable_ones() {
-    let run = dvm(&["classify", COFFEE, "--json", "--top", "2"]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = dvm(&["classify", COFFEE, "--json --top 2"]).exits(0);
     let answer = &run.json()[0];
     let logits: Vec<f64> = answer["logits"]
         .as_array()
@@ -49,8 +47,7 @@ fn the_logits_of_all_classes_stand_beside_the_most_probable_ones() {
 
 #[test]
 fn people_get_a_small_table() {
-    let run = dvm(&["classify", COFFEE, "--top", "2", "--model", "squeezenet1_1"]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = dvm(&["classify", COFFEE, "--top 2 --model squeezenet1_1"]).exits(0);
     let lines: Vec<&str> = run.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{}", run.stdout);
     assert_eq!(lines[0], "coffee.png");
@@ -62,8 +59,7 @@ fn people_get_a_small_table() {
 fn a_picture_that_fails_does_not_stop_the_others() {
     let given = ["missing.png", "Cargo.toml", COFFEE];
     let arguments = [&["classify", "--json"], &given[..]].concat();
-    let run = dvm(&arguments);
-    assert_eq!(run.code, Some(1));
+    let run = dvm(&arguments).exits(1);
     let answers = run.json();
     for (answer, image) in answers.as_array().unwrap().iter().zip(given) {
         assert_eq!(answer["image"], image);
@@ -76,9 +72,8 @@ fn a_picture_that_fails_does_not_stop_the_others() {
 #[test]
 fn exact_kernels_see_the_same_classes() {
     let seen = |more: &[&str]| {
-        let first = ["classify", COFFEE, "--json", "--model", "squeezenet1_1"];
-        let run = dvm(&[&first[..], more].concat());
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let first = ["classify", COFFEE, "--json --model squeezenet1_1"];
+        let run = dvm(&[&first[..], more].concat()).exits(0);
         run.json()[0]["top"][0].clone()
     };
     let (fast, exact) = (seen(&[]), seen(&["--exact"]));

@@ -6,23 +6,19 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::train::colours;
-use crate::{CHELSEA, COFFEE, Run, dvm, text};
+use crate::{CHELSEA, COFFEE, NETWORK, Run, dvm, json_lines, text};
 
 /// Two fast methods on pictures of 64 pixels.
 fn compare(out: &Path, more: &[&str]) -> Run {
-    let mut all = vec!["compare", "--out", text(out), "--model", "squeezenet1_1"];
-    all.extend(["--method", "gradient,grad-cam", "--metrics", "sparseness"]);
-    all.extend(["--size", "64", "--resize", "64x64"]);
-    all.extend(more);
-    dvm(&all)
+    let options = "--method gradient,grad-cam --metrics sparseness --size 64 --resize 64x64";
+    dvm(&[&["compare", "--out", text(out), NETWORK, options], more].concat())
 }
 
 #[test]
 fn methods_are_compared_on_every_picture_and_all_files_are_written() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("compared");
-    let run = compare(&out, &[COFFEE, CHELSEA]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = compare(&out, &[COFFEE, CHELSEA]).exits(0);
     for part in [
         "2 pictures",
         "sparseness",
@@ -31,7 +27,7 @@ fn methods_are_compared_on_every_picture_and_all_files_are_written() {
         "edges (control)",
         " ± ",
     ] {
-        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+        run.prints(part);
     }
     let files = crate::names(&out);
     let expected = [
@@ -54,32 +50,22 @@ fn methods_are_compared_on_every_picture_and_all_files_are_written() {
 fn a_second_comparison_is_an_error_and_a_resumed_one_measures_only_the_rest() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("compared");
-    assert_eq!(compare(&out, &[COFFEE, CHELSEA, "--quiet"]).code, Some(0));
+    compare(&out, &[COFFEE, CHELSEA, "--quiet"]).exits(0);
     let path = out.join("measurements.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
-    let again = compare(&out, &[COFFEE, CHELSEA]);
-    assert_eq!(again.code, Some(2));
-    assert!(again.stderr.contains("--resume"), "{}", again.stderr);
+    compare(&out, &[COFFEE, CHELSEA]).exits(2).says("--resume");
     // As if the program had been killed while it wrote the second picture.
     fs::write(&path, &whole[..whole.len() - 9]).unwrap();
-    let resumed = compare(&out, &[COFFEE, CHELSEA, "--resume"]);
-    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
-    assert!(
-        resumed.stderr.contains("measured already: 1"),
-        "{}",
-        resumed.stderr
-    );
-    let lines: Vec<String> = fs::read_to_string(&path)
-        .unwrap()
-        .lines()
-        .map(String::from)
-        .collect();
-    let before: Vec<&str> = whole.lines().collect();
+    compare(&out, &[COFFEE, CHELSEA, "--resume"])
+        .exits(0)
+        .says("measured already: 1");
+    let after = fs::read_to_string(&path).unwrap();
+    let [lines, before] = [&after, &whole].map(|text| text.lines().collect::<Vec<_>>());
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[..2], before[..2]);
-    let other = compare(&out, &[COFFEE, "--resume"]);
-    assert_eq!(other.code, Some(2));
-    assert!(other.stderr.contains("the pictures"), "{}", other.stderr);
+    compare(&out, &[COFFEE, "--resume"])
+        .exits(2)
+        .says("the pictures");
 }
 
 #[test]
@@ -100,31 +86,18 @@ fn pictures_of_a_data_set_are_chosen_evenly_and_explained_for_their_true_class()
         text(&set),
         "--classes",
         text(&names),
-        "--class",
-        "true",
-        "--limit",
-        "2",
-        "--seed",
-        "3",
-        "--json",
+        "--class true --limit 2 --seed 3 --json",
     ];
-    let run = compare(&out, &more);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert!(run.stderr.contains("2 of 4 pictures"), "{}", run.stderr);
+    let run = compare(&out, &more).exits(0);
+    run.says("2 of 4 pictures");
     let json = run.json();
     assert_eq!((&json["pictures"], &json["seed"]), (&2.into(), &3.into()));
-    let lines = fs::read_to_string(out.join("measurements.jsonl")).unwrap();
-    let mut found: Vec<String> = lines
-        .lines()
-        .skip(1)
-        .map(|line| {
-            serde_json::from_str::<Value>(line).unwrap()["class"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        })
+    let lines = json_lines(&out.join("measurements.jsonl"));
+    let mut found: Vec<&str> = lines[1..]
+        .iter()
+        .map(|line| line["class"].as_str().unwrap())
         .collect();
-    found.sort();
+    found.sort_unstable();
     assert_eq!(found, ["blue", "red"]);
 }
 
@@ -133,10 +106,9 @@ fn a_failed_picture_is_named_and_wrong_arguments_are_errors() {
     let home = tempfile::tempdir().unwrap();
     let broken = home.path().join("broken.png");
     fs::write(&broken, "nothing").unwrap();
-    let run = compare(&home.path().join("some"), &[text(&broken), COFFEE]);
-    assert_eq!(run.code, Some(1), "{}", run.stderr);
-    assert!(run.stderr.contains("broken.png"), "{}", run.stderr);
-    assert!(run.stdout.contains("1 picture;"), "{}", run.stdout);
+    let run = compare(&home.path().join("some"), &[text(&broken), COFFEE]).exits(1);
+    run.says("broken.png");
+    run.prints("1 picture;");
     let empty = home.path().join("empty");
     fs::create_dir(&empty).unwrap();
     let out = home.path().join("none");
@@ -144,19 +116,13 @@ fn a_failed_picture_is_named_and_wrong_arguments_are_errors() {
         (vec![text(&empty)], "no picture in this folder"),
         (vec![text(&broken)], "broken.png"),
         (vec![COFFEE, "--class", "no such thing"], "no such thing"),
-        (vec![COFFEE, "--class", "true"], "true class is not known"),
-        (vec![COFFEE, "--split", "val"], "--split"),
-        (
-            vec![COFFEE, "--window", "9"],
-            "not one of the chosen methods",
-        ),
+        (vec![COFFEE, "--class true"], "true class is not known"),
+        (vec![COFFEE, "--split val"], "--split"),
+        (vec![COFFEE, "--window 9"], "not one of the chosen methods"),
     ] {
-        let run = compare(&out, &arguments);
-        assert_eq!(run.code, Some(2), "{}", run.stderr);
-        assert!(run.stderr.contains(why), "{}", run.stderr);
+        compare(&out, &arguments).exits(2).says(why);
     }
-    let twice = dvm(&["compare", COFFEE, "--method", "gradient,gradient"]);
-    assert!(twice.stderr.contains("named twice"), "{}", twice.stderr);
-    let unknown = dvm(&["compare", COFFEE, "--metrics", "sparsness"]);
-    assert_eq!(unknown.code, Some(2));
+    let twice = dvm(&["compare", COFFEE, "--method gradient,gradient"]);
+    twice.says("named twice");
+    dvm(&["compare", COFFEE, "--metrics sparsness"]).exits(2);
 }

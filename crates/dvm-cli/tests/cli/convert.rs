@@ -14,24 +14,13 @@ fn convert(input: &str, output: &Path, more: &[&str]) -> Run {
 }
 
 fn converted(input: &str, output: &Path, more: &[&str]) -> Run {
-    let run = convert(input, output, more);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    run
+    convert(input, output, more).exits(0)
 }
 
 /// The probabilities of all classes for the picture of coffee.
 fn answer(model: &Path) -> Value {
-    let run = dvm(&[
-        "classify",
-        COFFEE,
-        "--top",
-        "1000",
-        "--model",
-        text(model),
-        "--json",
-    ]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    run.json()[0]["top"].clone()
+    let classify = ["classify", COFFEE, "--json --top 1000 --model", text(model)];
+    dvm(&classify).exits(0).json()[0]["top"].clone()
 }
 
 #[test]
@@ -120,11 +109,10 @@ fn an_existing_file_is_replaced() {
 /// Checks that converting fails with these words and writes nothing.
 fn refused(input: &str, output: &Path, more: &[&str], words: &[&str]) {
     let before = fs::read(output).ok();
-    let run = convert(input, output, more);
-    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    let run = convert(input, output, more).exits(2);
     assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
     for word in words {
-        assert!(run.stderr.contains(word), "{word}: {}", run.stderr);
+        run.says(word);
     }
     assert_eq!(fs::read(output).ok(), before);
 }
@@ -144,12 +132,8 @@ fn converting_a_file_to_itself_is_an_error() {
     let file = folder.path().join("own.safetensors");
     converted(NETWORK, &file, &[]);
     let roundabout = folder.path().join(".").join("own.safetensors");
-    refused(
-        text(&file),
-        &roundabout,
-        &[],
-        &["own.safetensors", "another name"],
-    );
+    let words = ["own.safetensors", "another name"];
+    refused(text(&file), &roundabout, &[], &words);
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn methods_are_listed_and_shown() {
     assert_eq!(json["presets"][0]["options"]["fill"], "black");
     let all = dvm(&["methods", "list", "--json"]).json();
     assert_eq!(all.as_array().unwrap().len(), known.len());
-    assert_eq!(dvm(&["methods", "show", "magic"]).code, Some(2));
+    dvm(&["methods", "show", "magic"]).exits(2);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn models_show_lists_every_layer() {
         words.join(" "),
         "conv1 conv2d 64 × 112 × 112 9408 118.01 M 7 × 7 2"
     );
-    let json = dvm(&["models", "show", "--json", "--class-names"]).json();
+    let json = dvm(&["models", "show", "--json --class-names"]).json();
     assert_eq!(json["name"], "efficientnet_lite0");
     assert_eq!(json["classes"], 1000);
     assert_eq!(json["class_names"][967], "espresso");
@@ -103,7 +103,7 @@ fn models_show_lists_every_layer() {
     let classes = dvm(&["models", "show", "squeezenet1_1", "--class-names"]).stdout;
     assert_eq!(classes.lines().count(), 1000);
     assert_eq!(classes.lines().nth(967), Some("967  espresso"));
-    assert_eq!(dvm(&["models", "show", "vgg99"]).code, Some(2));
+    dvm(&["models", "show", "vgg99"]).exits(2);
 }
 
 #[test]
@@ -159,8 +159,7 @@ fn a_network_is_drawn() {
         (run, fs::read_to_string(&file).unwrap_or_default())
     };
     let (run, svg) = draw("squeezenet1_1", &[]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert!(run.stdout.contains("last feature map"));
+    run.exits(0).prints("last feature map");
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     assert!(svg.contains(">features.3.expand3x3</text>"), "{svg}");
     assert!(
@@ -169,26 +168,19 @@ fn a_network_is_drawn() {
     );
     assert_eq!(svg, draw("squeezenet1_1", &[]).1);
     // One box per module.
-    let (_, shallow) = draw("squeezenet1_1", &["--depth", "2"]);
+    let (_, shallow) = draw("squeezenet1_1", &["--depth 2"]);
     assert!(shallow.contains(">features.3</text>") && !shallow.contains(">features.3.expand3x3<"));
     // A network with 500 layers is drawn by module.
     let (_, deep) = draw("resnet152", &[]);
     assert!(deep.contains(">layer3.35</text>"), "{deep}");
     assert!(deep.matches("<title>").count() <= 80);
-    let (run, svg) = draw("resnet152", &["--depth", "9"]);
-    assert!(
-        run.code == Some(0) && svg.contains(">layer3.35.conv3</text>"),
-        "{}",
-        run.stderr
-    );
-    assert_eq!(dvm(&["models", "show", "--depth", "2"]).code, Some(2));
+    let (run, svg) = draw("resnet152", &["--depth 9"]);
+    run.exits(0);
+    assert!(svg.contains(">layer3.35.conv3</text>"), "{svg}");
+    dvm(&["models", "show", "--depth 2"]).exits(2);
     let missing = folder.path().join("no/such.svg");
     let run = dvm(&["models", "show", "--graph", text(&missing)]);
-    assert!(
-        run.code == Some(2) && run.stderr.contains("such.svg"),
-        "{}",
-        run.stderr
-    );
+    run.exits(2).says("such.svg");
 }
 
 #[test]
@@ -207,16 +199,14 @@ fn models_show_takes_a_weight_file() {
 #[test]
 fn completions_and_manual_have_the_options_of_methods() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let script = dvm(&["completions", shell]);
-        assert_eq!(script.code, Some(0));
+        let script = dvm(&["completions", shell]).exits(0);
         assert!(script.stdout.contains("window"), "{shell}");
     }
-    assert_eq!(dvm(&["completions", "tcsh"]).code, Some(2));
+    dvm(&["completions", "tcsh"]).exits(2);
     let manual = dvm(&["man"]).stdout;
     assert!(manual.contains(r"\-\-window"));
     let folder = tempfile::tempdir().unwrap();
-    let run = dvm(&["man", "--out", text(folder.path())]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    dvm(&["man", "--out", text(folder.path())]).exits(0);
     let pages = names(folder.path());
     for page in ["dvm.1", "dvm-explain.1", "dvm-models-show.1"] {
         assert!(pages.iter().any(|name| name == page), "{pages:?}");
@@ -227,8 +217,7 @@ fn completions_and_manual_have_the_options_of_methods() {
 
 #[test]
 fn a_closed_pipe_is_not_an_error() {
-    let mut child = program()
-        .args(["models", "show", "--class-names"])
+    let mut child = program(&["models", "show", "--class-names"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

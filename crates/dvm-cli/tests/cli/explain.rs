@@ -3,25 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
-
-use crate::{CHELSEA, COFFEE, FAST, explain, names, text};
-
-/// Occlusion with sixteen windows.
-const COARSE: [&str; 8] = [
-    "--model",
-    "squeezenet1_1",
-    "--method",
-    "occlusion",
-    "--window",
-    "64",
-    "--stride",
-    "64",
-];
-
-fn with<'a>(given: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
-    [given, more].concat()
-}
+use crate::{
+    CHELSEA, COARSE, COFFEE, FAST, NETWORK, explain, names, record, root, text, without_seconds,
+};
 
 /// The shape in the header of a `.npy` file.
 fn shape(file: &Path) -> String {
@@ -32,25 +16,15 @@ fn shape(file: &Path) -> String {
     shape.split_once(')').unwrap().0.to_owned()
 }
 
-fn record(folder: &Path) -> Value {
-    serde_json::from_slice(&fs::read(folder.join("explanation.json")).unwrap()).unwrap()
-}
-
 #[test]
 fn maps_do_not_depend_on_the_memory_limit() {
     let raw = |memory: &str| {
         let out = tempfile::tempdir().unwrap();
         let options = [
-            "--method",
-            "occlusion",
-            "--window",
-            "64",
-            "--stride",
-            "64",
-            "--memory",
+            "--method occlusion --window 64 --stride 64 --memory",
+            memory,
         ];
-        let run = explain(out.path(), &with(&[COFFEE], &with(&options, &[memory])));
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        explain(out.path(), &[&[COFFEE], &options[..]].concat()).exits(0);
         fs::read(out.path().join("coffee/occlusion.raw.npy")).unwrap()
     };
     assert!(raw("1MB") == raw("1GB"));
@@ -60,8 +34,7 @@ fn maps_do_not_depend_on_the_memory_limit() {
 fn whole_covered_pictures_give_the_same_map_and_record() {
     let explained = |more: &[&str]| {
         let out = tempfile::tempdir().unwrap();
-        let run = explain(out.path(), &with(&[COFFEE], &with(&COARSE, more)));
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        explain(out.path(), &[&[COFFEE, COARSE], more].concat()).exits(0);
         let folder = out.path().join("coffee");
         let bytes = fs::read(folder.join("occlusion.npy")).unwrap();
         let values = bytes[128..].as_chunks::<4>().0.iter();
@@ -83,21 +56,17 @@ fn whole_covered_pictures_give_the_same_map_and_record() {
 fn a_picture_named_with_dots_only_stays_in_the_folder_of_results() {
     let pictures = tempfile::tempdir().unwrap();
     let picture = pictures.path().join("...png");
-    let coffee = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../assets/samples/coffee.png"
-    );
+    let coffee = root(COFFEE);
     fs::copy(coffee, &picture).unwrap();
     let out = tempfile::tempdir().unwrap();
-    let run = explain(out.path(), &with(&[picture.to_str().unwrap()], &FAST));
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    explain(out.path(), &[picture.to_str().unwrap(), FAST]).exits(0);
     assert_eq!(names(out.path()), ["picture"]);
 }
 
 #[test]
 fn the_record_has_exact_decimal_numbers() {
     let out = tempfile::tempdir().unwrap();
-    explain(out.path(), &with(&[COFFEE], &FAST));
+    explain(out.path(), &[COFFEE, FAST]);
     let record = record(&out.path().join("coffee"));
     let mean = &record["model"]["preprocess"]["mean"];
     assert_eq!(mean.to_string(), "[0.485,0.456,0.406]");
@@ -106,7 +75,7 @@ fn the_record_has_exact_decimal_numbers() {
 #[test]
 fn the_record_names_the_source_of_the_weights() {
     let out = tempfile::tempdir().unwrap();
-    explain(out.path(), &with(&[COFFEE], &FAST));
+    explain(out.path(), &[COFFEE, FAST]);
     let model = &record(&out.path().join("coffee"))["model"];
     let file = "/../dvm-zoo/embedded/squeezenet1_1.safetensors";
     let file = format!("{}{file}", env!("CARGO_MANIFEST_DIR"));
@@ -125,8 +94,7 @@ fn the_record_names_the_source_of_the_weights() {
 #[test]
 fn one_picture_gives_maps_figure_and_record() {
     let out = tempfile::tempdir().unwrap();
-    let run = explain(out.path(), &with(&[COFFEE], &FAST));
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = explain(out.path(), &[COFFEE, FAST]).exits(0);
     assert_eq!(names(out.path()), ["coffee"]);
     let folder = out.path().join("coffee");
     assert_eq!(
@@ -175,13 +143,10 @@ fn a_figure_can_be_svg_and_pdf_and_names_the_picture() {
     let folder = out.path().join("Espresso");
     fs::create_dir(&folder).unwrap();
     let photo = folder.join("cup & saucer.png");
-    let coffee = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(COFFEE);
+    let coffee = root(COFFEE);
     fs::copy(coffee, &photo).unwrap();
-    let arguments = [photo.to_str().unwrap(), "--figure", "svg,pdf,svg"];
-    let run = explain(out.path(), &with(&arguments, &FAST));
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let arguments = [photo.to_str().unwrap(), "--figure svg,pdf,svg"];
+    let run = explain(out.path(), &[&arguments[..], &[FAST]].concat()).exits(0);
     let results = out.path().join("cup & saucer");
     assert!(!results.join("figure.png").exists());
     let svg = fs::read_to_string(results.join("figure.svg")).unwrap();
@@ -200,24 +165,21 @@ fn a_figure_can_be_svg_and_pdf_and_names_the_picture() {
 #[test]
 fn the_true_class_can_be_given_and_must_exist() {
     let out = tempfile::tempdir().unwrap();
-    let arguments = [COFFEE, "--true-class", "cup"];
-    let run = explain(out.path(), &with(&arguments, &FAST));
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let arguments = [COFFEE, "--true-class cup"];
+    explain(out.path(), &[&arguments[..], &[FAST]].concat()).exits(0);
     let record = record(&out.path().join("coffee"));
     assert_eq!(record["image"]["true_class"], "cup");
     assert_eq!(record["image"]["true_class_by_folder"], false);
     for wrong in ["all", "no such class"] {
         let arguments = [COFFEE, "--true-class", wrong];
-        let run = explain(out.path(), &with(&arguments, &FAST));
-        assert_eq!(run.code, Some(2), "{wrong}: {}", run.stderr);
+        explain(out.path(), &[&arguments[..], &[FAST]].concat()).exits(2);
     }
 }
 
 #[test]
 fn occlusion_keeps_every_class_of_every_window() {
     let out = tempfile::tempdir().unwrap();
-    let run = explain(out.path(), &with(&[COFFEE], &COARSE));
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    explain(out.path(), &[COFFEE, COARSE]).exits(0);
     let folder = out.path().join("coffee");
     assert_eq!(shape(&folder.join("occlusion.raw.npy")), "1000, 4, 4");
     assert_eq!(shape(&folder.join("occlusion.npy")), "224, 224");
@@ -231,15 +193,13 @@ fn occlusion_keeps_every_class_of_every_window() {
 #[test]
 fn several_methods_share_one_figure() {
     let out = tempfile::tempdir().unwrap();
-    let mut arguments = with(&[COFFEE], &COARSE);
-    arguments[4] = "gradient,occlusion";
-    let run = explain(out.path(), &arguments);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let methods = "--method gradient,occlusion --window 64 --stride 64";
+    explain(out.path(), &[COFFEE, NETWORK, methods]).exits(0);
     let methods = record(&out.path().join("coffee"))["methods"].clone();
     assert_eq!(methods[0]["name"], "gradient");
     assert_eq!(methods[1]["name"], "occlusion");
     let alone = tempfile::tempdir().unwrap();
-    explain(alone.path(), &with(&[COFFEE], &COARSE));
+    explain(alone.path(), &[COFFEE, COARSE]);
     let width = |folder: &Path| {
         let figure = dvm::read(folder.join("coffee/figure.png")).unwrap();
         figure.width()
@@ -247,26 +207,16 @@ fn several_methods_share_one_figure() {
     assert!(width(out.path()) > width(alone.path()));
 }
 
-/// Removes values that differ between runs.
-fn without_seconds(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.remove("seconds");
-            map.values_mut().for_each(without_seconds);
-        }
-        Value::Array(items) => items.iter_mut().for_each(without_seconds),
-        _ => {}
-    }
-}
-
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let folders = ["1", "2"].map(|threads| {
         let out = tempfile::tempdir().unwrap();
-        let mut arguments = with(&[CHELSEA, "--threads", threads], &COARSE);
-        arguments[6] = "guided-backprop,occlusion";
-        let run = explain(out.path(), &arguments);
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let methods = "--method guided-backprop,occlusion --window 64 --stride 64";
+        explain(
+            out.path(),
+            &[CHELSEA, "--threads", threads, NETWORK, methods],
+        )
+        .exits(0);
         out
     });
     let [one, two] = folders.each_ref().map(|out| out.path().join("chelsea"));
@@ -284,9 +234,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn each_of_several_classes_gets_a_folder() {
     let out = tempfile::tempdir().unwrap();
-    let classes = ["--class", "espresso", "--class", "968"];
-    let run = explain(out.path(), &with(&with(&[COFFEE], &classes), &FAST));
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let classes = "--class espresso --class 968";
+    let run = explain(out.path(), &[COFFEE, classes, FAST]).exits(0);
     let folder = out.path().join("coffee");
     assert_eq!(names(&folder), ["967-espresso", "968-cup"]);
     let maps = ["967-espresso", "968-cup"]
@@ -298,11 +247,10 @@ fn each_of_several_classes_gets_a_folder() {
 #[test]
 fn pictures_with_the_same_stem_get_different_folders_and_a_note() {
     let out = tempfile::tempdir().unwrap();
-    let run = explain(out.path(), &with(&[COFFEE, COFFEE], &FAST));
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = explain(out.path(), &[COFFEE, COFFEE, FAST]).exits(0);
     assert_eq!(names(out.path()), ["coffee", "coffee-2"]);
     let note = format!("note: {COFFEE}: another picture has the same name");
-    assert!(run.stderr.contains(&note), "{}", run.stderr);
+    run.says(&note);
     let first = fs::read(out.path().join("coffee/figure.png")).unwrap();
     assert!(first == fs::read(out.path().join("coffee-2/figure.png")).unwrap());
 }
@@ -310,8 +258,7 @@ fn pictures_with_the_same_stem_get_different_folders_and_a_note() {
 #[test]
 fn json_is_one_array_of_results_and_errors() {
     let out = tempfile::tempdir().unwrap();
-    let run = explain(out.path(), &with(&[COFFEE, "missing.png", "--json"], &FAST));
-    assert_eq!(run.code, Some(1));
+    let run = explain(out.path(), &[COFFEE, "missing.png", "--json", FAST]).exits(1);
     let results = run.json();
     assert_eq!(results.as_array().unwrap().len(), 2);
     assert_eq!(results[0]["image"], COFFEE);
@@ -333,7 +280,7 @@ fn quiet_prints_errors_only() {
     let out = tempfile::tempdir().unwrap();
     let run = explain(
         out.path(),
-        &with(&[COFFEE, COFFEE, "missing.png", "--quiet"], &FAST),
+        &[COFFEE, COFFEE, "missing.png", "--quiet", FAST],
     );
     assert_eq!(run.stdout, "");
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
@@ -344,10 +291,9 @@ fn quiet_prints_errors_only() {
 fn the_colour_map_changes_pictures_but_not_arrays() {
     let out = tempfile::tempdir().unwrap();
     let (usual, other) = (out.path().join("usual"), out.path().join("other"));
-    explain(&usual, &with(&[COFFEE], &FAST));
-    let styled = ["--colour-map", "viridis", "--overlay", "colour"];
-    let run = explain(&other, &with(&with(&[COFFEE], &styled), &FAST));
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    explain(&usual, &[COFFEE, FAST]);
+    let styled = "--colour-map viridis --overlay colour";
+    explain(&other, &[COFFEE, styled, FAST]).exits(0);
     let same = |name: &str| {
         let [usual, other] = [&usual, &other].map(|f| fs::read(f.join("coffee").join(name)));
         usual.unwrap() == other.unwrap()
@@ -374,9 +320,9 @@ fn class_names_and_preprocessing_are_read_from_files() {
         text(&preprocess),
     ];
     let out = folder.path().join("out");
-    let run = explain(&out, &with(&with(&[COFFEE], &files), &FAST));
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert!(run.stdout.contains("Klasse 967"), "{}", run.stdout);
+    explain(&out, &[&[COFFEE, FAST], &files[..]].concat())
+        .exits(0)
+        .prints("Klasse 967");
     let map = out.join("coffee/guided-backprop.npy");
     assert_eq!(shape(&map), "160, 192");
 }
@@ -385,9 +331,7 @@ fn class_names_and_preprocessing_are_read_from_files() {
 fn exact_kernels_are_recorded_and_give_the_same_bytes_in_every_batch() {
     let raw = |memory: &str| {
         let out = tempfile::tempdir().unwrap();
-        let options = ["--exact", "--memory", memory];
-        let run = explain(out.path(), &with(&with(&[COFFEE], &COARSE), &options));
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        explain(out.path(), &[COFFEE, COARSE, "--exact --memory", memory]).exits(0);
         let folder = out.path().join("coffee");
         assert_eq!(record(&folder)["model"]["arithmetic"], "exact");
         fs::read(folder.join("occlusion.raw.npy")).unwrap()

@@ -23,8 +23,8 @@ impl Desk {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = program();
-        command.env("DVM_CACHE", self.folder.path()).args(arguments);
+        let mut command = program(arguments);
+        command.env("DVM_CACHE", self.folder.path());
         command
     }
 
@@ -82,8 +82,8 @@ fn count(folder: &Path) -> usize {
 }
 
 /// Checks that a run failed with all these words.
-fn refused(run: &Run, words: &[&str]) {
-    assert_eq!(run.code, Some(2), "{}", run.stderr);
+fn refused(run: Run, words: &[&str]) {
+    let run = run.exits(2);
     assert_eq!(run.stdout, "");
     let error = run.stderr.lines().last().unwrap();
     assert!(error.starts_with("error: "), "{}", run.stderr);
@@ -97,14 +97,10 @@ fn a_file_with_a_wrong_checksum_is_deleted() {
     let desk = Desk::new();
     let server = Server::new(|_, _| whole(&[7; 5000], &[]));
     let run = desk.fetch(&server, &["resnet18"]);
+    run.says("licence BSD-3-Clause (torchvision)");
     refused(
-        &run,
+        run,
         &["is not the published one", "begin with f37072fd", "deleted"],
-    );
-    assert!(
-        run.stderr.contains("licence BSD-3-Clause (torchvision)"),
-        "{}",
-        run.stderr
     );
     assert_eq!(desk.files(), 0);
     assert_eq!(server.asked()[0].path, "/resnet18-f37072fd.pth");
@@ -118,7 +114,7 @@ fn the_error_names_a_file_missing_on_the_server() {
     let server = Server::new(|_, _| reply("404 Not Found", &[("content-length", "0")], b""));
     let run = desk.fetch(&server, &["vgg16"]);
     refused(
-        &run,
+        run,
         &[&server.url("/vgg16-397923af.pth"), "404 (not found)"],
     );
     assert_eq!(desk.files(), 0);
@@ -136,8 +132,8 @@ fn a_silent_server_times_out_and_received_bytes_are_kept() {
         steps.push(Step::Wait(std::time::Duration::from_secs(3)));
         steps
     });
-    let run = desk.fetch(&server, &["resnet18", "--timeout", "1", "--retries", "0"]);
-    refused(&run, &["stopped sending for 1 s", "to resume"]);
+    let run = desk.fetch(&server, &["resnet18", "--timeout 1 --retries 0"]);
+    refused(run, &["stopped sending for 1 s", "to resume"]);
     let part = format!("{}.part", text(&desk.path("resnet18")));
     assert_eq!(fs::metadata(part).unwrap().len(), 1000);
 }
@@ -161,20 +157,19 @@ fn a_file_of_the_hub_is_fetched_and_found_by_the_networks_name() {
     let usage = format!("dvm explain photo.jpg --model {network}\n");
     assert!(run.stdout.ends_with(&usage), "{}", run.stdout);
     assert_eq!(server.asked().len(), 1);
-    let run = desk.dvm(&["classify", COFFEE, "--model", network]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    desk.dvm(&["classify", COFFEE, "--model", network]).exits(0);
 }
 
 #[test]
 fn another_tag_is_another_file() {
     let desk = Desk::new();
     let server = Server::new(|_, _| whole(&[7; 5000], &[]));
-    let run = desk.fetch(&server, &["resnet50", "--weights", "IMAGENET1K_V2"]);
-    refused(&run, &["begin with 11ad3fa6"]);
-    let run = desk.fetch(&server, &["resnet50", "--weights", "V3"]);
-    refused(&run, &["`V3`", "IMAGENET1K_V1, IMAGENET1K_V2"]);
+    let run = desk.fetch(&server, &["resnet50", "--weights IMAGENET1K_V2"]);
+    refused(run, &["begin with 11ad3fa6"]);
+    let run = desk.fetch(&server, &["resnet50", "--weights V3"]);
+    refused(run, &["`V3`", "IMAGENET1K_V1, IMAGENET1K_V2"]);
     let run = desk.fetch(&server, &["resnet50", "vgg99"]);
-    refused(&run, &["`vgg99`", "did you mean `vgg19`?"]);
+    refused(run, &["`vgg99`", "did you mean `vgg19`?"]);
     assert_eq!(server.asked().len(), 1);
 }
 
@@ -184,15 +179,15 @@ fn offline_sends_no_request() {
     let server = Server::new(|_, _| whole(b"", &[]));
     let place = desk.path("resnet18");
     let words = ["offline", text(&place), "/resnet18-f37072fd.pth"];
-    refused(&desk.fetch(&server, &["resnet18", "--offline"]), &words);
+    refused(desk.fetch(&server, &["resnet18", "--offline"]), &words);
     let base = server.url("");
     let mut command = desk.command(&["models", "fetch", "resnet18"]);
     command.env("DVM_OFFLINE", "1").env("DVM_BASE_URL", &base);
-    refused(&Run::of(&mut command), &words);
+    refused(Run::of(&mut command), &words);
     assert!(server.asked().is_empty());
     let mut command = desk.command(&["models", "fetch", "resnet18"]);
     command.env("DVM_OFFLINE", "0").env("DVM_BASE_URL", &base);
-    refused(&Run::of(&mut command), &["sends an empty file"]);
+    refused(Run::of(&mut command), &["sends an empty file"]);
     assert_eq!(server.asked().len(), 1);
 }
 
@@ -200,31 +195,33 @@ fn offline_sends_no_request() {
 fn a_cached_file_is_reported_with_a_command_that_uses_it() {
     let desk = Desk::new();
     let path = desk.put("squeezenet1_1");
-    let run = desk.dvm(&["models", "fetch", "squeezenet1_1", "--offline"]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = desk
+        .dvm(&["models", "fetch", "squeezenet1_1", "--offline"])
+        .exits(0);
     // The network has embedded weights, so the tag is needed.
     let usage = "dvm explain photo.jpg --model squeezenet1_1 --weights IMAGENET1K_V1";
     for words in ["already", text(&path), "BSD-3-Clause", "SHA-256", usage] {
-        assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
+        run.prints(words);
     }
     let json = desk
-        .dvm(&["models", "fetch", "squeezenet1_1", "--offline", "--json"])
+        .dvm(&["models", "fetch", "squeezenet1_1", "--offline --json"])
         .json();
     assert_eq!(json[0]["file"], text(&path));
     assert_eq!(json[0]["tag"], "IMAGENET1K_V1");
     assert_eq!(json[0]["outcome"], "already there");
     assert_eq!(json[0]["sha256"], desk.sha256("squeezenet1_1"));
-    let arguments = ["classify", COFFEE, "--json", "--model", "squeezenet1_1"];
+    let arguments = ["classify", COFFEE, "--json --model squeezenet1_1"];
     let seen = |run: Run| run.json()[0]["top"][0].clone();
-    let fetched = desk.dvm(&[&arguments[..], &["--weights", "IMAGENET1K_V1"]].concat());
-    assert_eq!(fetched.code, Some(0), "{}", fetched.stderr);
+    let fetched = desk
+        .dvm(&[&arguments[..], &["--weights IMAGENET1K_V1"]].concat())
+        .exits(0);
     let embedded = seen(desk.dvm(&arguments));
     assert_eq!(embedded["name"], "espresso");
     assert_ne!(seen(fetched), embedded);
     let elsewhere = tempfile::tempdir().unwrap();
-    let cache = ["--offline", "--cache", text(elsewhere.path())];
+    let cache = ["--offline --cache", text(elsewhere.path())];
     let run = desk.dvm(&[&["models", "fetch", "squeezenet1_1"], &cache[..]].concat());
-    refused(&run, &[text(elsewhere.path())]);
+    refused(run, &[text(elsewhere.path())]);
 }
 
 #[test]
@@ -246,11 +243,9 @@ fn fetched_weights_are_found_by_the_networks_name() {
     let json = desk.dvm(&["models", "show", "resnet18", "--json"]).json();
     assert_eq!(json["published"]["path"], text(&path));
     let out = desk.folder.path().join("maps");
-    let explain = [
-        "explain", COFFEE, "--model", "resnet18", "--method", "gradient",
-    ];
-    let run = desk.dvm(&[&explain[..], &["--out", text(&out)]].concat());
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let explain = ["explain", COFFEE, "--model resnet18 --method gradient"];
+    desk.dvm(&[&explain[..], &["--out", text(&out)]].concat())
+        .exits(0);
     let record = fs::read(out.join("coffee/explanation.json")).unwrap();
     let record = String::from_utf8(record).unwrap();
     assert!(record.contains(&desk.sha256("resnet18")), "{record}");
@@ -260,15 +255,15 @@ fn fetched_weights_are_found_by_the_networks_name() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    let run = desk.dvm(&["classify", COFFEE, "--model", "resnet18"]);
+    let run = desk.dvm(&["classify", COFFEE, "--model resnet18"]);
     refused(
-        &run,
+        run,
         &[text(&path), "damaged", "`dvm models fetch resnet18`"],
     );
     fs::write(&path, "rotten").unwrap();
-    let run = desk.dvm(&["classify", COFFEE, "--model", "resnet18"]);
+    let run = desk.dvm(&["classify", COFFEE, "--model resnet18"]);
     refused(
-        &run,
+        run,
         &[text(&path), "damaged", "`dvm models fetch resnet18`"],
     );
 }
@@ -277,29 +272,28 @@ fn fetched_weights_are_found_by_the_networks_name() {
 fn the_error_for_missing_weights_suggests_two_commands() {
     let desk = Desk::new();
     let help = |arguments: &[&str], own: &str| {
-        let run = desk.dvm(arguments);
-        refused(&run, &["`dvm models fetch resnet18`", own]);
+        refused(desk.dvm(arguments), &["`dvm models fetch resnet18`", own]);
     };
     help(
-        &["explain", COFFEE, "--model", "resnet18"],
+        &["explain", COFFEE, "--model resnet18"],
         "`dvm explain … --model resnet18 --weights FILE`",
     );
     help(
-        &["classify", COFFEE, "--model", "resnet18"],
+        &["classify", COFFEE, "--model resnet18"],
         "`dvm classify … --model resnet18 --weights FILE`",
     );
     help(
-        &["bench", "forward", "--model", "resnet18"],
+        &["bench", "forward", "--model resnet18"],
         "--random-weights",
     );
     help(
         &["models", "convert", "resnet18", "out.safetensors"],
         "`dvm models convert FILE OUT --model resnet18`",
     );
-    let tag = ["--model", "resnet50", "--weights", "IMAGENET1K_V2"];
+    let tag = ["--model resnet50 --weights IMAGENET1K_V2"];
     let run = desk.dvm(&[&["classify", COFFEE], &tag[..]].concat());
     refused(
-        &run,
+        run,
         &["`dvm models fetch resnet50 --weights IMAGENET1K_V2`"],
     );
 }

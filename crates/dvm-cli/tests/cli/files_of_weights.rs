@@ -8,7 +8,7 @@ use dvm::engine::weights::{to_safetensors, to_torch};
 use dvm::engine::{Tensor, seeded};
 
 use crate::train::colours;
-use crate::{COFFEE, dvm, text};
+use crate::{COFFEE, dvm, explain, record, text};
 
 /// SqueezeNet for two classes, once per prefix, with values multiplied by the factor.
 fn state_dict(parts: &[(&str, f32)]) -> Vec<(String, Tensor)> {
@@ -49,24 +49,12 @@ fn a_bare_state_dict_is_evaluated() {
     let names = home.path().join("names.txt");
     fs::write(&names, "blue\nred\n").unwrap();
     let names = ["--classes", text(&names)];
-    let given = dvm(&[&["evaluate", weights, set, "--json"], &names[..]].concat());
-    assert_eq!(given.code, Some(0), "{}", given.stderr);
-    assert!(!given.stderr.contains("alphabetical"), "{}", given.stderr);
-    let guessed = dvm(&[
-        "evaluate",
-        weights,
-        set,
-        "--json",
-        "--model",
-        "squeezenet1_1",
-    ]);
-    assert!(
-        guessed.stderr.contains("alphabetical order: `blue`, `red`"),
-        "{}",
-        guessed.stderr
-    );
+    let given = dvm(&[&["evaluate", weights, set, "--json"], &names[..]].concat()).exits(0);
+    given.does_not_say("alphabetical");
+    let guessed = dvm(&["evaluate", weights, set, "--json --model squeezenet1_1"]);
+    guessed.says("alphabetical order: `blue`, `red`");
     assert_eq!(given.json()["accuracy"], guessed.json()["accuracy"]);
-    let options = ["--model", "squeezenet1_1", "--weights", weights];
+    let options = ["--model squeezenet1_1 --weights", weights];
     let last = dvm(&[&["evaluate", set, "--json"], &options[..], &names[..]].concat());
     assert_eq!(last.json(), given.json());
 }
@@ -78,15 +66,14 @@ fn the_order_of_class_names_matters() {
     let accuracy = |order: &str| {
         let names = home.path().join("names.txt");
         fs::write(&names, order).unwrap();
-        let run = dvm(&[
+        let evaluate = [
             "evaluate",
             text(&weights),
             text(&set),
-            "--json",
-            "--classes",
+            "--json --classes",
             text(&names),
-        ]);
-        run.json()["accuracy"].as_f64().unwrap()
+        ];
+        dvm(&evaluate).json()["accuracy"].as_f64().unwrap()
     };
     let sum = accuracy("blue\nred\n") + accuracy("red\nblue\n");
     assert!((sum - 1.0).abs() < 1e-9, "{sum}");
@@ -95,9 +82,9 @@ fn the_order_of_class_names_matters() {
 #[test]
 fn evaluate_without_a_network_is_an_error() {
     let home = tempfile::tempdir().unwrap();
-    let run = dvm(&["evaluate", text(&colours(home.path()))]);
-    assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("CHECKPOINT DATA"), "{}", run.stderr);
+    dvm(&["evaluate", text(&colours(home.path()))])
+        .exits(2)
+        .says("CHECKPOINT DATA");
 }
 
 #[test]
@@ -106,11 +93,9 @@ fn averaged_weights_are_used_with_a_warning_and_recorded() {
     let weights = two(home.path(), ["state_dict.", "state_dict_ema."]);
     let explained = |more: &[&str]| {
         let out = home.path().join("maps");
-        let model = ["--model", text(&weights), "--method", "gradient"];
-        let run = dvm(&[&["explain", COFFEE, "--out", text(&out)], &model[..], more].concat());
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
-        let record = fs::read_to_string(out.join("coffee/explanation.json")).unwrap();
-        let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+        let model = [COFFEE, "--method gradient --model", text(&weights)];
+        let run = explain(&out, &[&model[..], more].concat()).exits(0);
+        let record = record(&out.join("coffee"));
         (run.stderr, record["model"]["weights_part"].clone())
     };
     let (message, part) = explained(&[]);
@@ -119,7 +104,7 @@ fn averaged_weights_are_used_with_a_warning_and_recorded() {
         "{message}"
     );
     assert_eq!(part, "state_dict_ema");
-    let (message, part) = explained(&["--part", "raw"]);
+    let (message, part) = explained(&["--part raw"]);
     assert!(!message.contains("--part"), "{message}");
     assert_eq!(part, "state_dict");
 }
@@ -130,13 +115,11 @@ fn one_of_two_networks_is_chosen_and_converted() {
     let weights = two(home.path(), ["model_a.", "model_b."]);
     let out = home.path().join("b.pth");
     let convert = ["models", "convert", text(&weights), text(&out)];
-    let refused = dvm(&convert);
-    assert_eq!(refused.code, Some(2));
+    let refused = dvm(&convert).exits(2);
     for word in ["`model_a` and `model_b`", "--part NAME"] {
-        assert!(refused.stderr.contains(word), "{}", refused.stderr);
+        refused.says(word);
     }
-    let run = dvm(&[&convert[..], &["--part", "model_b", "--json"]].concat());
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = dvm(&[&convert[..], &["--part model_b --json"]].concat()).exits(0);
     assert_eq!(run.json()["part"], "model_b");
     let shown = dvm(&["models", "show", text(&out), "--json"]);
     assert_eq!(shown.json()["weights"]["part"], "model_b");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{CHELSEA, COFFEE, FAST, Run, dvm, explain, text, train};
+use crate::{CHELSEA, COFFEE, FAST, NETWORK, dvm, explain, text, train, without_seconds};
 
 /// The data of an element of a report.
 fn element(report: &Path, id: &str) -> Value {
@@ -31,12 +31,11 @@ fn a_report_has_every_class_of_every_picture_and_names_failed_ones() {
     let (out, report) = (home.path().join("out"), home.path().join("r.html"));
     let broken = home.path().join("broken.png");
     fs::write(&broken, "no picture").unwrap();
-    let mut arguments = vec![COFFEE, text(&broken), CHELSEA, "--report", text(&report)];
-    arguments.extend(["--class", "espresso", "--class", "top", "--formats", "none"]);
-    arguments.extend(FAST);
-    let run = explain(&out, &arguments);
-    assert_eq!(run.code, Some(1), "{}", run.stderr);
-    assert!(run.stdout.contains("report: "), "{}", run.stdout);
+    let pictures = [COFFEE, text(&broken), CHELSEA, "--report", text(&report)];
+    let more = ["--class espresso --class top --formats none", FAST];
+    explain(&out, &[&pictures[..], &more].concat())
+        .exits(1)
+        .prints("report: ");
     assert!(!out.exists(), "only the report was wanted");
     let head = head(&report);
     assert_eq!(head["kind"], "explain");
@@ -76,11 +75,9 @@ fn a_report_has_every_class_of_every_picture_and_names_failed_ones() {
 fn many_explained_classes_are_written_smaller() {
     let home = tempfile::tempdir().unwrap();
     let report = home.path().join("r.html");
-    let mut arguments = vec![COFFEE, "--report", text(&report), "--formats", "none"];
-    arguments.extend(["--class", "all", "--size", "64", "--resize", "64x64"]);
-    arguments.extend(["--model", "squeezenet1_1", "--method", "grad-cam"]);
-    let run = explain(&home.path().join("out"), &arguments);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let more = "--formats none --class all --size 64 --resize 64x64 --method grad-cam";
+    let arguments = [COFFEE, "--report", text(&report), more, NETWORK];
+    explain(&home.path().join("out"), &arguments).exits(0);
     let head = head(&report);
     assert_eq!(head["small"], true);
     assert_eq!(head["entries"].as_array().unwrap().len(), 1000);
@@ -88,24 +85,12 @@ fn many_explained_classes_are_written_smaller() {
     assert_eq!(picture["maps"][0]["values"]["bits"], 8);
 }
 
-/// Removes values that differ between runs.
-fn without_seconds(value: &mut Value) {
-    match value {
-        Value::Object(all) => {
-            all.remove("seconds");
-            all.values_mut().for_each(without_seconds);
-        }
-        Value::Array(all) => all.iter_mut().for_each(without_seconds),
-        _ => {}
-    }
-}
-
 #[test]
 fn a_report_does_not_depend_on_threads_except_for_seconds() {
     let home = tempfile::tempdir().unwrap();
     let report = home.path().join("r.html");
     let made = |threads: &str| {
-        let mut arguments = vec![
+        let pictures = [
             COFFEE,
             CHELSEA,
             "--report",
@@ -113,10 +98,8 @@ fn a_report_does_not_depend_on_threads_except_for_seconds() {
             "--threads",
             threads,
         ];
-        arguments.extend(["--formats", "none", "--check", "sparseness"]);
-        arguments.extend(FAST);
-        let run = explain(&home.path().join("out"), &arguments);
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let more = ["--formats none --check sparseness", FAST];
+        explain(&home.path().join("out"), &[&pictures[..], &more].concat()).exits(0);
         let parts = ["head", "picture-0", "picture-1"];
         let mut parts = parts.map(|part| element(&report, part));
         parts.iter_mut().for_each(without_seconds);
@@ -130,18 +113,11 @@ fn a_report_does_not_depend_on_threads_except_for_seconds() {
 fn skipped_pictures_are_counted_in_the_report() {
     let home = tempfile::tempdir().unwrap();
     let (out, report) = (home.path().join("out"), home.path().join("r.html"));
-    let mut arguments = vec!["--skip-existing", "--formats", "npy"];
-    arguments.extend(FAST);
-    assert_eq!(
-        explain(&out, &[&arguments[..], &[COFFEE]].concat()).code,
-        Some(0)
-    );
-    arguments.extend([COFFEE, CHELSEA, "--report", text(&report)]);
-    let run = explain(&out, &arguments);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let message =
-        "1 of 2 pictures skipped: an earlier run explained them; they are not in the report";
-    assert!(run.stderr.contains(message), "{}", run.stderr);
+    let skip = "--skip-existing --formats npy";
+    explain(&out, &[skip, FAST, COFFEE]).exits(0);
+    let arguments = [skip, FAST, COFFEE, CHELSEA, "--report", text(&report)];
+    let run = explain(&out, &arguments).exits(0);
+    run.says("1 of 2 pictures skipped: an earlier run explained them; they are not in the report");
     let head = head(&report);
     assert_eq!(head["entries"].as_array().unwrap().len(), 1);
     let words = head["sections"][0]["paragraphs"].to_string();
@@ -153,28 +129,24 @@ fn a_report_replaces_no_other_file_and_is_not_in_a_replaced_folder() {
     let home = tempfile::tempdir().unwrap();
     let photo = home.path().join("photo.png");
     fs::write(&photo, "precious").unwrap();
-    let mut arguments = vec![COFFEE, "--report", text(&photo)];
-    arguments.extend(FAST);
-    let run = explain(&home.path().join("out"), &arguments);
-    assert_eq!(run.code, Some(2), "{}", run.stderr);
-    assert!(run.stderr.contains("photo.png"), "{}", run.stderr);
+    let arguments = [COFFEE, "--report", text(&photo), FAST];
+    explain(&home.path().join("out"), &arguments)
+        .exits(2)
+        .says("photo.png");
     assert_eq!(fs::read(&photo).unwrap(), b"precious");
     let within = home.path().join("out/more/r.html");
     let out = home.path().join("out");
-    let run = dvm(&[
+    let survey = [
         "survey",
         "assets/samples",
         "--out",
         text(&out),
         "--report",
         text(&within),
-    ]);
-    assert_eq!(run.code, Some(2), "{}", run.stderr);
-    assert!(
-        run.stderr.contains("a folder that the command replaces"),
-        "{}",
-        run.stderr
-    );
+    ];
+    dvm(&survey)
+        .exits(2)
+        .says("a folder that the command replaces");
     assert!(!out.exists());
 }
 
@@ -190,8 +162,7 @@ fn a_run_has_curves_and_an_evaluation_the_printed_values() {
     let home = tempfile::tempdir().unwrap();
     let set = train::colours(home.path());
     let (run, trained) = (home.path().join("run"), home.path().join("trained.html"));
-    let done = train::train(&set, &run, &["--report", text(&trained)]);
-    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    train::train_briefly(&set, &run, &["--report", text(&trained)]).exits(0);
     let head_of_run = head(&trained);
     assert_eq!(head_of_run["kind"], "train");
     assert_eq!(
@@ -210,15 +181,14 @@ fn a_run_has_curves_and_an_evaluation_the_printed_values() {
 
     let weights = run.join("best.safetensors");
     let report = home.path().join("evaluated.html");
-    let found = dvm(&[
+    let evaluate = [
         "evaluate",
         text(&weights),
         text(&set),
-        "--report",
+        "--json --report",
         text(&report),
-        "--json",
-    ]);
-    assert_eq!(found.code, Some(0), "{}", found.stderr);
+    ];
+    let found = dvm(&evaluate).exits(0);
     let (found, head) = (found.json(), head(&report));
     assert_eq!(head["kind"], "evaluate");
     for head in [&head, &head_of_run] {
@@ -261,12 +231,11 @@ fn a_run_has_curves_and_an_evaluation_the_printed_values() {
 fn a_comparison_has_the_scores_of_its_summary() {
     let home = tempfile::tempdir().unwrap();
     let (out, report) = (home.path().join("compared"), home.path().join("r.html"));
-    let mut arguments = vec!["compare", "--out", text(&out), "--model", "squeezenet1_1"];
-    arguments.extend(["--method", "gradient,grad-cam", "--metrics", "sparseness"]);
-    arguments.extend(["--size", "64", "--resize", "64x64", "--json"]);
+    let mut arguments = vec!["compare", "--out", text(&out), "--model squeezenet1_1"];
+    arguments.extend(["--method gradient,grad-cam --metrics sparseness"]);
+    arguments.extend(["--size 64 --resize 64x64 --json"]);
     arguments.extend([COFFEE, CHELSEA, "missing.png", "--report", text(&report)]);
-    let run: Run = dvm(&arguments);
-    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let run = dvm(&arguments).exits(1);
     let (found, head) = (run.json(), head(&report));
     assert_eq!(head["kind"], "compare");
     assert_eq!(head["failed"][0]["name"], "missing.png");
@@ -303,9 +272,8 @@ fn a_survey_has_the_shares_of_its_classes_and_their_mean_maps() {
     let home = tempfile::tempdir().unwrap();
     let (out, report) = (home.path().join("out"), home.path().join("r.html"));
     let mut arguments = vec!["survey", "assets/samples", "--out", text(&out), "--json"];
-    arguments.extend(["--model", "squeezenet1_1", "--report", text(&report)]);
-    let run = dvm(&arguments);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    arguments.extend(["--model squeezenet1_1 --report", text(&report)]);
+    let run = dvm(&arguments).exits(0);
     let (found, head) = (run.json(), head(&report));
     assert_eq!(head["kind"], "survey");
     let classes = found["classes"].as_array().unwrap();
@@ -326,43 +294,16 @@ fn a_survey_has_the_shares_of_its_classes_and_their_mean_maps() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_report_leaves_no_file() {
-    use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
-
     let home = tempfile::tempdir().unwrap();
     let report = home.path().join("reports/r.html");
-    let mut child = crate::program()
-        .args([
-            "explain",
-            COFFEE,
-            "--report",
-            text(&report),
-            "--stride",
-            "1",
-        ])
-        .args([
-            "--formats",
-            "none",
-            "--model",
-            "squeezenet1_1",
-            "--method",
-            "occlusion",
-        ])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
+    let more = "--stride 1 --formats none --method occlusion";
+    let explain = ["explain", COFFEE, "--report", text(&report), more, NETWORK];
+    let mut command = crate::program(&explain);
+    let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
     let folder = report.parent().unwrap();
-    while fs::read_dir(folder).map_or(0, Iterator::count) == 0 {
-        assert!(
-            start.elapsed() < Duration::from_secs(120),
-            "it does not begin"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let id = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
-    assert!(sent.success());
+    let files = || fs::read_dir(folder).map_or(0, Iterator::count);
+    crate::wait_until(&mut child, || files() > 0);
+    crate::send("-INT", &child);
     assert!(!child.wait().unwrap().success());
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
 }

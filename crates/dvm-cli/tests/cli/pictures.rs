@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{COFFEE, FAST, explain, names, text};
+use crate::{COFFEE, FAST, explain, names, root, text};
 
 /// A grey gradient, saved with one channel of 8 bits.
 fn write_grey(path: &Path, width: u32, height: u32) {
@@ -19,7 +19,7 @@ fn write_grey(path: &Path, width: u32, height: u32) {
 
 fn run(out: &Path, images: &[&Path]) -> crate::Run {
     let images: Vec<&str> = images.iter().map(|path| text(path)).collect();
-    explain(out, &[&images[..], &FAST].concat())
+    explain(out, &[&images[..], &[FAST]].concat())
 }
 
 #[test]
@@ -36,11 +36,9 @@ fn grey_narrow_and_tiny_pictures_are_explained() {
         .collect();
     let pictures: Vec<&Path> = pictures.iter().map(PathBuf::as_path).collect();
     let out = folder.path().join("out");
-    let run = run(&out, &pictures);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    run(&out, &pictures).exits(0);
     assert_eq!(names(&out), ["dot", "tall", "wide"]);
-    let record = fs::read_to_string(out.join("wide/explanation.json")).unwrap();
-    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let record = crate::record(&out.join("wide"));
     assert_eq!(record["image"]["width"], 700);
     assert_eq!(record["image"]["height"], 90);
 }
@@ -55,16 +53,11 @@ fn bad_files_are_named_and_the_others_are_explained() {
     };
     let prose = file("prose.png", b"To whom it may concern");
     let empty = file("empty.png", b"");
-    let whole = fs::read(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../assets/samples/coffee.png"
-    ));
-    let whole = whole.unwrap();
+    let whole = fs::read(root(COFFEE)).unwrap();
     let cut = file("cut.png", &whole[..whole.len() / 2]);
     let missing = folder.path().join("missing.png");
     let out = folder.path().join("out");
-    let run = run(&out, &[&prose, &empty, &cut, &missing, Path::new(COFFEE)]);
-    assert_eq!(run.code, Some(1));
+    let run = run(&out, &[&prose, &empty, &cut, &missing, Path::new(COFFEE)]).exits(1);
     assert_eq!(names(&out), ["coffee"]);
     let errors: Vec<&str> = run.stderr.lines().collect();
     let expected = [
@@ -88,8 +81,7 @@ fn a_folder_means_its_pictures() {
     write_grey(&folder.path().join("A.PNG"), 30, 20);
     fs::write(folder.path().join("notes.txt"), "not a picture").unwrap();
     let out = tempfile::tempdir().unwrap();
-    let run = run(out.path(), &[folder.path()]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    run(out.path(), &[folder.path()]).exits(0);
     assert_eq!(names(out.path()), ["A", "b", "manifest.jsonl"]);
 }
 
@@ -97,8 +89,7 @@ fn a_folder_means_its_pictures() {
 fn a_folder_without_pictures_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let out = tempfile::tempdir().unwrap();
-    let run = run(out.path(), &[folder.path()]);
-    assert_eq!(run.code, Some(1));
+    let run = run(out.path(), &[folder.path()]).exits(1);
     let begin = format!(
         "error: {}: no picture in this folder",
         folder.path().display()
@@ -112,8 +103,7 @@ fn results_that_cannot_be_saved_are_an_error_about_the_picture() {
     fs::write(out.path().join("coffee"), "in the way").unwrap();
     let other = out.path().join("other.png");
     write_grey(&other, 20, 20);
-    let run = run(out.path(), &[Path::new(COFFEE), &other]);
-    assert_eq!(run.code, Some(1));
+    let run = run(out.path(), &[Path::new(COFFEE), &other]).exits(1);
     let begin = format!("error: {COFFEE}: cannot write ");
     assert!(run.stderr.starts_with(&begin), "{}", run.stderr);
     assert!(out.path().join("other/figure.png").exists());

@@ -1,7 +1,9 @@
 //! `dvm prepare`: data sets, audits, errors.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
 
 use crate::{dvm, names, text};
 
@@ -23,26 +25,27 @@ fn blocks(seed: u32) -> Vec<u8> {
     dvm::encode_png(&picture)
 }
 
-/// Two classes with five and ten pictures, and a file that is not a picture.
-fn flowers(home: &Path) {
+/// An empty folder, and in it: two classes with five and ten pictures, and a file that is not a picture; the folder
+/// for a data set.
+fn flowers() -> (TempDir, PathBuf, PathBuf) {
+    let home = tempfile::tempdir().unwrap();
+    let (source, set) = (home.path().join("flowers"), home.path().join("set"));
     for (class, count) in [("roses", 5), ("tulips", 10)] {
-        let folder = home.join("flowers").join(class);
+        let folder = source.join(class);
         fs::create_dir_all(&folder).unwrap();
         for n in 0..count {
             let seed = n + 100 * count;
             fs::write(folder.join(format!("P{n}_{seed}.png")), blocks(seed)).unwrap();
         }
     }
-    fs::write(home.join("flowers/roses/licence.txt"), b"").unwrap();
+    fs::write(source.join("roses/licence.txt"), b"").unwrap();
+    (home, source, set)
 }
 
 #[test]
 fn a_folder_becomes_a_data_set_once() {
-    let home = tempfile::tempdir().unwrap();
-    flowers(home.path());
-    let (source, set) = (home.path().join("flowers"), home.path().join("set"));
-    let run = dvm(&["prepare", "folder", text(&source), text(&set)]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let (home, source, set) = flowers();
+    let run = dvm(&["prepare", "folder", text(&source), text(&set)]).exits(0);
     assert_eq!(
         run.stderr,
         "note: left out: files without the extension of a picture (1)\n"
@@ -66,8 +69,7 @@ fn a_folder_becomes_a_data_set_once() {
     assert_eq!(names(&set.join("train/roses")).len(), 4);
     assert_eq!(names(home.path()), ["flowers", "set"]);
 
-    let again = dvm(&["prepare", "folder", text(&source), text(&set), "--json"]);
-    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    let again = dvm(&["prepare", "folder", text(&source), text(&set), "--json"]).exits(0);
     let json = again.json();
     assert_eq!(json["outcome"], "already there");
     assert_eq!(json["pictures"]["val"]["tulips"], 2);
@@ -81,120 +83,76 @@ fn a_folder_becomes_a_data_set_once() {
 
 #[test]
 fn another_seed_needs_another_folder_or_replace() {
-    let home = tempfile::tempdir().unwrap();
-    flowers(home.path());
-    let (source, set) = (home.path().join("flowers"), home.path().join("set"));
+    let (_home, source, set) = flowers();
     let prepare = |more: &[&str]| {
         let first = ["prepare", "folder", text(&source), text(&set), "--quiet"];
         dvm(&[&first[..], more].concat())
     };
     assert_eq!(prepare(&[]).stdout, "");
-    let run = prepare(&["--seed", "2"]);
-    assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("--replace"), "{}", run.stderr);
-    assert!(run.stderr.contains("seed 1"), "{}", run.stderr);
-    let run = prepare(&["--seed", "2", "--replace", "--link", "manifest"]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = prepare(&["--seed 2"]).exits(2);
+    run.says("--replace");
+    run.says("seed 1");
+    prepare(&["--seed 2 --replace --link manifest"]).exits(0);
     assert_eq!(names(&set), ["dvm-dataset.json"]);
 }
 
 #[test]
 fn errors_say_what_to_do() {
-    let home = tempfile::tempdir().unwrap();
-    flowers(home.path());
-    let (source, set) = (home.path().join("flowers"), home.path().join("set"));
+    let (home, source, set) = flowers();
     let refused = |corpus: &str, source: &Path, more: &[&str]| {
         let first = ["prepare", corpus, text(source), text(&set)];
-        let run = dvm(&[&first[..], more].concat());
-        assert_eq!(run.code, Some(2), "{}", run.stderr);
+        let run = dvm(&[&first[..], more].concat()).exits(2);
         assert!(!set.exists());
-        run.stderr
+        run
     };
-    let missing = refused("folder", &home.path().join("missing"), &[]);
-    assert!(missing.contains("missing: "), "{missing}");
-    let share = refused("folder", &source, &["--val", "-0.1"]);
-    assert!(share.contains("invalid value `-0.1` for --val"), "{share}");
-    let group = refused("folder", &source, &["--group", "^(Q)"]);
-    assert!(
-        group.contains("P0_500.png: the file name does not match the option `group`"),
-        "{group}"
-    );
-    let classes = refused("flower_5", &source, &[]);
-    assert!(
-        classes.contains("lacks the class folder daisy, dandelion, sunflowers"),
-        "{classes}"
-    );
-    refused("folder", &source, &["--fraction", "0.5"]);
+    refused("folder", &home.path().join("missing"), &[]).says("missing: ");
+    refused("folder", &source, &["--val -0.1"]).says("invalid value `-0.1` for --val");
+    refused("folder", &source, &["--group ^(Q)"])
+        .says("P0_500.png: the file name does not match the option `group`");
+    refused("flower_5", &source, &[]).says("lacks the class folder daisy, dandelion, sunflowers");
+    refused("folder", &source, &["--fraction 0.5"]);
     refused("meadow", &source, &[]);
 }
 
 #[test]
 fn groups_are_not_split() {
-    let home = tempfile::tempdir().unwrap();
-    flowers(home.path());
-    let (source, set) = (home.path().join("flowers"), home.path().join("set"));
-    let run = dvm(&[
+    let (_home, source, set) = flowers();
+    dvm(&[
         "prepare",
         "folder",
         text(&source),
         text(&set),
-        "--group",
-        "^(P.)_",
-    ]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let run = dvm(&[
-        "prepare",
-        "audit",
-        text(&set),
-        "--group",
-        "^(P.)_",
-        "--json",
-    ]);
-    assert_eq!(run.code, Some(0), "{}", run.stdout);
+        "--group ^(P.)_",
+    ])
+    .exits(0);
+    dvm(&["prepare", "audit", text(&set), "--group ^(P.)_ --json"]).exits(0);
     // A split by picture would put every group on both sides.
-    let run = dvm(&["prepare", "audit", text(&set), "--group", "^(P)", "--json"]);
-    assert_eq!(run.code, Some(1));
+    let run = dvm(&["prepare", "audit", text(&set), "--group ^(P) --json"]).exits(1);
     assert_eq!(run.json()["findings"][0]["kind"], "leaked-groups");
 }
 
 #[test]
 fn an_audit_lists_findings_and_fails_for_serious_ones() {
-    let home = tempfile::tempdir().unwrap();
-    flowers(home.path());
-    let source = home.path().join("flowers");
-    let sound = dvm(&["prepare", "audit", text(&source)]);
-    assert_eq!(sound.code, Some(0), "{}", sound.stdout);
-    assert!(
-        sound
-            .stdout
-            .ends_with("15 pictures of 2 classes, nothing found\n"),
-        "{}",
-        sound.stdout
-    );
+    let (_home, source, _) = flowers();
+    dvm(&["prepare", "audit", text(&source)])
+        .exits(0)
+        .prints("15 pictures of 2 classes, nothing found\n");
 
     for n in 0..6 {
         fs::write(source.join(format!("roses/broken{n}.png")), b"text").unwrap();
     }
-    let run = dvm(&["prepare", "audit", text(&source)]);
-    assert_eq!(run.code, Some(1));
+    let run = dvm(&["prepare", "audit", text(&source)]).exits(1);
     let lines: Vec<&str> = run.stdout.lines().collect();
-    assert!(
-        lines[0].ends_with("21 pictures of 2 classes, 1 finding"),
-        "{}",
-        lines[0]
-    );
+    run.prints("21 pictures of 2 classes, 1 finding\n");
     assert_eq!(
         lines[2],
         "serious  unreadable  6 files cannot be read as a picture"
     );
-    assert!(
-        lines[6].starts_with("  roses/broken0.png  (is not in a supported picture format"),
-        "{}",
-        lines[6]
-    );
+    let broken = "  roses/broken0.png  (is not in a supported picture format";
+    assert!(lines[6].starts_with(broken), "{}", lines[6]);
     assert_eq!(lines[10], "  … and 2 more; --all lists them");
-    let all = dvm(&["prepare", "audit", text(&source), "--all", "--quiet"]);
-    assert!(all.stdout.contains("roses/broken5.png"), "{}", all.stdout);
+    let all = dvm(&["prepare", "audit", text(&source), "--all --quiet"]);
+    all.prints("roses/broken5.png");
 
     let json = dvm(&["prepare", "audit", text(&source), "--json"]).json();
     assert_eq!(json["pictures"], 21);
@@ -203,13 +161,9 @@ fn an_audit_lists_findings_and_fails_for_serious_ones() {
     assert_eq!(groups.len(), 6);
     assert_eq!(groups[0]["pictures"][0]["path"], "roses/broken0.png");
     assert_eq!(groups[0]["pictures"][0]["class"], "roses");
-    let missing = dvm(&["prepare", "audit", "no such folder"]);
-    assert_eq!(missing.code, Some(2));
-    assert!(
-        missing.stderr.contains("no such folder: "),
-        "{}",
-        missing.stderr
-    );
+    dvm(&["prepare", "audit", "no such folder"])
+        .exits(2)
+        .says("no such folder: ");
 }
 
 #[test]

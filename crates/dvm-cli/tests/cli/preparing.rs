@@ -1,14 +1,13 @@
 //! Preprocessing: assumptions give a warning until an option sets the value.
 
-use crate::{COFFEE, dvm, text};
+use crate::{COFFEE, dvm, explain, text};
 
 const PLAIN: &str = "crates/dvm/tests/references/preparing/plain.onnx";
 
 /// The warning about assumptions with these options.
 fn warning(options: &[&str]) -> String {
     let all = [&["classify", COFFEE, "--model", PLAIN][..], options].concat();
-    let run = dvm(&all);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = dvm(&all).exits(0);
     let lines = run.stderr.lines().filter(|line| line.contains("assumed: "));
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -16,73 +15,39 @@ fn warning(options: &[&str]) -> String {
 #[test]
 fn an_option_sets_no_other_field() {
     for options in [
-        &["--size", "64"][..],
-        &["--resize", "64"],
-        &["--interpolation", "bilinear"],
-        &[
-            "--size",
-            "64",
-            "--resize",
-            "64",
-            "--interpolation",
-            "bicubic",
-        ],
+        "--size 64",
+        "--resize 64",
+        "--interpolation bilinear",
+        "--size 64 --resize 64 --interpolation bicubic",
     ] {
-        let warning = warning(options);
-        assert!(
-            warning.contains("ImageNet's mean and deviation; RGB channels"),
-            "{warning}"
-        );
-        assert!(
-            warning.contains("--mean, --std, --channel-order"),
-            "{warning}"
-        );
-        for flag in options.iter().filter(|option| option.starts_with("--")) {
+        let warning = warning(&[options]);
+        for words in [
+            "ImageNet's mean and deviation; RGB channels",
+            "--mean, --std, --channel-order",
+        ] {
+            assert!(warning.contains(words), "{warning}");
+        }
+        for flag in options.split(' ').filter(|word| word.starts_with("--")) {
             assert!(!warning.contains(&format!("{flag},")), "{flag}: {warning}");
         }
     }
-    let warning_for_mean = warning(&["--mean", "0.5"]);
+    let warning_for_mean = warning(&["--mean 0.5"]);
     assert!(
         warning_for_mean.contains("assumed: deviation 0.229"),
         "{warning_for_mean}"
     );
-    let all = [
-        "--mean",
-        "0",
-        "--std",
-        "1",
-        "--channel-order",
-        "bgr",
-        "--resize",
-        "64",
-        "--interpolation",
-        "bicubic",
-    ];
+    let all = ["--mean 0 --std 1 --channel-order bgr --resize 64 --interpolation bicubic"];
     assert_eq!(warning(&all), "");
-    assert_eq!(warning(&["--preprocess", "imagenet", "--size", "64"]), "");
+    assert_eq!(warning(&["--preprocess imagenet --size 64"]), "");
 }
 
 #[test]
 fn assumptions_and_channel_order_are_in_the_record() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("out");
-    let run = dvm(&[
-        "explain",
-        COFFEE,
-        "--model",
-        PLAIN,
-        "--method",
-        "gradient",
-        "--channel-order",
-        "bgr",
-        "--size",
-        "64",
-        "--out",
-        text(&out),
-    ]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let record = std::fs::read_to_string(out.join("coffee/explanation.json")).unwrap();
-    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let options = "--method gradient --channel-order bgr --size 64 --model";
+    explain(&out, &[COFFEE, options, PLAIN]).exits(0);
+    let record = crate::record(&out.join("coffee"));
     let preprocess = &record["model"]["preprocess"];
     assert_eq!(preprocess["channels"], "bgr");
     // Assumed means move with their channels.
@@ -101,17 +66,9 @@ fn a_mostly_cut_off_picture_gives_a_note_with_the_option_to_use() {
     let path = home.path().join("long.png");
     let long = dvm::Picture::filled(20, 300, [200, 120, 40]);
     std::fs::write(&path, dvm::encode_png(&long)).unwrap();
-    let run = dvm(&["classify", text(&path), "--model", PLAIN]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert!(run.stderr.contains("of this picture"), "{}", run.stderr);
-    assert!(run.stderr.contains("--resize 64x64"), "{}", run.stderr);
-    let whole = [
-        "classify",
-        text(&path),
-        "--model",
-        PLAIN,
-        "--resize",
-        "64x64",
-    ];
-    assert!(!dvm(&whole).stderr.contains("of this picture"));
+    let run = dvm(&["classify", text(&path), "--model", PLAIN]).exits(0);
+    run.says("of this picture");
+    run.says("--resize 64x64");
+    let whole = ["classify", text(&path), "--model", PLAIN, "--resize 64x64"];
+    dvm(&whole).does_not_say("of this picture");
 }

@@ -10,12 +10,11 @@ fn refused(arguments: &[&str], words: &[&str]) {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("out");
     let first = ["explain", COFFEE, "--out", text(&folder)];
-    let run = dvm(&[&first[..], arguments].concat());
-    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    let run = dvm(&[&first[..], arguments].concat()).exits(2);
     assert_eq!(run.stdout, "");
     assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
     for word in words {
-        assert!(run.stderr.contains(word), "{word}: {}", run.stderr);
+        run.says(word);
     }
     assert!(!folder.exists());
 }
@@ -72,8 +71,7 @@ fn errors_name_wrong_files_once() {
         ("--model", "not weights"),
     ] {
         refused(&[option, text(&file)], &[text(&file), why]);
-        let run = dvm(&["classify", COFFEE, option, text(&file)]);
-        assert_eq!(run.code, Some(2), "{option}");
+        let run = dvm(&["classify", COFFEE, option, text(&file)]).exits(2);
         assert_eq!(run.stderr.matches(text(&file)).count(), 1, "{}", run.stderr);
     }
     refused(&["--classes", "missing.txt"], &["missing.txt"]);
@@ -85,18 +83,14 @@ fn errors_name_wrong_files_once() {
 
 #[test]
 fn a_folder_that_cannot_be_created_is_an_error() {
-    let run = dvm(&["explain", COFFEE, "--out", "Cargo.toml"]);
-    assert_eq!(run.code, Some(2));
-    assert!(
-        run.stderr.contains("cannot write Cargo.toml"),
-        "{}",
-        run.stderr
-    );
+    dvm(&["explain", COFFEE, "--out", "Cargo.toml"])
+        .exits(2)
+        .says("cannot write Cargo.toml");
 }
 
 #[test]
 fn no_picture_is_an_error() {
-    assert_eq!(dvm(&["explain"]).code, Some(2));
-    assert_eq!(dvm(&["classify"]).code, Some(2));
-    assert_eq!(dvm(&[]).code, Some(2));
+    dvm(&["explain"]).exits(2);
+    dvm(&["classify"]).exits(2);
+    dvm(&[]).exits(2);
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{dvm, program, text};
 
 /// A server with the fastest network.
-const QUICK: [&str; 6] = ["--model", "squeezenet1_1", "--port", "0", "--log", "none"];
+const QUICK: &str = "--model squeezenet1_1 --port 0 --log none";
 
 /// A running server, with its line of JSON.
 struct Serving {
@@ -66,30 +66,24 @@ impl Drop for Serving {
 }
 
 fn serve(arguments: &[&str]) -> Command {
-    let mut command = program();
+    let mut command = program(&[&["serve", QUICK], arguments].concat());
     command.env_remove("DVM_TOKEN");
-    command.arg("serve").args(QUICK).args(arguments);
     command
 }
 
 #[test]
 fn a_public_address_needs_a_token() {
-    let open = crate::Run::of(serve(&["--listen", "0.0.0.0"]).env("DVM_TOKEN", ""));
-    assert_eq!(open.code, Some(2), "{}", open.stderr);
+    let open = crate::Run::of(serve(&["--listen 0.0.0.0"]).env("DVM_TOKEN", "")).exits(2);
     for word in [
         "other machines can reach 0.0.0.0",
         "--token-file",
         "DVM_TOKEN",
     ] {
-        assert!(open.stderr.contains(word), "{}", open.stderr);
+        open.says(word);
     }
-    let short = crate::Run::of(serve(&[]).env("DVM_TOKEN", "short"));
-    assert_eq!(short.code, Some(2));
-    assert!(
-        short.stderr.contains("at least 16 characters"),
-        "{}",
-        short.stderr
-    );
+    crate::Run::of(serve(&[]).env("DVM_TOKEN", "short"))
+        .exits(2)
+        .says("at least 16 characters");
 }
 
 #[test]
@@ -97,20 +91,15 @@ fn the_token_comes_from_a_file_or_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, "of-the-file-0123456789\n").unwrap();
-    let arguments = ["--listen", "0.0.0.0", "--json", "--token-file", text(&file)];
+    let arguments = ["--listen 0.0.0.0 --json --token-file", text(&file)];
     // The file overrides the environment variable.
     let server = Serving::new(serve(&arguments).env("DVM_TOKEN", "of-the-environment-0"));
     assert_eq!(server.ready["token"], true);
     let models =
         |token: &str| server.get("/v1/models", &format!("Authorization: Bearer {token}\r\n"));
     // A server on all addresses can be reached on the local one.
-    let port = server.ready["address"]
-        .as_str()
-        .unwrap()
-        .rsplit_once(':')
-        .unwrap()
-        .1;
-    assert_ne!(port, "0");
+    let address = server.ready["address"].as_str().unwrap();
+    assert!(!address.ends_with(":0"), "{address}");
     assert!(models("of-the-file-0123456789").ends_with(r#"{"models":["squeezenet1_1"]}"#));
     assert!(models("of-the-environment-0").starts_with("HTTP/1.1 401"));
     let server = Serving::new(serve(&["--json"]).env("DVM_TOKEN", "of-the-environment-0"));
@@ -121,26 +110,16 @@ fn the_token_comes_from_a_file_or_the_environment() {
 
 #[test]
 fn options_of_a_network_need_a_single_network() {
-    let two = [
-        "serve",
-        "--model",
-        "squeezenet1_1",
-        "--model",
-        "efficientnet_lite0",
-    ];
+    let two = "--model squeezenet1_1 --model efficientnet_lite0";
     for option in [
-        ["--classes", "names.txt"],
-        ["--size", "128"],
-        ["--output", "logits"],
-        ["--part", "ema"],
+        "--classes names.txt",
+        "--size 128",
+        "--output logits",
+        "--part ema",
     ] {
-        let run = dvm(&[&two[..], &option].concat());
-        assert_eq!(run.code, Some(2));
-        assert!(
-            run.stderr.contains("need a single --model"),
-            "{}",
-            run.stderr
-        );
+        dvm(&["serve", two, option])
+            .exits(2)
+            .says("need a single --model");
     }
 }
 
@@ -148,25 +127,16 @@ fn options_of_a_network_need_a_single_network() {
 fn a_used_port_is_an_error_that_names_the_option() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let run = dvm(&["serve", "--model", "squeezenet1_1", "--port", &port]);
-    assert_eq!(run.code, Some(2));
-    assert!(
-        run.stderr.contains("cannot listen on 127.0.0.1"),
-        "{}",
-        run.stderr
-    );
-    assert!(run.stderr.contains("--port"), "{}", run.stderr);
+    let run = dvm(&["serve", "--model squeezenet1_1 --port", &port]).exits(2);
+    run.says("cannot listen on 127.0.0.1");
+    run.says("--port");
 }
 
 #[cfg(unix)]
 #[test]
 fn a_server_finishes_its_requests_after_a_signal() {
     for signal in ["-TERM", "-INT"] {
-        let mut server = Serving::new(&mut serve(&[
-            "--json",
-            "--allow-host",
-            "explain.example.org",
-        ]));
+        let mut server = Serving::new(&mut serve(&["--json --allow-host explain.example.org"]));
         let numbers = format!("[{}]", vec!["0.5"; 224].join(","));
         let channel = format!("[{}]", vec![&numbers[..]; 224].join(","));
         let body = format!(
@@ -186,14 +156,7 @@ fn a_server_finishes_its_requests_after_a_signal() {
         {
             std::thread::sleep(Duration::from_millis(10));
         }
-        let id = server.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        crate::send(signal, &server.child);
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer:.300}");

@@ -1,12 +1,16 @@
 //! `dvm train` and `dvm evaluate`: files, output, errors.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 
-use crate::{Run, dvm, text};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{NETWORK, Run, dvm, json_lines, program, root, text, wait_until};
 
 /// A data set with two classes, blue and red with noise: three training and two validation pictures each.
-pub fn colours(home: &Path) -> std::path::PathBuf {
+pub fn colours(home: &Path) -> PathBuf {
     let set = home.join("colours");
     for (split, count) in [("train", 3_u8), ("val", 2)] {
         for (class, colour) in [("blue", [60_u8, 80, 190]), ("red", [190, 70, 60])] {
@@ -24,42 +28,58 @@ pub fn colours(home: &Path) -> std::path::PathBuf {
     set
 }
 
-/// Trains for two epochs on pictures of 32 pixels.
+/// An empty folder, the data set [`colours`] in it, and the folder for a run.
+pub fn colours_and_run() -> (TempDir, PathBuf, PathBuf) {
+    let home = tempfile::tempdir().unwrap();
+    let (set, out) = (colours(home.path()), home.path().join("run"));
+    (home, set, out)
+}
+
+fn arguments<'a>(set: &'a Path, out: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
+    let first = [
+        "train",
+        text(set),
+        "--out",
+        text(out),
+        "--plain --batch 3",
+        NETWORK,
+    ];
+    [&first, more].concat()
+}
+
+/// Trains the fastest network.
 pub fn train(set: &Path, out: &Path, more: &[&str]) -> Run {
-    let mut all = vec!["train", text(set), "--out", text(out), "--plain"];
-    all.extend(["--model", "squeezenet1_1", "--epochs", "2", "--batch", "3"]);
-    all.extend([
-        "--set",
-        "preprocess.resize.short_side=32",
-        "--set",
-        "preprocess.crop=[32,32]",
-    ]);
-    all.extend(["--set", "preprocess.interpolation=bilinear"]);
-    all.extend([
-        "--set",
-        "preprocess.mean=[0.5,0.5,0.5]",
-        "--set",
-        "preprocess.std=[0.3,0.3,0.3]",
-    ]);
-    all.extend([
-        "--images-every",
-        "2",
-        "--images",
-        "1",
-        "--learning-rate",
-        "0.001",
-    ]);
-    all.extend(more);
-    dvm(&all)
+    dvm(&arguments(set, out, more))
+}
+
+/// Trains for two epochs on pictures of 32 pixels.
+pub fn train_briefly(set: &Path, out: &Path, more: &[&str]) -> Run {
+    let brief = [
+        "--epochs 2 --images-every 2 --images 1 --learning-rate 0.001",
+        "--set preprocess.resize.short_side=32 --set preprocess.crop=[32,32]",
+        "--set preprocess.interpolation=bilinear",
+        "--set preprocess.mean=[0.5,0.5,0.5] --set preprocess.std=[0.3,0.3,0.3]",
+    ];
+    train(set, out, &[&brief, more].concat())
+}
+
+/// Starts a training and waits for its first checkpoint.
+pub fn started(set: &Path, out: &Path, more: &[&str]) -> Child {
+    let mut command = program(&arguments(set, out, more));
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    wait_until(&mut child, || out.join("last.safetensors").exists());
+    child
+}
+
+/// The records of all steps.
+pub fn steps(run: &Path) -> Vec<Value> {
+    json_lines(&run.join("steps.jsonl"))
 }
 
 /// `metrics.jsonl` without values that differ between runs.
-pub fn metrics(run: &Path) -> Vec<serde_json::Value> {
-    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let mut records: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+pub fn metrics(run: &Path) -> Vec<Value> {
+    let mut records = json_lines(&run.join("metrics.jsonl"));
     for record in &mut records {
         let record = record.as_object_mut().unwrap();
         record.remove("seconds").unwrap();
@@ -70,11 +90,8 @@ pub fn metrics(run: &Path) -> Vec<serde_json::Value> {
 
 #[test]
 fn a_run_writes_all_files_and_its_weights_are_self_contained() {
-    let home = tempfile::tempdir().unwrap();
-    let set = colours(home.path());
-    let out = home.path().join("run");
-    let run = train(&set, &out, &["--json"]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let (_home, set, out) = colours_and_run();
+    let run = train_briefly(&set, &out, &["--json"]).exits(0);
     assert_eq!(run.json()["done"], true);
     assert_eq!(run.json()["epochs"], 2);
     for file in [
@@ -105,19 +122,17 @@ fn a_run_writes_all_files_and_its_weights_are_self_contained() {
     );
 
     let best = out.join("best.safetensors");
-    let evaluated = dvm(&["evaluate", text(&best), text(&set), "--json"]);
-    assert_eq!(evaluated.code, Some(0), "{}", evaluated.stderr);
+    let evaluated = dvm(&["evaluate", text(&best), text(&set), "--json"]).exits(0);
     assert!(evaluated.json().get("shortcuts").is_none());
-    let evaluation = home.path().join("evaluation");
-    let with_report = [
+    let evaluation = out.with_file_name("evaluation");
+    let network = text(&best);
+    let reported = dvm(&[
         "evaluate",
-        text(&best),
+        network,
         text(&set),
-        "--json",
-        "--out",
+        "--json --out",
         text(&evaluation),
-    ];
-    let reported = dvm(&with_report);
+    ]);
     assert_eq!(reported.json()["shortcuts"], serde_json::json!([]));
     assert!(evaluation.join("mean_maps.png").exists());
     let best_accuracy = records
@@ -125,19 +140,10 @@ fn a_run_writes_all_files_and_its_weights_are_self_contained() {
         .map(|record| record["val_accuracy"].as_f64().unwrap())
         .fold(0.0, f64::max);
     assert_eq!(evaluated.json()["accuracy"].as_f64(), Some(best_accuracy));
-    let seen = dvm(&[
-        "classify",
-        text(&set.join("val/red/0.png")),
-        "--model",
-        text(&best),
-        "--json",
-    ]);
-    let names = ["blue", "red"].map(serde_json::Value::from);
-    assert!(
-        names.contains(&seen.json()[0]["top"][0]["name"]),
-        "{}",
-        seen.stdout
-    );
+    let red = set.join("val/red/0.png");
+    let seen = dvm(&["classify", text(&red), "--json --model", network]).json();
+    let names = ["blue", "red"].map(Value::from);
+    assert!(names.contains(&seen[0]["top"][0]["name"]), "{seen}");
 }
 
 #[test]
@@ -146,8 +152,7 @@ fn results_do_not_depend_on_the_number_of_threads_and_workers() {
     let set = colours(home.path());
     let runs = [("1", "1"), ("3", "2")].map(|(threads, workers)| {
         let out = home.path().join(threads);
-        let run = train(&set, &out, &["--threads", threads, "--workers", workers]);
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        train_briefly(&set, &out, &["--threads", threads, "--workers", workers]).exits(0);
         ["best.safetensors", "last.safetensors"].map(|file| fs::read(out.join(file)).unwrap())
     });
     assert!(runs[0] == runs[1]);
@@ -158,55 +163,13 @@ fn a_resumed_run_is_identical_to_an_uninterrupted_one() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());
     let (whole, cut) = (home.path().join("whole"), home.path().join("cut"));
-    let more = [
-        "--optimiser",
-        "adam",
-        "--ema",
-        "0.5",
-        "--mixup",
-        "0.3",
-        "--epochs",
-        "3",
-    ];
-    let without = |out: &Path| {
-        // clap does not allow a flag twice.
-        let mut all = vec![
-            "train",
-            text(&set),
-            "--out",
-            text(out),
-            "--plain",
-            "--batch",
-            "3",
-        ];
-        all.extend(["--model", "squeezenet1_1", "--images-every", "0"]);
-        all.extend(more);
-        all.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()
-    };
-    let run = crate::program().args(without(&whole)).output().unwrap();
-    assert!(
-        run.status.success(),
-        "{}",
-        String::from_utf8_lossy(&run.stderr)
-    );
-    let mut child = crate::program()
-        .args(without(&cut))
-        .stderr(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let more = ["--optimiser adam --ema 0.5 --mixup 0.3 --epochs 3 --images-every 0"];
+    train(&set, &whole, &more).exits(0);
     // Kills the run after its first checkpoint.
-    while !cut.join("last.safetensors").exists() {
-        assert!(
-            child.try_wait().unwrap().is_none(),
-            "it ended before its first checkpoint"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
+    let mut child = started(&set, &cut, &more);
     child.kill().unwrap();
     child.wait().unwrap();
-    let resumed = dvm(&["train", "--resume", text(&cut), "--plain"]);
-    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
+    dvm(&["train", "--resume", text(&cut), "--plain"]).exits(0);
     for file in ["best.safetensors", "last.safetensors", "steps.jsonl"] {
         assert!(
             fs::read(whole.join(file)).unwrap() == fs::read(cut.join(file)).unwrap(),
@@ -218,16 +181,10 @@ fn a_resumed_run_is_identical_to_an_uninterrupted_one() {
 
 #[test]
 fn only_the_last_layer_changes_with_train_head() {
-    let home = tempfile::tempdir().unwrap();
-    let set = colours(home.path());
-    let out = home.path().join("run");
-    let run = train(&set, &out, &["--train", "head"]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert!(
-        run.stderr.contains("features of training pictures: 6 of 6"),
-        "{}",
-        run.stderr
-    );
+    let (_home, set, out) = colours_and_run();
+    train_briefly(&set, &out, &["--train head"])
+        .exits(0)
+        .says("features of training pictures: 6 of 6");
     let trained = dvm::Classifier::read(&out.join("best.safetensors")).unwrap();
     let before = dvm::Classifier::open("squeezenet1_1", None).unwrap();
     let (trained, before) = (trained.network().graph(), before.network().graph());
@@ -249,8 +206,7 @@ fn a_broken_picture_is_an_error_or_is_skipped() {
     fs::write(set.join("train/red/broken.png"), b"no picture").unwrap();
     fs::write(set.join("val/blue/half.png"), b"no picture").unwrap();
     let out = home.path().join("run");
-    let run = train(&set, &out, &[]);
-    assert_eq!(run.code, Some(2));
+    let run = train_briefly(&set, &out, &[]).exits(2);
     // All broken pictures of all splits are named before the first step.
     for words in [
         "broken.png",
@@ -258,25 +214,19 @@ fn a_broken_picture_is_an_error_or_is_skipped() {
         "2 pictures cannot be read",
         "--on-broken skip",
     ] {
-        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+        run.says(words);
     }
     assert!(!out.join("steps.jsonl").exists());
-    let unchecked = train(&set, &home.path().join("unchecked"), &["--no-check"]);
-    assert_eq!(unchecked.code, Some(2));
-    assert!(
-        !unchecked.stderr.contains("2 pictures"),
-        "{}",
-        unchecked.stderr
-    );
+    train_briefly(&set, &home.path().join("unchecked"), &["--no-check"])
+        .exits(2)
+        .does_not_say("2 pictures");
     fs::remove_file(set.join("val/blue/half.png")).unwrap();
     let out = home.path().join("skipping");
-    let run = train(&set, &out, &["--on-broken", "skip"]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = train_briefly(&set, &out, &["--on-broken skip"]).exits(0);
     assert!(run.stderr.contains("skipped: ") && run.stderr.contains("broken.png"));
     // The folder of the failed run can be used again.
     fs::remove_file(set.join("train/red/broken.png")).unwrap();
-    let again = train(&set, &home.path().join("run"), &[]);
-    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    train_briefly(&set, &home.path().join("run"), &[]).exits(0);
 }
 
 /// The last lines of `config.toml` as a table.
@@ -293,19 +243,16 @@ fn defaults_depend_on_batch_normalisation() {
         ("efficientnet_lite0", 0.02, 0.0),
     ] {
         let out = home.path().join(model);
-        let mut all = vec!["train", text(&set), "--out", text(&out), "--plain"];
-        all.extend([
-            "--model",
+        let first = [
+            "train",
+            text(&set),
+            "--out",
+            text(&out),
+            "--plain --model",
             model,
-            "--epochs",
-            "1",
-            "--train",
-            "head",
-            "--images-every",
-            "0",
-        ]);
-        let run = dvm(&all);
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        ];
+        let run = dvm(&[&first[..], &["--epochs 1 --train head --images-every 0"]].concat());
+        let run = run.exits(0);
         let config = config(&out);
         let found = config["optimiser"]["learning_rate"].as_float();
         assert_eq!(
@@ -314,61 +261,34 @@ fn defaults_depend_on_batch_normalisation() {
             "{model}"
         );
         let message = format!("optimiser sgd, learning rate {rate}, schedule one_cycle");
-        assert!(run.stderr.contains(&message), "{}", run.stderr);
+        run.says(&message);
     }
 }
 
 #[test]
 fn wrong_settings_are_errors_before_anything_is_written() {
-    let home = tempfile::tempdir().unwrap();
-    let set = colours(home.path());
-    let out = home.path().join("run");
+    let (_home, set, out) = colours_and_run();
     for (more, expected) in [
-        (vec!["--optimiser", "sdg"], "unknown optimiser `sdg`"),
-        (vec!["--set", "epoch=3"], "epoch"),
-        (vec!["--augment", "zoom"], "invalid value 'zoom'"),
-        (vec!["--weights", "missing.pth"], "missing.pth"),
+        ("--optimiser sdg", "unknown optimiser `sdg`"),
+        ("--set epoch=3", "epoch"),
+        ("--augment zoom", "invalid value 'zoom'"),
+        ("--weights missing.pth", "missing.pth"),
     ] {
-        let mut all = vec!["train", text(&set), "--out", text(&out), "--plain"];
-        all.extend(&more);
-        let run = dvm(&all);
-        assert_eq!(run.code, Some(2), "{more:?}: {}", run.stderr);
-        assert!(run.stderr.contains(expected), "{more:?}: {}", run.stderr);
+        let run = dvm(&["train", text(&set), "--out", text(&out), "--plain", more]);
+        run.exits(2).says(expected);
     }
-    let missing = dvm(&[
-        "train",
-        text(&home.path().join("nothing")),
-        "--out",
-        text(&out),
-    ]);
-    assert_eq!(missing.code, Some(2));
-    assert!(missing.stderr.contains("nothing"), "{}", missing.stderr);
+    let missing = set.join("nothing");
+    let run = dvm(&["train", text(&missing), "--out", text(&out)]);
+    run.exits(2).says("nothing");
     assert!(!out.join("last.safetensors").exists());
 }
 
 #[test]
 fn missing_weights_are_an_error_before_a_run_begins() {
-    let home = tempfile::tempdir().unwrap();
-    let set = colours(home.path());
-    let out = home.path().join("run");
-    let run = dvm(&[
-        "train",
-        text(&set),
-        "--out",
-        text(&out),
-        "--model",
-        "resnet18",
-    ]);
-    assert_eq!(run.code, Some(2));
-    let two = [
-        "`dvm models fetch resnet18`",
-        "`dvm train … --model resnet18 --weights FILE`",
-    ];
-    assert!(
-        two.iter().all(|words| run.stderr.contains(words)),
-        "{}",
-        run.stderr
-    );
+    let (_home, set, out) = colours_and_run();
+    let run = dvm(&["train", text(&set), "--out", text(&out), "--model resnet18"]).exits(2);
+    run.says("`dvm models fetch resnet18`");
+    run.says("`dvm train … --model resnet18 --weights FILE`");
     assert!(!out.exists());
 }
 
@@ -384,54 +304,37 @@ fn a_run_records_the_preprocessing_of_its_initial_weights() {
     };
     let own = own.with_preprocess(preprocess.clone()).unwrap();
     own.save(&weights).unwrap();
-    let mut all = vec!["train", text(&set), "--out", text(&out), "--plain"];
-    all.extend(["--model", "squeezenet1_1", "--weights", text(&weights)]);
-    all.extend(["--epochs", "1", "--batch", "3", "--train", "head"]);
-    let run = dvm(&all);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let more = ["--epochs 1 --train head --weights", text(&weights)];
+    train(&set, &out, &more).exits(0);
     // Resuming needs the same preprocessing.
-    let config = fs::read_to_string(out.join("config.toml")).unwrap();
-    let config: toml::Table = toml::from_str(&config).unwrap();
-    assert_eq!(config["preprocess"]["crop"][0].as_integer(), Some(48));
+    assert_eq!(config(&out)["preprocess"]["crop"][0].as_integer(), Some(48));
     let trained = dvm::Classifier::read(&out.join("best.safetensors")).unwrap();
     assert_eq!(trained.preprocess(), &preprocess);
 }
 
 #[test]
 fn a_run_on_pictures_smaller_than_the_window_has_maps() {
-    let home = tempfile::tempdir().unwrap();
-    let set = colours(home.path());
-    let out = home.path().join("run");
-    let mut all = vec!["train", text(&set), "--out", text(&out), "--plain"];
-    all.extend(["--epochs", "1", "--batch", "3", "--images-every", "1"]);
-    for field in [
-        "preprocess.resize.short_side=18",
-        "preprocess.crop=[18,18]",
-        "preprocess.interpolation=bilinear",
-        "preprocess.mean=[0.5,0.5,0.5]",
-        "preprocess.std=[0.3,0.3,0.3]",
-    ] {
-        all.extend(["--set", field]);
-    }
-    let run = dvm(&all);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert!(!run.stderr.contains("window"), "{}", run.stderr);
+    let (_home, set, out) = colours_and_run();
+    let more = [
+        "--plain --epochs 1 --batch 3 --images-every 1",
+        "--set preprocess.resize.short_side=18 --set preprocess.crop=[18,18]",
+        "--set preprocess.interpolation=bilinear",
+        "--set preprocess.mean=[0.5,0.5,0.5] --set preprocess.std=[0.3,0.3,0.3]",
+    ];
+    dvm(&[&["train", text(&set), "--out", text(&out)], &more[..]].concat())
+        .exits(0)
+        .does_not_say("window");
     assert!(out.join("report/report.md").is_file());
 }
 
 #[test]
 fn a_folder_with_a_run_is_an_error() {
-    let home = tempfile::tempdir().unwrap();
-    let set = colours(home.path());
-    let out = home.path().join("run");
-    assert_eq!(train(&set, &out, &[]).code, Some(0));
+    let (_home, set, out) = colours_and_run();
+    train_briefly(&set, &out, &[]).exits(0);
     let before = fs::read(out.join("best.safetensors")).unwrap();
-    let again = train(&set, &out, &[]);
-    assert_eq!(again.code, Some(2));
-    assert!(again.stderr.contains("--resume"), "{}", again.stderr);
+    train_briefly(&set, &out, &[]).exits(2).says("--resume");
     assert!(fs::read(out.join("best.safetensors")).unwrap() == before);
-    let replaced = train(&set, &out, &["--overwrite", "--seed", "9"]);
-    assert_eq!(replaced.code, Some(0), "{}", replaced.stderr);
+    train_briefly(&set, &out, &["--overwrite --seed 9"]).exits(0);
     assert!(fs::read(out.join("best.safetensors")).unwrap() != before);
     assert_eq!(metrics(&out).len(), 2);
 }
@@ -441,8 +344,7 @@ fn a_preview_writes_a_picture_and_begins_no_run() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());
     let out = home.path().join("sheet");
-    let run = dvm(&["train", text(&set), "--preview", "4", "--out", text(&out)]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    dvm(&["train", text(&set), "--preview 4 --out", text(&out)]).exits(0);
     let sheet = dvm::read(out.join("preview.png")).unwrap();
     assert!(sheet.width() >= 2 * 224 && sheet.height() >= 2 * 224);
     assert!(!out.join("config.toml").exists());
@@ -452,21 +354,15 @@ fn a_preview_writes_a_picture_and_begins_no_run() {
 fn evaluating_unknown_classes_is_an_error() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());
-    let weights = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../dvm-zoo/embedded/squeezenet1_1.safetensors"
-    );
-    let run = dvm(&["evaluate", weights, text(&set)]);
-    assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("has no class `blue`"), "{}", run.stderr);
+    let weights = root("crates/dvm-zoo/embedded/squeezenet1_1.safetensors");
+    dvm(&["evaluate", text(&weights), text(&set)])
+        .exits(2)
+        .says("has no class `blue`");
 }
 
 #[test]
 fn the_recipe_in_the_documents_is_a_valid_configuration() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../docs/recipes/flower_5.toml"
-    );
+    let path = root("docs/recipes/flower_5.toml");
     let recipe = fs::read_to_string(path).unwrap();
     let data = [("data".to_owned(), "flowers".to_owned())];
     let config = dvm::training::Config::resolve(None, Some(&recipe), &data).unwrap();

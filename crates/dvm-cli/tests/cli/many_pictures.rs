@@ -4,55 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
 use parquet::file::reader::SerializedFileReader;
 use parquet::record::RowAccessor;
 use serde_json::Value;
 
-/// The fastest network and method.
-const FAST: [&str; 4] = ["--model", "squeezenet1_1", "--method", "grad-cam"];
+use crate::{NETWORK, Run, dvm, json_lines as lines, program, text, wait_until};
 
-fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dvm"));
-    command.args(arguments).stdin(Stdio::null());
-    command.env(
-        "DVM_CACHE",
-        concat!(env!("CARGO_TARGET_TMPDIR"), "/no-cache"),
-    );
-    command
+/// `dvm explain` of a folder or list. If `more` does not choose others: arrays by the fastest method.
+fn arguments<'a>(pictures: &'a Path, out: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
+    let mut all = vec!["explain", text(pictures), "--out", text(out), NETWORK];
+    let default = ["--method grad-cam", "--formats npy"];
+    all.extend(default.into_iter().filter(|default| {
+        let (option, _) = default.split_once(' ').unwrap();
+        !more.iter().any(|given| given.contains(option))
+    }));
+    [&all, more].concat()
 }
 
-/// Exit status and output of a run.
-struct Run {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn dvm(arguments: &[&str]) -> Run {
-    let output = program(arguments).output().unwrap();
-    Run {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-/// `dvm explain` of a folder or list, with the fastest method; `more` are further arguments.
 fn explain(pictures: &Path, out: &Path, more: &[&str]) -> Run {
-    let mut arguments = vec!["explain", text(pictures), "--out", text(out)];
-    arguments.extend(FAST);
-    if !more.contains(&"--formats") {
-        arguments.extend(["--formats", "npy"]);
-    }
-    arguments.extend(more);
-    dvm(&arguments)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
+    dvm(&arguments(pictures, out, more))
 }
 
 /// Writes a grey picture with a pattern that depends on `seed`.
@@ -77,14 +49,6 @@ fn pictures(names: &[&str]) -> tempfile::TempDir {
         write_picture(&home.path().join("in").join(name), seed);
     }
     home
-}
-
-/// The lines of a manifest.
-fn lines(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
 }
 
 fn named(lines: &[Value]) -> Vec<&str> {
@@ -132,11 +96,10 @@ fn shards_together_have_every_picture_once_in_the_same_folders() {
     ]);
     let (whole, parts) = (home.path().join("whole"), home.path().join("parts"));
     let input = home.path().join("in");
-    assert_eq!(explain(&input, &whole, &[]).code, Some(0));
+    explain(&input, &whole, &[]).exits(0);
     let mut seen = BTreeSet::new();
     for part in 1..=3 {
-        let run = explain(&input, &parts, &["--shard", &format!("{part}/3")]);
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        explain(&input, &parts, &["--shard", &format!("{part}/3")]).exits(0);
         let manifest = parts.join(format!("manifest-0000{part}-of-00003.jsonl"));
         for name in named(&lines(&manifest)) {
             assert!(seen.insert(name.to_owned()), "{name} is in two shards");
@@ -155,11 +118,8 @@ fn a_shard_without_pictures_is_not_an_error() {
     let out = home.path().join("out");
     let runs: Vec<Run> = (1..=2)
         .map(|part| {
-            explain(
-                &home.path().join("in"),
-                &out,
-                &["--shard", &format!("{part}/2")],
-            )
+            let shard = format!("--shard {part}/2");
+            explain(&home.path().join("in"), &out, &[&shard])
         })
         .collect();
     assert!(runs.iter().all(|run| run.code == Some(0)));
@@ -172,8 +132,7 @@ fn pictures_are_skipped_until_the_request_or_the_picture_changes() {
     let home = pictures(&["a.png", "b.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
     let skip = |more: &[&str]| {
-        let run = explain(&input, &out, &[&["--skip-existing"], more].concat());
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let run = explain(&input, &out, &[&["--skip-existing"], more].concat()).exits(0);
         run.stdout.lines().count()
     };
     assert_eq!(skip(&[]), 2);
@@ -187,46 +146,24 @@ fn pictures_are_skipped_until_the_request_or_the_picture_changes() {
     write_picture(&input.join("a.png"), 9);
     assert_eq!(skip(&[]), 1);
     for changed in [
-        &["--formats", "npy,png16"][..],
-        &["--class", "3"],
-        &["--method", "grad-cam,guided-backprop"],
-        &["--method", "occlusion", "--window", "64", "--stride", "64"],
-        &["--method", "occlusion", "--window", "80", "--stride", "64"],
-        &["--mean", "0.5,0.5,0.5"],
+        "--formats npy,png16",
+        "--class 3",
+        "--method grad-cam,guided-backprop",
+        "--method occlusion --window 64 --stride 64",
+        "--method occlusion --window 80 --stride 64",
+        "--mean 0.5,0.5,0.5",
     ] {
-        assert_eq!(skip_with(&input, &out, changed), 2, "{changed:?}");
-        assert_eq!(skip_with(&input, &out, changed), 0, "{changed:?}");
+        assert_eq!(skip(&[changed]), 2, "{changed:?}");
+        assert_eq!(skip(&[changed]), 0, "{changed:?}");
     }
     assert_eq!(named(&lines(&out.join("manifest.jsonl"))), ["a", "b"]);
-}
-
-/// Number of pictures that a run with `--skip-existing` and these options explains.
-fn skip_with(input: &Path, out: &Path, options: &[&str]) -> usize {
-    let mut arguments = vec![
-        "explain",
-        text(input),
-        "--out",
-        text(out),
-        "--skip-existing",
-    ];
-    arguments.extend(["--model", "squeezenet1_1"]);
-    if !options.contains(&"--method") {
-        arguments.extend(["--method", "grad-cam"]);
-    }
-    if !options.contains(&"--formats") {
-        arguments.extend(["--formats", "npy"]);
-    }
-    arguments.extend(options);
-    let run = dvm(&arguments);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    run.stdout.lines().count()
 }
 
 #[test]
 fn without_files_the_manifest_decides_what_is_skipped() {
     let home = pictures(&["a.png", "b.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
-    let none = ["--formats", "none", "--skip-existing"];
+    let none = ["--formats none --skip-existing"];
     assert_eq!(explain(&input, &out, &none).stdout.lines().count(), 2);
     let names: Vec<PathBuf> = files(&out).into_keys().collect();
     assert_eq!(names, [PathBuf::from("manifest.jsonl")]);
@@ -245,8 +182,8 @@ fn without_files_the_manifest_decides_what_is_skipped() {
 fn a_missing_line_is_written_again() {
     let home = pictures(&["a.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
-    let classes = ["--class", "3", "--class", "5", "--skip-existing"];
-    assert_eq!(explain(&input, &out, &classes).code, Some(0));
+    let classes = ["--class 3 --class 5 --skip-existing"];
+    explain(&input, &out, &classes).exits(0);
     let manifest = out.join("manifest.jsonl");
     let before = lines(&manifest);
     assert_eq!(named(&before), ["a", "a"]);
@@ -263,27 +200,13 @@ fn a_killed_run_continues_to_the_same_results() {
     let home = pictures(&names);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
     let manifest = out.join("manifest.jsonl");
-    let mut arguments = vec![
-        "explain",
-        text(&input),
-        "--out",
-        text(&out),
-        "--formats",
-        "npy",
-    ];
-    arguments.extend(FAST);
-    arguments.push("--skip-existing");
-    let mut child = program(&arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let arguments = arguments(&input, &out, &["--skip-existing"]);
+    let mut command = program(&arguments);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
     // Lines are written while the program runs.
-    let begun = Instant::now();
     let written = || fs::read_to_string(&manifest).map_or(0, |text| text.lines().count());
-    while written() < 5 && begun.elapsed() < Duration::from_secs(120) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(&mut child, || written() >= 5);
     child.kill().unwrap();
     child.wait().unwrap();
     let done = written();
@@ -292,15 +215,14 @@ fn a_killed_run_continues_to_the_same_results() {
     let text_so_far = fs::read(&manifest).unwrap();
     fs::write(&manifest, &text_so_far[..text_so_far.len() - 10]).unwrap();
 
-    let run = dvm(&arguments);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = dvm(&arguments).exits(0);
     assert!(
         run.stdout.lines().count() <= 60 - done + 1,
         "{}",
         run.stdout
     );
     let whole = home.path().join("whole");
-    assert_eq!(explain(&input, &whole, &[]).code, Some(0));
+    explain(&input, &whole, &[]).exits(0);
     assert_eq!(arrays(&out), arrays(&whole));
     let (killed, uninterrupted) = (lines(&manifest), lines(&whole.join("manifest.jsonl")));
     assert_eq!(named(&killed), named(&uninterrupted), "in order, and once");
@@ -319,15 +241,9 @@ fn a_damaged_picture_is_named_and_the_others_are_explained() {
     let home = pictures(&["a.png", "b.png", "c.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
     fs::write(input.join("b.png"), "no picture").unwrap();
-    let run = explain(&input, &out, &[]);
-    assert_eq!(run.code, Some(1));
+    let run = explain(&input, &out, &[]).exits(1);
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
-    assert!(
-        run.stderr
-            .contains("b.png: is not in a supported picture format"),
-        "{}",
-        run.stderr
-    );
+    run.says("b.png: is not in a supported picture format");
     let all = lines(&out.join("manifest.jsonl"));
     assert_eq!(named(&all), ["a", "b", "c"]);
     assert!(
@@ -349,6 +265,7 @@ fn a_damaged_picture_is_named_and_the_others_are_explained() {
 #[test]
 fn formats_choose_the_files() {
     let home = pictures(&["a.png"]);
+    let input = home.path().join("in");
     for (formats, expected) in [
         ("npy", &["grad-cam.npy"][..]),
         ("raw", &["grad-cam.raw.npy"]),
@@ -357,12 +274,7 @@ fn formats_choose_the_files() {
         ("input,figure", &["figure.pdf", "input.png"]),
     ] {
         let out = home.path().join(formats);
-        let run = explain(
-            &home.path().join("in"),
-            &out,
-            &["--formats", formats, "--figure", "pdf"],
-        );
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        explain(&input, &out, &["--formats", formats, "--figure pdf"]).exits(0);
         let mut names: Vec<String> = files(&out.join("a"))
             .into_keys()
             .map(|path| path.display().to_string())
@@ -370,20 +282,14 @@ fn formats_choose_the_files() {
         names.retain(|name| name != "explanation.json");
         assert_eq!(names, expected);
     }
-    let both = explain(
-        &home.path().join("in"),
-        home.path(),
-        &["--formats", "none,npy"],
-    );
-    assert_eq!(both.code, Some(2));
+    explain(&input, home.path(), &["--formats none,npy"]).exits(2);
 }
 
 #[test]
 fn a_single_picture_gets_no_manifest() {
     let home = pictures(&["a.png"]);
     let out = home.path().join("out");
-    let run = explain(&home.path().join("in/a.png"), &out, &[]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    explain(&home.path().join("in/a.png"), &out, &[]).exits(0);
     assert!(!out.join("manifest.jsonl").exists());
 }
 
@@ -397,9 +303,8 @@ fn tables_name_pictures_and_classes() {
     )
     .unwrap();
     let out = home.path().join("out");
-    let more = ["--label-column", "label", "--manifest", "parquet"];
-    let run = explain(&table, &out, &more);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let more = ["--label-column label --manifest parquet"];
+    explain(&table, &out, &more).exits(0);
     let all = lines(&out.join("manifest.jsonl"));
     assert_eq!(named(&all), ["in/a/x", "in/b/x"]);
     let classes: Vec<&Value> = all.iter().map(|line| &line["true_class"]).collect();
@@ -408,17 +313,16 @@ fn tables_name_pictures_and_classes() {
     // The manifest of one run as the list of another.
     let again = home.path().join("again");
     let parquet = out.join("manifest.parquet");
-    let run = explain(&parquet, &again, &["--label-column", "true_class"]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    explain(&parquet, &again, &["--label-column true_class"]).exits(0);
     let second = lines(&again.join("manifest.jsonl"));
     for (one, other) in all.iter().zip(&second) {
         for field in ["image", "sha256", "class", "probability", "true_class"] {
             assert_eq!(one[field], other[field], "{field}");
         }
     }
-    let wrong = explain(&table, &out, &["--column", "url"]);
-    assert_eq!(wrong.code, Some(1));
-    assert!(wrong.stderr.contains("no column `url`"), "{}", wrong.stderr);
+    explain(&table, &out, &["--column url"])
+        .exits(1)
+        .says("no column `url`");
 }
 
 #[test]
@@ -427,14 +331,8 @@ fn the_parquet_file_has_the_content_of_the_manifest() {
     let input = home.path().join("in");
     fs::write(input.join("b.png"), "no picture").unwrap();
     let out = home.path().join("out");
-    let more = ["--manifest", "parquet", "--method", "guided-backprop"];
-    let run = dvm(&[
-        &["explain", text(&input), "--out", text(&out)],
-        &FAST[..2],
-        &more,
-    ]
-    .concat());
-    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let more = ["--manifest parquet --method guided-backprop --formats npy"];
+    explain(&input, &out, &more).exits(1);
     let all = lines(&out.join("manifest.jsonl"));
     let file = File::open(out.join("manifest.parquet")).unwrap();
     let rows = SerializedFileReader::new(file).unwrap().into_iter();
@@ -495,15 +393,10 @@ fn fiftyone_gets_predictions_and_heatmaps_over_the_input() {
     let home = pictures(&["espresso/a.png", "b.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
     fs::write(input.join("c.png"), "no picture").unwrap();
-    let run = explain(&input, &out, &["--formats", "input,png16"]);
-    assert_eq!(run.code, Some(1), "{}", run.stderr);
-    let run = dvm(&["export", "fiftyone", text(&out)]);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert!(
-        run.stderr.contains("failed pictures left out: 1"),
-        "{}",
-        run.stderr
-    );
+    explain(&input, &out, &["--formats input,png16"]).exits(1);
+    dvm(&["export", "fiftyone", text(&out)])
+        .exits(0)
+        .says("failed pictures left out: 1");
     let read = |name: &str| -> Value {
         serde_json::from_slice(&fs::read(out.join("fiftyone").join(name)).unwrap()).unwrap()
     };
@@ -533,13 +426,9 @@ fn fiftyone_gets_predictions_and_heatmaps_over_the_input() {
     );
 
     fs::write(out.join("fiftyone/metadata.json"), "{\"version\": \"1.0\"}").unwrap();
-    let refused = dvm(&["export", "fiftyone", text(&out)]);
-    assert_eq!(refused.code, Some(2));
-    assert!(
-        refused.stderr.contains("another program"),
-        "{}",
-        refused.stderr
-    );
+    dvm(&["export", "fiftyone", text(&out)])
+        .exits(2)
+        .says("another program");
 }
 
 #[test]
@@ -549,11 +438,6 @@ fn two_runs_cannot_write_one_manifest_at_once() {
     fs::create_dir(&out).unwrap();
     let held = File::create(out.join("manifest.jsonl")).unwrap();
     held.lock().unwrap();
-    let run = explain(&input, &out, &[]);
-    assert_eq!(run.code, Some(2));
-    assert!(
-        run.stderr.contains("another run writes it"),
-        "{}",
-        run.stderr
-    );
+    let run = explain(&input, &out, &[]).exits(2);
+    run.says("another run writes it");
 }
