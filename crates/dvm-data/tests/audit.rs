@@ -8,6 +8,7 @@ use dvm_data::corpora::{Settings, find};
 use dvm_data::prepare::{Transfer, WriteOptions};
 use dvm_data::random::stream;
 use dvm_image::{Interpolation, Picture, Reading, encode_png, resize};
+use dvm_testing::errors::says;
 use rand::Rng;
 
 /// A picture of coloured clouds, different for every seed.
@@ -64,6 +65,20 @@ fn paths(finding: &Finding) -> Vec<Vec<&str>> {
         .collect()
 }
 
+/// Kind, severity and paths of each finding.
+fn found(report: &Report) -> Vec<(&str, Severity, Vec<Vec<&str>>)> {
+    let findings = report.findings.iter();
+    findings
+        .map(|finding| (finding.kind, finding.severity, paths(finding)))
+        .collect()
+}
+
+/// The first finding of this kind.
+fn of_kind<'a>(report: &'a Report, kind: &str) -> &'a Finding {
+    let mut findings = report.findings.iter();
+    findings.find(|finding| finding.kind == kind).unwrap()
+}
+
 fn path(place: &Place) -> &str {
     place.path.to_str().unwrap()
 }
@@ -103,11 +118,7 @@ fn truncated_jpegs_are_found() {
     let cut = fs::read(references.join("truncated/truncated-420-0.75.jpg")).unwrap();
     save_bytes(home.path(), "train/cats/cut.jpg", &cut);
     let report = look_over(home.path());
-    let finding = report
-        .findings
-        .iter()
-        .find(|f| f.kind == "truncated")
-        .unwrap();
+    let finding = of_kind(&report, "truncated");
     assert_eq!(paths(finding), [["train/cats/cut.jpg"]]);
 }
 
@@ -121,11 +132,6 @@ fn copies_are_grouped_by_class_and_split() {
     copy("train/cats/p01_1.png", "val/cats/again.png");
     copy("train/dogs/p10_1.png", "val/cats/other.png");
     let report = look_over(home.path());
-    let found: Vec<_> = report
-        .findings
-        .iter()
-        .map(|f| (f.kind, f.severity, paths(f)))
-        .collect();
     let kind = "exact-duplicates";
     let expected = [
         (
@@ -144,7 +150,7 @@ fn copies_are_grouped_by_class_and_split() {
             vec![vec!["train/cats/p00_1.png", "train/cats/p99_1.png"]],
         ),
     ];
-    assert_eq!(found, expected);
+    assert_eq!(found(&report), expected);
     assert_eq!(
         report.findings[0].groups[0].detail,
         "in different splits, too"
@@ -228,11 +234,6 @@ fn small_long_and_unusual_pictures_are_found() {
     );
     save(home.path(), "train/dogs/tiny.png", &clouds(52, 20));
     let report = look_over(home.path());
-    let found: Vec<_> = report
-        .findings
-        .iter()
-        .map(|f| (f.kind, f.severity, paths(f)))
-        .collect();
     let kind = "odd-sizes";
     let expected = [
         (kind, Severity::Warning, vec![vec!["train/cats/long.png"]]),
@@ -243,7 +244,7 @@ fn small_long_and_unusual_pictures_are_found() {
         ),
         (kind, Severity::Note, vec![vec!["train/dogs/tiny.png"]]),
     ];
-    assert_eq!(found, expected);
+    assert_eq!(found(&report), expected);
     assert_eq!(report.findings[0].groups[0].detail, "230 × 700");
 }
 
@@ -281,11 +282,6 @@ fn groups_in_two_splits_are_found() {
     save(home.path(), "val/dogs/p00_2.png", &clouds(70, 230));
     save(home.path(), "val/dogs/nobody.png", &clouds(71, 230));
     let report = audit(home.path(), Some(r"^(p\d+)_"), &|_, _| {}).unwrap();
-    let found: Vec<_> = report
-        .findings
-        .iter()
-        .map(|f| (f.kind, f.severity, paths(f)))
-        .collect();
     let kind = "leaked-groups";
     let expected = [
         (
@@ -295,10 +291,10 @@ fn groups_in_two_splits_are_found() {
         ),
         (kind, Severity::Warning, vec![vec!["val/dogs/nobody.png"]]),
     ];
-    assert_eq!(found, expected);
+    assert_eq!(found(&report), expected);
     assert_eq!(report.findings[0].groups[0].detail, "p00");
     let error = audit(home.path(), Some("("), &|_, _| {}).unwrap_err();
-    assert!(error.to_string().contains("the option `group`"), "{error}");
+    says(&error, "the option `group`");
 }
 
 #[test]
@@ -334,11 +330,7 @@ fn a_manifest_is_checked_too() {
         .write(&out.path().join("set"), &how, &|_, _| {})
         .unwrap();
     let report = look_over(&out.path().join("set"));
-    let copies = report
-        .findings
-        .iter()
-        .find(|f| f.kind == "exact-duplicates")
-        .unwrap();
+    let copies = of_kind(&report, "exact-duplicates");
     assert!(
         paths(copies)[0].iter().all(|path| path.starts_with('/')),
         "{copies:?}"

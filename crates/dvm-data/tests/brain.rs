@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use dvm_data::corpora::{self, Settings};
 use dvm_data::prepare::{Content, Plan};
 use dvm_data::{Error, Split};
+use dvm_testing::errors::says;
 use serde_json::Value;
 
 fn references() -> PathBuf {
@@ -82,10 +83,7 @@ fn every_modality_is_a_separate_data_set() {
     assert_eq!(sets.len(), 1);
     assert_eq!(sets[0].0, Path::new(""));
     let error = plan("brain", &source, &[("modality", "T9")]).unwrap_err();
-    assert!(
-        error.to_string().contains("the source has T1, T1_FL"),
-        "{error}"
-    );
+    says(&error, "the source has T1, T1_FL");
 }
 
 #[test]
@@ -171,20 +169,14 @@ fn the_error_for_a_nan_names_file_and_slice() {
         bytes[at + 24..at + 28].copy_from_slice(&f32::NAN.to_le_bytes());
         fs::write(path, bytes).unwrap();
     });
-    assert!(message.contains("validation_T1_x_all.pkl"), "{message}");
-    assert!(
-        message.contains("slice 1 contains NaN at row 1, column 2"),
-        "{message}"
-    );
+    says(&message, "validation_T1_x_all.pkl");
+    says(&message, "slice 1 contains NaN at row 1, column 2");
 }
 
 #[test]
 fn the_error_names_arrays_that_do_not_match() {
-    let missing = refusal(|folder| fs::remove_file(folder.join("train_T1_y_all.pkl")).unwrap());
-    assert!(
-        missing.contains("has no y of the same split beside it"),
-        "{missing}"
-    );
+    let error = refusal(|folder| fs::remove_file(folder.join("train_T1_y_all.pkl")).unwrap());
+    says(&error, "has no y of the same split beside it");
     let twice = refusal(|folder| {
         fs::copy(
             folder.join("train_T1_y_all.pkl"),
@@ -193,22 +185,20 @@ fn the_error_names_arrays_that_do_not_match() {
         .map(drop)
         .unwrap();
     });
-    assert!(twice.contains("are the same array (x, y or ID)"), "{twice}");
+    says(&twice, "are the same array (x, y or ID)");
     let unequal = refusal(|folder| {
         let name = |split: &str| folder.join(format!("{split}_T1_y_all.pkl"));
         fs::copy(name("testing"), name("train")).map(drop).unwrap();
     });
-    assert!(unequal.contains("has 5 slices, but"), "{unequal}");
+    says(&unequal, "has 5 slices, but");
     let swapped = refusal(|folder| {
         let name = |part: &str| folder.join(format!("train_T1_{part}_all.pkl"));
         fs::copy(name("ID"), name("y")).map(drop).unwrap();
     });
-    assert!(swapped.contains("labels must be numbers"), "{swapped}");
+    says(&swapped, "labels must be numbers");
     let nothing = tempfile::tempdir().unwrap();
-    let error = plan("brain-mix", nothing.path(), &[])
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("has no arrays named like"), "{error}");
+    let error = plan("brain-mix", nothing.path(), &[]).unwrap_err();
+    says(&error, "has no arrays named like");
 }
 
 #[cfg(feature = "medical")]
@@ -253,8 +243,5 @@ fn slices_of_a_volume_are_in_the_same_split() {
         ["four_0.png", "one_1.png", "three_1.png", "two_1.png"]
     );
     let error = plan("folder", folder.path(), &[("slices", "some")]).unwrap_err();
-    assert!(
-        error.to_string().contains("`some` for the option `slices`"),
-        "{error}"
-    );
+    says(&error, "`some` for the option `slices`");
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use dvm_data::corpora::{self, Settings};
 use dvm_data::prepare::Plan;
 use dvm_data::{Error, Split};
+use dvm_testing::errors::says;
 
 fn touch(folder: &Path, names: &[&str]) {
     for name in names {
@@ -139,17 +140,13 @@ fn groups_are_found_in_file_names() {
 
     touch(home.path(), &["well/unknown.png"]);
     let error = refusal("folder", home.path(), &[("group", r"^(P\d+)_")]);
-    assert!(
-        error.contains("well/unknown.png: the file name does not match"),
-        "{error}"
-    );
+    says(&error, "well/unknown.png: the file name does not match");
     for (pattern, why) in [
         ("(", "not a regular expression"),
         ("P.", "one pair"),
         ("(P)(.)", "one pair"),
     ] {
-        let error = refusal("folder", home.path(), &[("group", pattern)]);
-        assert!(error.contains(why), "{pattern}: {error}");
+        says(&refusal("folder", home.path(), &[("group", pattern)]), why);
     }
 }
 
@@ -181,7 +178,7 @@ fn shares_that_leave_no_training_pictures_are_errors() {
         ("x", "0"),
     ] {
         let error = refusal("folder", home.path(), &[("val", val), ("test", test)]);
-        assert!(error.contains("for the option `val`"), "{error}");
+        says(&error, "for the option `val`");
     }
 }
 
@@ -255,7 +252,7 @@ fn flower_5_uses_four_fifths_of_five_classes_for_training() {
     assert_eq!(places.len(), 50);
     fs::remove_dir_all(home.path().join("roses")).unwrap();
     let error = refusal("flower_5", home.path(), &[]);
-    assert!(error.contains("lacks the class folder roses"), "{error}");
+    says(&error, "lacks the class folder roses");
 }
 
 /// Tiles with the names of the corpus: so many per class and split, and one without a split per class.
@@ -316,5 +313,5 @@ fn a_fraction_of_pathology_applies_to_every_class_and_split() {
     );
     assert_ne!(places(&other.unwrap()), small);
     let error = refusal("pathology", home.path(), &[("fraction", "0")]);
-    assert!(error.contains("`0` for the option `fraction`"), "{error}");
+    says(&error, "`0` for the option `fraction`");
 }

@@ -8,10 +8,14 @@ use dvm_data::prepare::{
     Content, Plan, Planned, PrepareOutcome, PreparedDataset, RECORD, Transfer, WriteOptions,
 };
 use dvm_data::{Dataset, Error, Split};
+use dvm_testing::errors::says;
+use tempfile::TempDir;
 
-/// A folder with two classes of ten and five files. The bytes of a file are its name.
-fn source(home: &Path) -> PathBuf {
-    let source = home.join("source");
+/// An empty folder; in it a source with two classes of ten and five files, whose bytes are their names; the
+/// destination for a data set.
+fn folders() -> (TempDir, PathBuf, PathBuf) {
+    let home = tempfile::tempdir().unwrap();
+    let (source, set) = (home.path().join("source"), home.path().join("set"));
     for (class, count) in [("cats", 10), ("dogs", 5)] {
         fs::create_dir_all(source.join(class)).unwrap();
         for n in 0..count {
@@ -19,7 +23,7 @@ fn source(home: &Path) -> PathBuf {
             fs::write(source.join(class).join(&name), &name).unwrap();
         }
     }
-    source
+    (home, source, set)
 }
 
 fn plan(source: &Path) -> Plan {
@@ -35,12 +39,29 @@ fn write(plan: &Plan, destination: &Path, transfer: Transfer) -> Result<Prepared
     plan.write(destination, &how, &|_, _| {})
 }
 
+fn copy(plan: &Plan, destination: &Path) -> Result<PreparedDataset, Error> {
+    write(plan, destination, Transfer::Copy)
+}
+
 fn replace(plan: &Plan, destination: &Path) -> Result<PreparedDataset, Error> {
     let how = WriteOptions {
         replace: true,
         ..WriteOptions::default()
     };
     plan.write(destination, &how, &|_, _| {})
+}
+
+/// A picture of the dogs that is made when it is written.
+fn made(
+    split: Split,
+    make: impl Fn() -> Result<Vec<u8>, Error> + Send + Sync + 'static,
+) -> Planned {
+    Planned {
+        split,
+        class: "dogs".into(),
+        name: "made.png".into(),
+        content: Content::Made(Box::new(make)),
+    }
 }
 
 /// Class and file name of the pictures of a split.
@@ -52,8 +73,7 @@ fn names(data: &Dataset, split: Split) -> Vec<(usize, String)> {
 
 #[test]
 fn every_transfer_gives_the_same_data_set() {
-    let home = tempfile::tempdir().unwrap();
-    let source = source(home.path());
+    let (home, source, _) = folders();
     let plan = plan(&source);
     let mut all = Vec::new();
     for transfer in Transfer::ALL {
@@ -80,16 +100,14 @@ fn every_transfer_gives_the_same_data_set() {
 
 #[test]
 fn no_temporary_files_are_left() {
-    let home = tempfile::tempdir().unwrap();
-    let source = source(home.path());
+    let (home, source, _) = folders();
     write(&plan(&source), &home.path().join("a/b/set"), Transfer::Copy).unwrap();
     assert_eq!(fs::read_dir(home.path().join("a/b")).unwrap().count(), 1);
 }
 
 #[test]
 fn the_second_run_does_nothing() {
-    let home = tempfile::tempdir().unwrap();
-    let source = source(home.path());
+    let (home, source, _) = folders();
     for transfer in Transfer::ALL {
         let set = home.path().join(transfer.name());
         let first = write(&plan(&source), &set, transfer).unwrap();
@@ -97,24 +115,20 @@ fn the_second_run_does_nothing() {
         let second = write(&plan(&source), &set, transfer).unwrap();
         assert_eq!(second.outcome, PrepareOutcome::AlreadyThere);
         assert_eq!(second.record, first.record);
-        assert_eq!(
-            fs::metadata(set.join(RECORD)).unwrap().modified().unwrap(),
-            time
-        );
+        let later = fs::metadata(set.join(RECORD)).unwrap().modified().unwrap();
+        assert_eq!(later, time);
     }
 }
 
 #[test]
 fn another_data_set_is_replaced_only_on_request() {
-    let home = tempfile::tempdir().unwrap();
-    let source = source(home.path());
-    let set = home.path().join("set");
-    write(&plan(&source), &set, Transfer::Copy).unwrap();
+    let (home, source, set) = folders();
+    copy(&plan(&source), &set).unwrap();
     let bytes = fs::read(source.join("cats/cats0.jpg")).unwrap();
     fs::write(source.join("cats/new.jpg"), bytes).unwrap();
-    let error = write(&plan(&source), &set, Transfer::Copy).unwrap_err();
-    assert!(error.to_string().contains("replace it"), "{error}");
-    assert!(error.to_string().contains("15 pictures"), "{error}");
+    let error = copy(&plan(&source), &set).unwrap_err();
+    says(&error, "replace it");
+    says(&error, "15 pictures");
     let written = replace(&plan(&source), &set).unwrap();
     assert_eq!(written.outcome, PrepareOutcome::Replaced);
     assert_eq!(written.record.pictures(), 16);
@@ -123,39 +137,34 @@ fn another_data_set_is_replaced_only_on_request() {
 
 #[test]
 fn other_files_are_never_removed() {
-    let home = tempfile::tempdir().unwrap();
-    let source = source(home.path());
-    let set = home.path().join("set");
+    let (_home, source, set) = folders();
     fs::create_dir(&set).unwrap();
     fs::write(set.join("thesis.tex"), b"").unwrap();
     let error = replace(&plan(&source), &set).unwrap_err().to_string();
-    assert!(error.contains("dvm did not write"), "{error}");
+    says(&error, "dvm did not write");
     fs::remove_file(set.join("thesis.tex")).unwrap();
-    write(&plan(&source), &set, Transfer::Copy).unwrap();
+    copy(&plan(&source), &set).unwrap();
     for stray in ["notes.txt", "train/cats/mine.jpg", "train/birds"] {
         fs::create_dir_all(set.join("train")).unwrap();
         fs::write(set.join(stray), b"").unwrap();
-        let error = replace(&plan(&source), &set).unwrap_err().to_string();
-        assert!(error.contains(stray), "{error}");
+        says(&replace(&plan(&source), &set).unwrap_err(), stray);
         fs::remove_file(set.join(stray)).unwrap();
     }
-    let again = write(&plan(&source), &set, Transfer::Copy).unwrap();
+    let again = copy(&plan(&source), &set).unwrap();
     assert_eq!(again.outcome, PrepareOutcome::AlreadyThere);
 }
 
 #[test]
 fn a_removed_or_truncated_picture_is_found() {
-    let home = tempfile::tempdir().unwrap();
-    let source = source(home.path());
-    let set = home.path().join("set");
-    let record = write(&plan(&source), &set, Transfer::Copy).unwrap().record;
+    let (_home, source, set) = folders();
+    let record = copy(&plan(&source), &set).unwrap().record;
     let picture = format!("train/cats/{}", record.splits[&Split::Train]["cats"][0]);
     fs::write(set.join(&picture), b"cut").unwrap();
-    let error = write(&plan(&source), &set, Transfer::Copy).unwrap_err();
-    assert!(error.to_string().contains("removed or changed"), "{error}");
+    let error = copy(&plan(&source), &set).unwrap_err();
+    says(&error, "removed or changed");
     fs::remove_file(set.join(&picture)).unwrap();
-    let error = write(&plan(&source), &set, Transfer::Copy).unwrap_err();
-    assert!(error.to_string().contains(&picture), "{error}");
+    let error = copy(&plan(&source), &set).unwrap_err();
+    says(&error, &picture);
     let again = replace(&plan(&source), &set).unwrap();
     assert_eq!(again.outcome, PrepareOutcome::Replaced);
     assert!(set.join(&picture).exists());
@@ -163,52 +172,36 @@ fn a_removed_or_truncated_picture_is_found() {
 
 #[test]
 fn a_failure_leaves_no_files() {
-    let home = tempfile::tempdir().unwrap();
-    let source = source(home.path());
+    let (home, source, set) = folders();
     let mut plan = plan(&source);
-    plan.pictures.push(Planned {
-        split: Split::Val,
-        class: "dogs".into(),
-        name: "made.png".into(),
-        content: Content::Made(Box::new(|| {
-            Err(Error::Layout {
-                path: "array.pkl".into(),
-                detail: "is no array".into(),
-            })
-        })),
-    });
-    let error = write(&plan, &home.path().join("set"), Transfer::Copy).unwrap_err();
+    plan.pictures.push(made(Split::Val, || {
+        Err(Error::Layout {
+            path: "array.pkl".into(),
+            detail: "is no array".into(),
+        })
+    }));
+    let error = copy(&plan, &set).unwrap_err();
     assert_eq!(error.to_string(), "array.pkl: is no array");
-    assert_eq!(
-        fs::read_dir(home.path()).unwrap().count(),
-        1,
-        "only the source"
-    );
+    let left = fs::read_dir(home.path()).unwrap().count();
+    assert_eq!(left, 1, "only the source");
 }
 
 #[test]
 fn a_full_disk_has_its_own_error() {
-    let home = tempfile::tempdir().unwrap();
-    let source = source(home.path());
+    let (home, source, set) = folders();
     let mut plan = plan(&source);
-    plan.pictures.push(Planned {
-        split: Split::Val,
-        class: "dogs".into(),
-        name: "made.png".into(),
-        content: Content::Made(Box::new(|| {
-            Err(Error::File {
-                path: "somewhere/deep".into(),
-                source: std::io::ErrorKind::StorageFull.into(),
-            })
-        })),
-    });
-    let set = home.path().join("set");
-    let error = write(&plan, &set, Transfer::Copy).unwrap_err();
+    plan.pictures.push(made(Split::Val, || {
+        Err(Error::File {
+            path: "somewhere/deep".into(),
+            source: std::io::ErrorKind::StorageFull.into(),
+        })
+    }));
+    let error = copy(&plan, &set).unwrap_err();
     assert!(
         matches!(&error, Error::Full { path } if *path == set),
         "{error}"
     );
-    assert!(error.to_string().contains("the disk is full"), "{error}");
+    says(&error, "the disk is full");
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
 }
 
@@ -227,8 +220,7 @@ fn an_invalid_record_is_an_error() {
         "{\"format\": 1}",
         &"[".repeat(100_000),
     ] {
-        let error = refusal(damaged);
-        assert!(error.contains("is not the record of a data set"), "{error}");
+        says(&refusal(damaged), "is not the record of a data set");
     }
     let record = |format: u32, classes: &str, class: &str| {
         format!(
@@ -236,12 +228,12 @@ fn an_invalid_record_is_an_error() {
                  "classes": {classes}, "splits": {{"train": {{"{class}": ["a.png"]}}}}}}"#
         )
     };
-    let later = refusal(&record(2, r#"["cats"]"#, "cats"));
-    assert!(later.contains("format version 2"), "{later}");
-    let stray = refusal(&record(1, r#"["cats"]"#, "dogs"));
-    assert!(stray.contains("`dogs` in train"), "{stray}");
-    let twice = refusal(&record(1, r#"["cats", "cats"]"#, "cats"));
-    assert!(twice.contains("alphabetical"), "{twice}");
+    let error = refusal(&record(2, r#"["cats"]"#, "cats"));
+    says(&error, "format version 2");
+    let error = refusal(&record(1, r#"["cats"]"#, "dogs"));
+    says(&error, "`dogs` in train");
+    let error = refusal(&record(1, r#"["cats", "cats"]"#, "cats"));
+    says(&error, "alphabetical");
     fs::write(folder.path().join(RECORD), record(1, r#"["cats"]"#, "cats")).unwrap();
     let data = Dataset::open(folder.path()).unwrap();
     assert_eq!(
@@ -252,51 +244,43 @@ fn an_invalid_record_is_an_error() {
 
 #[test]
 fn made_pictures_are_written_but_not_listed_in_a_manifest() {
-    let home = tempfile::tempdir().unwrap();
-    let source = source(home.path());
+    let (home, source, set) = folders();
     let mut plan = plan(&source);
-    plan.pictures.push(Planned {
-        split: Split::Train,
-        class: "dogs".into(),
-        name: "made.png".into(),
-        content: Content::Made(Box::new(|| Ok(b"made".to_vec()))),
-    });
-    let set = home.path().join("set");
+    plan.pictures
+        .push(made(Split::Train, Box::new(|| Ok(b"made".to_vec()))));
     write(&plan, &set, Transfer::Hard).unwrap();
     assert_eq!(fs::read(set.join("train/dogs/made.png")).unwrap(), b"made");
     let again = write(&plan, &set, Transfer::Hard).unwrap();
     assert_eq!(again.outcome, PrepareOutcome::AlreadyThere);
     let error = write(&plan, &home.path().join("other"), Transfer::Manifest).unwrap_err();
-    assert!(error.to_string().contains("copy them instead"), "{error}");
+    says(&error, "copy them instead");
 }
 
 #[test]
 fn a_destination_within_the_source_is_an_error() {
-    let home = tempfile::tempdir().unwrap();
-    let source = source(home.path());
+    let (_home, source, _) = folders();
     for inside in [source.join("split"), source.join("a/b"), source.clone()] {
-        let error = write(&plan(&source), &inside, Transfer::Copy).unwrap_err();
-        assert!(error.to_string().contains("is within"), "{error}");
+        let error = copy(&plan(&source), &inside).unwrap_err();
+        says(&error, "is within");
     }
 }
 
 #[test]
 fn a_stop_removes_the_new_data_set_and_keeps_the_old_one() {
-    let home = tempfile::tempdir().unwrap();
-    let plan = plan(&source(home.path()));
-    let destination = home.path().join("set");
+    let (home, source, destination) = folders();
+    let plan = plan(&source);
     let how = WriteOptions::default();
     let stopped = plan.write_unless(&|| true, &destination, &how, &|_, _| {});
     assert!(matches!(stopped, Err(Error::Stopped { .. })), "{stopped:?}");
     assert!(!destination.exists());
-    write(&plan, &destination, Transfer::Copy).unwrap();
+    copy(&plan, &destination).unwrap();
     let how = WriteOptions {
         transfer: Transfer::Manifest,
         replace: true,
     };
     let stopped = plan.write_unless(&|| true, &destination, &how, &|_, _| {});
     assert!(matches!(stopped, Err(Error::Stopped { .. })), "{stopped:?}");
-    let there = write(&plan, &destination, Transfer::Copy).unwrap();
+    let there = copy(&plan, &destination).unwrap();
     assert_eq!(there.outcome, PrepareOutcome::AlreadyThere);
     let hidden = fs::read_dir(home.path()).unwrap().flatten();
     assert!(

@@ -4,6 +4,7 @@
 //! depends on would see that crate's types twice.
 
 pub mod closeness;
+pub mod errors;
 #[cfg(feature = "engine")]
 pub mod copying;
 #[cfg(feature = "engine")]

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
-use dvm::{Classifier, Explain, Explanation, Settings, encode_npy};
+use dvm::{ClassChoice, Classifier, Explain, Explanation, Settings, encode_npy};
 use dvm_web::server::{Config, Limits, Log, Server, router};
 use dvm_web::view::Packed;
 use http_body_util::BodyExt;
@@ -92,10 +92,11 @@ fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
         .collect()
 }
 
-/// Settings for occlusion with windows of 56 pixels.
-fn occluded() -> Explanation {
+/// The explanation of a class by occlusion with windows of 56 pixels.
+fn occluded(class: ClassChoice) -> Explanation {
     let settings = Settings::new().with("window", 56).with("stride", 56);
-    let options = Explain::with_settings("occlusion", &settings).unwrap();
+    let mut options = Explain::with_settings("occlusion", &settings).unwrap();
+    options.classes = vec![class];
     let picture = dvm::read(coffee_file()).unwrap();
     CLASSIFIER.explain(picture, &options).unwrap().remove(0)
 }
@@ -121,7 +122,7 @@ async fn an_explanation_matches_the_library_and_reports_every_window() {
     let (status, body) = post(&server, "/api/explain", &occlusion(&picture)).await;
     assert_eq!(status, StatusCode::OK);
     let events = lines(&body);
-    let expected = occluded();
+    let expected = occluded(ClassChoice::Top);
     assert_eq!(events[0]["event"], "prediction");
     assert_eq!(events[0]["view"]["class"]["name"], expected.class_name());
     assert_eq!(events[0]["view"]["maps"], json!([]));
@@ -155,11 +156,7 @@ async fn another_class_of_the_same_windows_needs_no_work() {
     let events = lines(&body);
     assert!(of_kind(&events, "progress").is_empty(), "it was made again");
     assert_eq!(events[0]["view"]["class"]["index"], second);
-    let settings = Settings::new().with("window", 56).with("stride", 56);
-    let mut options = Explain::with_settings("occlusion", &settings).unwrap();
-    options.classes = vec![dvm::ClassChoice::Index(second as usize)];
-    let picture = dvm::read(coffee_file()).unwrap();
-    let expected = CLASSIFIER.explain(picture, &options).unwrap().remove(0);
+    let expected = occluded(ClassChoice::Index(second as usize));
     assert_eq!(
         of_kind(&events, "map")[0]["map"]["values"],
         packed(&expected)
@@ -186,11 +183,11 @@ async fn maps_come_in_the_given_order_and_a_failure_does_not_stop_the_others() {
         .collect();
     assert_eq!(methods, ["grad-cam", "guided-backprop"]);
     let answer = events[0]["explanation"].as_str().unwrap();
-    let (status, bytes) = ask(
-        &server,
-        get(&format!("/api/explanations/{answer}/grad-cam.npy")),
-    )
-    .await;
+    let file = async |name: &str| {
+        let path = format!("/api/explanations/{answer}/{name}");
+        ask(&server, get(&path)).await
+    };
+    let (status, bytes) = file("grad-cam.npy").await;
     assert_eq!(status, StatusCode::OK);
     let options = Explain::methods("grad-cam").unwrap();
     let expected = CLASSIFIER
@@ -198,36 +195,27 @@ async fn maps_come_in_the_given_order_and_a_failure_does_not_stop_the_others() {
         .unwrap();
     let (_, map) = expected[0].maps().next().unwrap();
     assert_eq!(bytes, encode_npy(&[224, 224], &map.map));
-    let (status, figure) = ask(
-        &server,
-        get(&format!("/api/explanations/{answer}/figure.png")),
-    )
-    .await;
+    let (status, figure) = file("figure.png").await;
     assert_eq!(status, StatusCode::OK);
     assert!(figure.starts_with(b"\x89PNG"));
-    let (status, report) = ask(
-        &server,
-        get(&format!("/api/explanations/{answer}/report.html")),
-    )
-    .await;
+    let (status, report) = file("report.html").await;
     assert_eq!(status, StatusCode::OK);
     let report = String::from_utf8(report.to_vec()).unwrap();
     assert!(report.contains("id=\"picture-0\"") && report.contains("coffee.png by squeezenet1_1"));
-    for file in [
+    for name in [
         "figure.gif",
         "nothing.npy",
         "..%2f..%2fetc%2fpasswd",
         "grad-cam.x.npy",
     ] {
-        let (status, _) = ask(&server, get(&format!("/api/explanations/{answer}/{file}"))).await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "{file}");
+        assert_eq!(file(name).await.0, StatusCode::NOT_FOUND, "{name}");
     }
 }
 
 #[tokio::test]
 async fn a_covered_window_changes_probabilities_as_in_occlusion() {
     let (server, picture) = with_coffee().await;
-    let expected = occluded();
+    let expected = occluded(ClassChoice::Top);
     let class = expected.class();
     let request = json!({
         "picture": picture,
@@ -253,63 +241,47 @@ async fn a_covered_window_changes_probabilities_as_in_occlusion() {
 #[tokio::test]
 async fn invalid_requests_are_errors_with_a_reason() {
     let (server, picture) = with_coffee().await;
-    let explain = |change: &dyn Fn(&mut Value)| {
-        let mut request = occlusion(&picture);
-        change(&mut request);
-        ("/api/explain", request)
-    };
-    let window = |rows: Value, fill: &str| {
-        let request = json!({
-            "picture": picture, "model": MODEL, "rows": rows, "columns": [0, 9], "fill": fill,
-        });
-        ("/api/window", request)
-    };
-    let cases = [
+    let window = json!({
+        "picture": picture, "model": MODEL, "rows": [0, 9], "columns": [0, 9], "fill": "mean",
+    });
+    let (explain, window) = (
+        ("/api/explain", occlusion(&picture)),
+        ("/api/window", window),
+    );
+    let outside = "is empty or outside of";
+    for ((path, request), field, value, status, words) in [
         (
-            explain(&|r| r["picture"] = json!("1234")),
+            &explain,
+            "picture",
+            json!("1234"),
             404,
             "no longer has this picture",
         ),
+        (&explain, "model", json!("squeezenet"), 404, "squeezenet1_1"),
+        (&explain, "methods", json!(["oclusion"]), 400, "occlusion"),
+        (&explain, "methods", json!([]), 400, "1 to"),
         (
-            explain(&|r| r["model"] = json!("squeezenet")),
-            404,
-            "squeezenet1_1",
-        ),
-        (
-            explain(&|r| r["methods"] = json!(["oclusion"])),
-            400,
-            "occlusion",
-        ),
-        (explain(&|r| r["methods"] = json!([])), 400, "1 to"),
-        (
-            explain(&|r| r["class"] = json!(1000)),
+            &explain,
+            "class",
+            json!(1000),
             400,
             "there is no class 1000",
         ),
         (
-            explain(&|r| r["options"]["fill"] = json!("/etc/x.png")),
+            &explain,
+            "options",
+            json!({ "fill": "/etc/x.png" }),
             400,
             "does not read files",
         ),
-        (
-            explain(&|r| r["options"]["windw"] = json!("3")),
-            400,
-            "windw",
-        ),
-        (
-            explain(&|r| r["checks"] = json!(["deletio"])),
-            400,
-            "deletion",
-        ),
-        (
-            window(json!([0, 300]), "mean"),
-            400,
-            "is empty or outside of",
-        ),
-        (window(json!([9, 9]), "mean"), 400, "is empty or outside of"),
-        (window(json!([0, 9]), "./x.npy"), 400, "does not read"),
-    ];
-    for ((path, request), status, words) in cases {
+        (&explain, "options", json!({ "windw": "3" }), 400, "windw"),
+        (&explain, "checks", json!(["deletio"]), 400, "deletion"),
+        (&window, "rows", json!([0, 300]), 400, outside),
+        (&window, "rows", json!([9, 9]), 400, outside),
+        (&window, "fill", json!("./x.npy"), 400, "does not read"),
+    ] {
+        let mut request = request.clone();
+        request[field] = value;
         let (found, body) = post(&server, path, &request).await;
         let text = String::from_utf8_lossy(&body);
         assert_eq!(found.as_u16(), status, "{request}: {text}");

@@ -46,15 +46,18 @@ fn head() -> Head {
     }
 }
 
+fn add(writer: &mut Writer, explanations: &[Explanation], name: &str) {
+    for explanation in explanations {
+        let entry = writer.explanation(explanation, name, explanation.record(), None);
+        writer.list(&entry.unwrap()).unwrap();
+    }
+}
+
 /// Writes a report of both explanations and of a picture that failed.
 fn write(path: &Path, explanations: &[Explanation], detail: Detail) {
     let before = fs::read(path).ok();
     let mut writer = Writer::begin(path, detail).unwrap();
-    for explanation in explanations {
-        let record = explanation.record();
-        let entry = writer.explanation(explanation, "a/b.png", record, None);
-        writer.list(&entry.unwrap()).unwrap();
-    }
+    add(&mut writer, explanations, "a/b.png");
     writer.failed("c.png", "cannot be read");
     assert!(fs::read(path).ok() == before, "it is not finished");
     let bytes = writer.finish(&head()).unwrap();
@@ -154,10 +157,7 @@ fn the_document_in_memory_is_the_file() {
     let path = home.path().join("report.html");
     let explanations = explanations();
     let mut writer = Writer::begin(&path, Detail::Full).unwrap();
-    for explanation in &explanations {
-        let entry = writer.explanation(explanation, "b.png", explanation.record(), None);
-        writer.list(&entry.unwrap()).unwrap();
-    }
+    add(&mut writer, &explanations, "b.png");
     writer.finish(&head()).unwrap();
     let all: Vec<_> = explanations
         .iter()

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use dvm_data::regions::{Located, Regions};
+use dvm_testing::errors::says;
 
 use crate::{as_it_is, folder, opened, refused, rows};
 
@@ -34,8 +35,8 @@ fn pictures_with_the_same_name_are_told_apart_by_their_folders() {
     let Located::Unknown(why) = located(&regions, "photos/c/x.jpg") else {
         panic!()
     };
-    assert!(why.contains("has no entry for photos/c/x.jpg"), "{why}");
-    assert!(why.contains("`a/x.jpg` has another folder"), "{why}");
+    says(&why, "has no entry for photos/c/x.jpg");
+    says(&why, "`a/x.jpg` has another folder");
 }
 
 #[test]
@@ -56,8 +57,8 @@ fn two_pictures_of_one_entry_are_an_error_if_all_pictures_are_known() {
     // The same picture twice is not ambiguous.
     check(&["a/x.jpg", "a/x.jpg"]).unwrap();
     let error = refused(check(&["a/x.jpg", "b/x.jpg"]));
-    assert!(error.contains("boxes.json: images[0]: "), "{error}");
-    assert!(error.contains("a/x.jpg or b/x.jpg"), "{error}");
+    says(&error, "boxes.json: images[0]: ");
+    says(&error, "a/x.jpg or b/x.jpg");
 }
 
 #[test]
@@ -66,8 +67,8 @@ fn two_equally_matching_entries_are_an_error() {
     let regions = about(&["x.jpg", "x"]);
     let located = regions.locate(Path::new("x.jpg"), None, &as_it_is(1, 4));
     let error = refused(located);
-    assert!(error.contains("images[1]"), "{error}");
-    assert!(error.contains("as well as images[0] does"), "{error}");
+    says(&error, "images[1]");
+    says(&error, "as well as images[0] does");
 }
 
 #[test]
@@ -78,11 +79,8 @@ fn a_picture_of_another_size_is_an_error() {
         refused(located)
     };
     let error = of(2, 8);
-    assert!(
-        error.contains("boxes.json: images[0]: is for a picture of 1×4"),
-        "{error}"
-    );
-    assert!(error.contains("but this one has 2×8;"), "{error}");
+    says(&error, "boxes.json: images[0]: is for a picture of 1×4");
+    says(&error, "but this one has 2×8;");
     assert!(of(4, 1).contains("but this one has 4×1 when displayed upright;"));
 }
 
@@ -98,21 +96,12 @@ fn the_format_is_recognised_by_content_not_by_name() {
     let open = |name: &str| Regions::open(&folder.path().join(name));
     assert_eq!(open("boxes").ok().unwrap().format().name, "COCO");
     let error = refused(open("list.xml"));
-    assert!(
-        error.contains("list.xml: is a list, but a COCO file is an object"),
-        "{error}"
-    );
+    says(&error, "list.xml: is a list, but a COCO file is an object");
     let error = refused(open("text.json"));
-    assert!(
-        error.contains("text.json: must be one of these: a COCO file"),
-        "{error}"
-    );
+    says(&error, "text.json: must be one of these: a COCO file");
     let error = refused(open("folder"));
-    assert!(error.contains("contains no boxes or masks"), "{error}");
-    assert!(
-        error.contains("give the file itself: deep/instances.json"),
-        "{error}"
-    );
+    says(&error, "contains no boxes or masks");
+    says(&error, "give the file itself: deep/instances.json");
     assert!(refused(open("missing")).contains("missing"));
 }
 

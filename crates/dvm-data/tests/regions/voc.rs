@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use dvm_data::regions::Regions;
+use dvm_testing::errors::says;
 
 use crate::{as_it_is, folder, refused, rows};
 
@@ -78,10 +79,7 @@ fn png_pictures_beside_the_files_are_not_masks() {
     let located = regions.locate(Path::new("photos/a/x.png"), Some("dog"), &as_it_is(4, 6));
     assert_eq!(rows(&located.unwrap(), 6)[0], ".##...");
     let error = refused(regions.locate(Path::new("photos/a/x.png"), None, &as_it_is(4, 7)));
-    assert!(
-        error.contains("a/x.XML: is for a picture of 4×6"),
-        "{error}"
-    );
+    says(&error, "a/x.XML: is for a picture of 4×6");
 }
 
 #[test]
@@ -90,63 +88,41 @@ fn a_size_of_0_is_unknown() {
     assert!(described(&xml, None).is_ok());
 }
 
+/// Corners of a box, and what is wrong with them.
+const WRONG_BOXES: &str = "
+<xmin>-3</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax> => x.xml: object 1: its box is from (-3, 1) to (2, 1)
+<xmin>3</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax> => x.xml: object 1: its box is from (3, 1) to (2, 1)
+<xmin>NaN</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax> => x.xml: object 1: `xmin` is `NaN`, which is not a number
+<xmin>1</xmin><ymin>1</ymin><xmax>1e999</xmax><ymax>1</ymax> => x.xml: object 1: `xmax` is `1e999`, which is not a number
+<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax> => x.xml: object 1: its box has no `ymax`
+<xmin>1</xmin><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax> => x.xml: object 1: has two values of `xmin`
+<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>90</ymax> => x.xml, object 1: extends 86 pixels beyond the bottom edge
+";
+
+/// Files, and what is wrong with them.
+const WRONG_FILES: &str = "
+<annotation><object><name>dog</name></object></annotation> => x.xml: object 1: has no box (`bndbox`)
+<annotation><size><object/></size></annotation> => an `object` is not directly inside
+<html></html> => starts with `html`, not with `annotation`
+<annotation/><annotation/> => more than one `annotation`
+";
+
 #[test]
 fn errors_name_file_and_object() {
-    for (xml, expected) in [
-        (
-            with_box("<xmin>-3</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax>"),
-            "x.xml: object 1: its box is from (-3, 1) to (2, 1)",
-        ),
-        (
-            with_box("<xmin>3</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax>"),
-            "x.xml: object 1: its box is from (3, 1) to (2, 1)",
-        ),
-        (
-            with_box("<xmin>NaN</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax>"),
-            "x.xml: object 1: `xmin` is `NaN`, which is not a number",
-        ),
-        (
-            with_box("<xmin>1</xmin><ymin>1</ymin><xmax>1e999</xmax><ymax>1</ymax>"),
-            "x.xml: object 1: `xmax` is `1e999`, which is not a number",
-        ),
-        (
-            with_box("<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax>"),
-            "x.xml: object 1: its box has no `ymax`",
-        ),
-        (
-            with_box("<xmin>1</xmin><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax>"),
-            "x.xml: object 1: has two values of `xmin`",
-        ),
-        (
-            with_box("<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>90</ymax>"),
-            "x.xml, object 1: extends 86 pixels beyond the bottom edge",
-        ),
-        (
-            TWO.replace("<name><![CDATA[cat]]></name>", ""),
-            "x.xml: object 2: has no class (`name`)",
-        ),
-        (
-            "<annotation><object><name>dog</name></object></annotation>".into(),
-            "x.xml: object 1: has no box (`bndbox`)",
-        ),
-        (
-            TWO.replace("<width>6<", "<width>six<"),
-            "x.xml: size, width: `six` is not a number of pixels",
-        ),
-        (
-            "<annotation><size><object/></size></annotation>".into(),
-            "an `object` is not directly inside",
-        ),
-        (
-            "<html></html>".into(),
-            "starts with `html`, not with `annotation`",
-        ),
-        (
-            "<annotation/><annotation/>".into(),
-            "more than one `annotation`",
-        ),
-    ] {
-        let error = described(&xml, None).unwrap_err();
-        assert!(error.contains(expected), "{error}\n{xml}");
+    let refused = |xml: &str, expected: &str| says(&described(xml, None).unwrap_err(), expected);
+    for case in WRONG_BOXES.trim().lines() {
+        let (corners, expected) = case.split_once(" => ").unwrap();
+        refused(&with_box(corners), expected);
     }
+    for case in WRONG_FILES.trim().lines() {
+        let (xml, expected) = case.split_once(" => ").unwrap();
+        refused(xml, expected);
+    }
+    let without_class = TWO.replace("<name><![CDATA[cat]]></name>", "");
+    refused(&without_class, "x.xml: object 2: has no class (`name`)");
+    let in_words = TWO.replace("<width>6<", "<width>six<");
+    refused(
+        &in_words,
+        "x.xml: size, width: `six` is not a number of pixels",
+    );
 }

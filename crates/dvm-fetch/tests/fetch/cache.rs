@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use dvm_fetch::{Address, Checked, FetchOutcome, Fetcher};
+use dvm_testing::errors::says;
 
 use crate::{Desk, HUB, named, sha256, weights};
 use dvm_testing::server::{Server, Step, whole};
@@ -52,8 +53,7 @@ fn a_damaged_file_is_fetched_again() {
     let path = desk.torchvision(&file).unwrap().path;
     fs::write(&path, "rotten").unwrap();
     desk.fetcher.offline = true;
-    let why = desk.torchvision(&file).unwrap_err().to_string();
-    assert!(why.contains("is damaged"), "{why}");
+    says(&desk.torchvision(&file).unwrap_err(), "is damaged");
     desk.fetcher.offline = false;
     assert_eq!(
         desk.torchvision(&file).unwrap().outcome,
@@ -73,11 +73,8 @@ fn offline_the_error_names_url_and_path() {
     desk.fetcher.offline = true;
     let why = desk.refused(&HUB);
     let place = desk.fetcher.cache.path(&HUB);
-    assert!(why.contains(&place.display().to_string()), "{why}");
-    assert!(
-        why.contains("/timm/tiny.in1k/resolve/main/model.safetensors"),
-        "{why}"
-    );
+    says(&why, &place.display().to_string());
+    says(&why, "/timm/tiny.in1k/resolve/main/model.safetensors");
     assert!(server.asked().is_empty());
     assert!(desk.files().is_empty());
 }
@@ -144,7 +141,6 @@ fn the_error_names_a_cache_that_cannot_be_written() {
     let blocked = desk.folder.path().join("file");
     fs::write(&blocked, "").unwrap();
     desk.fetcher.cache = dvm_fetch::Cache::at(&blocked);
-    let why = desk.refused(&HUB);
-    assert!(why.contains(&blocked.display().to_string()), "{why}");
+    says(&desk.refused(&HUB), &blocked.display().to_string());
     assert!(server.asked().is_empty());
 }

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use dvm_fetch::{Address, Proxies};
+use dvm_testing::errors::says;
 
 use crate::{Desk, HUB, named, sha256, weights};
 use dvm_testing::server::{Server, Step, reply, whole};
@@ -46,11 +47,8 @@ fn permanent_errors_are_not_retried() {
     ] {
         let server = once(status, &[("content-type", "text/html")]);
         let mut desk = Desk::new(&server);
-        let why = desk
-            .torchvision(&named(&weights()))
-            .unwrap_err()
-            .to_string();
-        assert!(why.contains(&format!("answers {}", &status[..3])), "{why}");
+        let error = desk.torchvision(&named(&weights())).unwrap_err();
+        says(&error, &format!("answers {}", &status[..3]));
         assert_eq!(server.asked().len(), 1);
         assert!(desk.files().is_empty());
     }
@@ -60,8 +58,7 @@ fn permanent_errors_are_not_retried() {
 fn the_number_of_attempts_is_limited() {
     let server = Server::new(|_, _| reply("503 Busy", &[("content-length", "0")], b""));
     let mut desk = Desk::new(&server);
-    let why = desk.refused(&HUB);
-    assert!(why.contains("503 (an error of the server)"), "{why}");
+    says(&desk.refused(&HUB), "503 (an error of the server)");
     assert_eq!(server.asked().len(), 4);
     assert_eq!(desk.events.len(), 3);
     assert!(desk.files().is_empty());
@@ -74,8 +71,7 @@ fn a_pause_that_the_server_asks_for_is_kept_or_an_error() {
     assert!(desk.torchvision(&named(&weights())).is_ok());
     assert!(desk.events[0].starts_with("retry in 1s: "));
     let server = once("429 Slowly", &[("retry-after", "3600")]);
-    let why = Desk::new(&server).refused(&HUB);
-    assert!(why.contains("too many requests"), "{why}");
+    says(&Desk::new(&server).refused(&HUB), "too many requests");
     assert_eq!(server.asked().len(), 1);
 }
 
@@ -122,8 +118,7 @@ fn a_server_that_sends_too_slowly_counts_as_stalled() {
     let mut desk = Desk::new(&server);
     desk.fetcher.bounds.stall = Duration::from_millis(150);
     desk.fetcher.bounds.retries = 0;
-    let why = desk.refused(&HUB);
-    assert!(why.contains("stopped sending"), "{why}");
+    says(&desk.refused(&HUB), "stopped sending");
 }
 
 #[test]
@@ -134,10 +129,10 @@ fn the_error_names_a_missing_host() {
         .unwrap()
         .port();
     let mut desk = Desk::at(&format!("http://127.0.0.1:{port}"));
-    let why = desk.refused(&HUB);
-    assert!(
-        why.contains(&format!("cannot reach http://127.0.0.1:{port}/timm")),
-        "{why}"
+    let error = desk.refused(&HUB);
+    says(
+        &error,
+        &format!("cannot reach http://127.0.0.1:{port}/timm"),
     );
     assert_eq!(desk.events.len(), 3);
     assert!(desk.files().is_empty());
@@ -160,8 +155,8 @@ fn invalid_base_urls_are_errors() {
 fn file_names_that_leave_the_cache_are_errors() {
     let mut desk = Desk::at("http://127.0.0.1:9");
     let file = "../../../escaped.pth";
-    let why = desk.refused(&Address::Torchvision { file });
-    assert!(why.contains("cannot be used in a URL and a path"), "{why}");
+    let error = desk.refused(&Address::Torchvision { file });
+    says(&error, "cannot be used in a URL and a path");
 }
 
 #[test]

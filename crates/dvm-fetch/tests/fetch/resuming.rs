@@ -3,6 +3,7 @@
 use std::fs;
 
 use dvm_fetch::{Checked, FetchOutcome};
+use dvm_testing::errors::says;
 
 use crate::{Desk, HUB, named, sha256, weights};
 use dvm_testing::server::{Asked, Server, Step, rest, whole};
@@ -32,8 +33,8 @@ fn cut(mut steps: Vec<Step>) -> Vec<Step> {
 fn half_done(server: &Server, file: &str) -> Desk {
     let mut desk = Desk::new(server);
     desk.fetcher.bounds.retries = 0;
-    let why = desk.torchvision(file).unwrap_err().to_string();
-    assert!(why.contains("ended after 150000 of 300000 bytes"), "{why}");
+    let error = desk.torchvision(file).unwrap_err();
+    says(&error, "ended after 150000 of 300000 bytes");
     let [part, note] = [format!("{file}.part"), format!("{file}.part.json")];
     assert_eq!(desk.files(), [part, note]);
     desk.fetcher.bounds.retries = 3;
@@ -221,8 +222,7 @@ fn a_login_page_does_not_delete_the_part() {
         (_, from) => rest(&weights(), from.unwrap(), &[]),
     });
     let mut desk = half_done(&server, &named(&bytes));
-    let why = desk.torchvision(&named(&bytes)).unwrap_err().to_string();
-    assert!(why.contains("a web page"), "{why}");
+    says(&desk.torchvision(&named(&bytes)).unwrap_err(), "a web page");
     assert_eq!(
         desk.torchvision(&named(&bytes)).unwrap().outcome,
         FetchOutcome::Resumed

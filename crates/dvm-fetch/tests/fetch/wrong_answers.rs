@@ -1,16 +1,13 @@
 //! Servers that send a wrong file. It never gets the final name.
 
 use crate::{Desk, HUB, named, weights};
+use dvm_testing::errors::says;
 use dvm_testing::server::{Server, reply, whole};
 
 /// Checks that the fetch fails with these words and leaves no file.
 fn fails_without_files(server: &Server, words: &str) {
     let mut desk = Desk::new(server);
-    let why = desk
-        .torchvision(&named(&weights()))
-        .unwrap_err()
-        .to_string();
-    assert!(why.contains(words), "{why}");
+    says(&desk.torchvision(&named(&weights())).unwrap_err(), words);
     assert!(desk.files().is_empty(), "{:?}", desk.files());
 }
 

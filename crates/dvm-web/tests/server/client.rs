@@ -8,9 +8,15 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use dvm::{Classifier, Picture, encode_png};
+use dvm::{Classifier, Input, Picture, Reading, Source, encode_png};
 use dvm_web::server::{Config, Limits, Log, serve_until};
 use serde_json::{Value, json};
+
+/// The addresses of V1 for the network `net`.
+pub const PREDICT: &str = "/v1/models/net:predict";
+pub const EXPLAIN: &str = "/v1/models/net:explain";
+/// The header of a body in JSON.
+pub const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 /// The network of all tests.
 pub static NETWORK: LazyLock<Arc<Classifier>> =
@@ -90,8 +96,15 @@ impl Running {
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
-        let kind = ("Content-Type", "application/json");
-        self.ask("POST", path, &[kind], body.to_string().as_bytes())
+        self.ask("POST", path, &[JSON], body.to_string().as_bytes())
+    }
+
+    /// Sends a request for an explanation, without reading the answer.
+    pub fn start(&self, body: &Value) -> TcpStream {
+        let mut stream = self.connect();
+        let request = request("POST", EXPLAIN, &[JSON], body.to_string().as_bytes());
+        stream.write_all(&request).unwrap();
+        stream
     }
 
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -210,6 +223,13 @@ impl Answer {
         self.json()["error"].as_str().unwrap().to_owned()
     }
 
+    /// Checks that the request was wrong, and that the error contains these words.
+    #[track_caller]
+    pub fn is_wrong(&self, words: &str) {
+        let error = self.refused(400);
+        assert!(error.contains(words), "{words}: {error}");
+    }
+
     /// The JSON of a successful answer.
     #[track_caller]
     pub fn accepted(&self) -> Value {
@@ -228,23 +248,36 @@ pub fn picture() -> Vec<u8> {
     encode_png(&Picture::new(height, width, pixels.collect()))
 }
 
+/// The network's input for this picture.
+pub fn input() -> Input {
+    let source = Source::Bytes {
+        name: "a".into(),
+        bytes: picture().into(),
+    };
+    let picture = source.read(&Reading::default()).unwrap();
+    NETWORK.prepare(picture).unwrap()
+}
+
 /// A file as an instance of V1.
 pub fn instance(file: &[u8]) -> Value {
     json!({ "b64": BASE64_STANDARD.encode(file) })
 }
 
-/// A request to V1 for a map that takes minutes.
-pub fn endless() -> Value {
-    json!({
-        "instances": [instance(&picture())],
-        "parameters": { "method": "occlusion", "options": { "stride": 1, "window": 31 } },
-    })
+/// A request to V1 about the picture.
+pub fn about_picture(parameters: &Value) -> Value {
+    json!({ "instances": [instance(&picture())], "parameters": parameters })
 }
 
-/// A request to V1 for a map that takes some seconds.
+/// A request to V1 for a map that takes minutes with a stride of 1, and some seconds with 10.
+pub fn occlusion(stride: usize) -> Value {
+    let options = json!({ "stride": stride, "window": 31 });
+    about_picture(&json!({ "method": "occlusion", "options": options }))
+}
+
+pub fn endless() -> Value {
+    occlusion(1)
+}
+
 pub fn long() -> Value {
-    json!({
-        "instances": [instance(&picture())],
-        "parameters": { "method": "occlusion", "options": { "stride": 10, "window": 31 } },
-    })
+    occlusion(10)
 }

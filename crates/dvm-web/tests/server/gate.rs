@@ -3,9 +3,14 @@
 use dvm_web::server::{Config, Error, Server};
 use serde_json::json;
 
-use crate::client::{Running, config, instance, picture};
+use crate::client::{Answer, JSON, PREDICT, Running, config, instance, picture};
 
 const TOKEN: &str = "0123456789abcdef-secret";
+
+fn with_token(mut config: Config) -> Config {
+    config.token = Some(TOKEN.into());
+    config
+}
 
 fn refused(config: Config) -> Error {
     Server::new(config).err().unwrap()
@@ -16,11 +21,8 @@ fn a_host_name_that_is_not_allowed_is_refused() {
     let mut config = config();
     config.hosts = vec!["Explain.example.org".into()];
     let server = Running::new(config);
-    let status = |host| {
-        server
-            .ask("GET", "/v2/models", &[("Host", host)], b"")
-            .status
-    };
+    let ask = |path, host| server.ask("GET", path, &[("Host", host)], b"");
+    let status = |host| ask("/v2/models", host).status;
     for host in [
         "localhost",
         "localhost:8080",
@@ -41,7 +43,7 @@ fn a_host_name_that_is_not_allowed_is_refused() {
     }
     // Not even the page, and not health.
     for path in ["/", "/health", "/v2/health/live"] {
-        let answer = server.ask("GET", path, &[("Host", "evil.example")], b"");
+        let answer = ask(path, "evil.example");
         assert!(answer.refused(421).contains("`evil.example`"));
     }
     // The name in the request line is also checked.
@@ -60,10 +62,9 @@ fn a_host_name_that_is_not_allowed_is_refused() {
 fn pages_of_other_sites_cannot_change_or_read_anything() {
     let server = Running::new(config());
     let body = json!({ "instances": [instance(&picture())] }).to_string();
-    let kind = ("Content-Type", "application/json");
     let post = |origin: &str| {
-        let headers = [kind, ("Origin", origin), ("Host", "localhost:8080")];
-        server.ask("POST", "/v1/models/net:predict", &headers, body.as_bytes())
+        let headers = [JSON, ("Origin", origin), ("Host", "localhost:8080")];
+        server.ask("POST", PREDICT, &headers, body.as_bytes())
     };
     assert_eq!(post("http://localhost:8080").status, 200);
     for origin in [
@@ -88,7 +89,7 @@ fn pages_of_other_sites_cannot_change_or_read_anything() {
         ("Origin", "https://evil.example"),
         ("Access-Control-Request-Method", "POST"),
     ];
-    let answer = server.ask("OPTIONS", "/v1/models/net:predict", &headers, b"");
+    let answer = server.ask("OPTIONS", PREDICT, &headers, b"");
     assert_eq!(answer.header("access-control-allow-origin"), None);
 }
 
@@ -99,6 +100,10 @@ fn an_allowed_site_can_use_the_server_with_the_token() {
     config.token = Some(TOKEN.into());
     let server = Running::new(config);
     let origin = ("Origin", "https://good.example");
+    let allowed_origin = |answer: &Answer| {
+        let allowed = answer.header("access-control-allow-origin");
+        assert_eq!(allowed, Some(origin.1));
+    };
     let headers = [
         origin,
         ("Access-Control-Request-Method", "POST"),
@@ -107,46 +112,26 @@ fn an_allowed_site_can_use_the_server_with_the_token() {
             "authorization,content-type",
         ),
     ];
-    let answer = server.ask("OPTIONS", "/v1/models/net:predict", &headers, b"");
+    let answer = server.ask("OPTIONS", PREDICT, &headers, b"");
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.header("access-control-allow-origin"),
-        Some("https://good.example")
-    );
+    allowed_origin(&answer);
     let allowed = answer.header("access-control-allow-headers").unwrap();
     assert!(allowed.contains("authorization") && allowed.contains("content-type"));
     let bearer = format!("Bearer {TOKEN}");
-    let headers = [
-        origin,
-        ("Content-Type", "application/json"),
-        ("Authorization", &bearer),
-    ];
+    let headers = [origin, JSON, ("Authorization", &bearer)];
     let body = json!({ "instances": [instance(&picture())] }).to_string();
-    let answer = server.ask("POST", "/v1/models/net:predict", &headers, body.as_bytes());
+    let answer = server.ask("POST", PREDICT, &headers, body.as_bytes());
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.header("access-control-allow-origin"),
-        Some("https://good.example")
-    );
+    allowed_origin(&answer);
     // Error answers can also be read.
-    let answer = server.ask(
-        "POST",
-        "/v1/models/net:predict",
-        &headers[..2],
-        body.as_bytes(),
-    );
+    let answer = server.ask("POST", PREDICT, &headers[..2], body.as_bytes());
     assert_eq!(answer.status, 401);
-    assert_eq!(
-        answer.header("access-control-allow-origin"),
-        Some("https://good.example")
-    );
+    allowed_origin(&answer);
 }
 
 #[test]
 fn without_the_token_only_the_page_and_health_are_served() {
-    let mut config = config();
-    config.token = Some(TOKEN.into());
-    let server = Running::new(config);
+    let server = Running::new(with_token(config()));
     for path in [
         "/",
         "/page.js",
@@ -168,10 +153,8 @@ fn without_the_token_only_the_page_and_health_are_served() {
         "/nothing",
     ] {
         let answer = server.get(path);
-        assert!(
-            answer.refused(401).contains("Authorization: Bearer"),
-            "{path}"
-        );
+        let error = answer.refused(401);
+        assert!(error.contains("Authorization: Bearer"), "{path}");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
     let with = |value: &str| {
@@ -196,9 +179,7 @@ fn without_the_token_only_the_page_and_health_are_served() {
 
 #[test]
 fn requests_are_refused_before_their_body_is_received() {
-    let mut config = config();
-    config.token = Some(TOKEN.into());
-    let server = Running::new(config);
+    let server = Running::new(with_token(config()));
     let head = "POST /v1/models/net:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n\r\n";
     server.raw(head.as_bytes()).refused(401);
 }
@@ -210,9 +191,8 @@ fn a_server_that_other_machines_can_reach_needs_a_token() {
         open.listen = address.parse().unwrap();
         let error = refused(open).to_string();
         assert!(error.contains("a token is needed"), "{error}");
-        let mut closed = config();
+        let mut closed = with_token(config());
         closed.listen = address.parse().unwrap();
-        closed.token = Some(TOKEN.into());
         assert!(Server::new(closed).is_ok());
     }
 }

@@ -1,25 +1,14 @@
 //! KServe's V1 protocol.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use dvm::{Explain, Input, Reading, Source, encode_npy};
+use dvm::{Explain, encode_npy};
 use serde_json::{Value, json};
 
-use crate::client::{NETWORK, Running, config, instance, picture};
+use crate::client::{
+    EXPLAIN, JSON, NETWORK, PREDICT, Running, about_picture, config, input, instance, picture,
+};
 
-const PREDICT: &str = "/v1/models/net:predict";
-const EXPLAIN: &str = "/v1/models/net:explain";
-
-/// The input of the network.
-fn input() -> Input {
-    let source = Source::Bytes {
-        name: "a".into(),
-        bytes: picture().into(),
-    };
-    let picture = source.read(&Reading::default()).unwrap();
-    NETWORK.prepare(picture).unwrap()
-}
-
-/// Its numbers as lists `[C, H, W]`.
+/// Numbers of the input as lists `[C, H, W]`.
 fn lists(values: &[f32]) -> Value {
     let [_, height, width] = input().shape();
     let rows = |channel: &[f32]| {
@@ -152,22 +141,19 @@ fn explanations_match_the_library() {
 #[test]
 fn the_method_is_in_the_address_or_in_the_parameters() {
     let server = Running::new(config());
-    let body = |parameters: Value| json!({ "instances": [instance(&picture())], "parameters": parameters });
     let npy = BASE64_STANDARD.encode(encode_npy(&[224, 224], &map("gradient")));
-    let by_parameter = body(json!({ "method": "gradient", "maps": "npy", "overlay": true }));
-    let by_parameter = server.post(EXPLAIN, &by_parameter).accepted();
+    let by_parameter = json!({ "method": "gradient", "maps": "npy", "overlay": true });
+    let by_parameter = server
+        .post(EXPLAIN, &about_picture(&by_parameter))
+        .accepted();
     let explanation = &by_parameter["explanations"][0];
     assert_eq!(explanation["map"], npy);
     let overlay = explanation["overlay"].as_str().unwrap();
-    assert!(
-        BASE64_STANDARD
-            .decode(overlay)
-            .unwrap()
-            .starts_with(b"\x89PNG")
-    );
+    let overlay = BASE64_STANDARD.decode(overlay).unwrap();
+    assert!(overlay.starts_with(b"\x89PNG"));
     let by_address = server.post(
         "/v1/models/net:gradient:explain",
-        &body(json!({ "maps": "npy" })),
+        &about_picture(&json!({ "maps": "npy" })),
     );
     assert_eq!(by_address.accepted()["explanations"][0]["map"], npy);
 }
@@ -175,10 +161,7 @@ fn the_method_is_in_the_address_or_in_the_parameters() {
 #[test]
 fn a_class_is_chosen_by_name_or_index_and_explained_against_another() {
     let server = Running::new(config());
-    let ask = |parameters: Value| {
-        let body = json!({ "instances": [instance(&picture())], "parameters": parameters });
-        server.post(EXPLAIN, &body)
-    };
+    let ask = |parameters: Value| server.post(EXPLAIN, &about_picture(&parameters));
     let by_index = ask(json!({ "class": 3 })).accepted();
     let explanation = &by_index["explanations"][0];
     assert_eq!(explanation["index"], 3);
@@ -210,8 +193,7 @@ fn a_class_is_chosen_by_name_or_index_and_explained_against_another() {
             "must be text, a number",
         ),
     ] {
-        let error = ask(parameters.clone()).refused(400);
-        assert!(error.contains(why), "{parameters}: {error}");
+        ask(parameters).is_wrong(why);
     }
 }
 
@@ -240,20 +222,16 @@ fn invalid_numbers_are_errors_with_their_position() {
         (json!("text"), "JSON body is invalid"),
         (Value::Null, "JSON body is invalid"),
     ] {
-        let error = server
-            .post(PREDICT, &json!({ "instances": [wrong] }))
-            .refused(400);
-        assert!(error.contains(why), "{why}: {error}");
+        let body = json!({ "instances": [wrong] });
+        server.post(PREDICT, &body).is_wrong(why);
     }
-    let kind = [("Content-Type", "application/json")];
-    let nan = server.ask("POST", PREDICT, &kind, b"{\"instances\": [[[[NaN]]]]}");
+    let nan = server.ask("POST", PREDICT, &[JSON], b"{\"instances\": [[[[NaN]]]]}");
     nan.refused(400);
     let error = server
         .post(PREDICT, &json!({ "instances": [good, [[[0.5]]]] }))
         .refused(400);
     assert!(error.starts_with("instances[1]: "), "{error}");
-    server
-        .post(PREDICT, &json!({ "instances": [] }))
-        .refused(400);
-    server.post(PREDICT, &json!({})).refused(400);
+    for empty in [json!({ "instances": [] }), json!({})] {
+        server.post(PREDICT, &empty).refused(400);
+    }
 }

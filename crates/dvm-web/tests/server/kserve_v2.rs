@@ -1,22 +1,15 @@
 //! V2, the Open Inference Protocol.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use dvm::{Input, Reading, Source, methods};
+use dvm::methods;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, NETWORK, Running, config, instance, limited, picture};
+use crate::client::{
+    Answer, EXPLAIN, NETWORK, Running, config, input, instance, limited, occlusion, picture,
+};
 
 const INFER: &str = "/v2/models/net/infer";
 const CAM: &str = "/v2/models/net:grad-cam/infer";
-
-fn input() -> Input {
-    let source = Source::Bytes {
-        name: "a".into(),
-        bytes: picture().into(),
-    };
-    let picture = source.read(&Reading::default()).unwrap();
-    NETWORK.prepare(picture).unwrap()
-}
 
 fn image() -> Value {
     json!({
@@ -42,9 +35,14 @@ fn output<'a>(answer: &'a Value, name: &str) -> &'a Value {
 /// The map of V1, which is that of the library.
 fn map(server: &Running) -> Vec<f32> {
     let body = json!({ "instances": [instance(&picture())] });
-    let told = server.post("/v1/models/net:explain", &body).accepted();
+    let told = server.post(EXPLAIN, &body).accepted();
     let rows = told["explanations"][0]["map"].as_array().unwrap().iter();
     rows.flat_map(numbers).collect()
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+    bytes.collect()
 }
 
 /// Sends a request with binary data after the JSON.
@@ -61,14 +59,10 @@ fn binary(server: &Running, path: &str, body: &Value, behind: &[u8]) -> Answer {
 #[test]
 fn health_and_metadata_are_served() {
     let server = Running::new(config());
-    assert_eq!(
-        server.get("/v2/health/live").accepted(),
-        json!({ "live": true })
-    );
-    assert_eq!(
-        server.get("/v2/health/ready").accepted(),
-        json!({ "ready": true })
-    );
+    for what in ["live", "ready"] {
+        let told = server.get(&format!("/v2/health/{what}")).accepted();
+        assert_eq!(told, json!({ what: true }));
+    }
     let about = server.get("/v2").accepted();
     assert_eq!(about["name"], "dvm");
     assert_eq!(about["extensions"], json!(["binary_tensor_data"]));
@@ -171,11 +165,7 @@ fn numbers_and_files_can_be_binary_data() {
     let server = Running::new(config());
     let input = input();
     let expected = NETWORK.classify(&input).unwrap();
-    let bytes: Vec<u8> = input
-        .values()
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
+    let bytes = little_endian(input.values());
     let body = json!({
         "inputs": [{
             "name": "input", "shape": [1, 3, 224, 224], "datatype": "FP32",
@@ -202,12 +192,7 @@ fn numbers_and_files_can_be_binary_data() {
         text["outputs"][2]["data"],
         json!([expected.top(1)[0].index])
     );
-    let logits: Vec<u8> = expected
-        .logits
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    assert_eq!(behind[..4000], logits);
+    assert_eq!(behind[..4000], little_endian(&expected.logits));
     let label = &expected.top(1)[0].name;
     let length = u32::try_from(label.len()).unwrap().to_le_bytes();
     assert_eq!(behind[4000..], [&length[..], label.as_bytes()].concat());
@@ -229,65 +214,28 @@ fn numbers_and_files_can_be_binary_data() {
 fn invalid_tensors_are_errors() {
     let server = Running::new(config());
     let values = input().values().to_vec();
-    let given = |change: &dyn Fn(&mut Value)| {
-        let mut given = tensor(&values);
-        change(&mut given);
-        given
-    };
-    for (given, why) in [
+    for (field, value, why) in [
+        ("shape", json!([1, 3, 224]), "expects [1, 3, 224, 224]"),
+        ("shape", json!([0, 3, 224, 224]), "1 to 32 pictures"),
+        ("shape", json!([]), "1 to 32 pictures"),
+        ("shape", json!([33, 3, 224, 224]), "1 to 32 pictures"),
+        ("shape", json!([2, 3, 224, 224]), "its shape has 301056"),
+        ("shape", json!([1, 3, u64::MAX, 2]), "the network expects"),
+        ("data", json!([1.0, 2.0]), "2 numbers"),
+        ("data", json!(vec![1e39; values.len()]), "NaN or infinity"),
+        ("datatype", json!("INT8"), "datatype `INT8`"),
+        ("datatype", json!("BYTES"), "0 files"),
+        ("data", Value::Null, "either `data` or binary data"),
         (
-            given(&|given| given["shape"] = json!([1, 3, 224])),
-            "expects [1, 3, 224, 224]",
-        ),
-        (
-            given(&|given| given["shape"] = json!([0, 3, 224, 224])),
-            "1 to 32 pictures",
-        ),
-        (
-            given(&|given| given["shape"] = json!([])),
-            "1 to 32 pictures",
-        ),
-        (
-            given(&|given| given["shape"] = json!([33, 3, 224, 224])),
-            "1 to 32 pictures",
-        ),
-        (
-            given(&|given| given["shape"] = json!([2, 3, 224, 224])),
-            "its shape has 301056",
-        ),
-        (
-            given(&|given| given["shape"] = json!([1, 3, u64::MAX, 2])),
-            "the network expects",
-        ),
-        (
-            given(&|given| given["data"] = json!([1.0, 2.0])),
-            "2 numbers",
-        ),
-        (
-            given(&|given| given["data"][5] = json!(1e39)),
-            "NaN or infinity",
-        ),
-        (
-            given(&|given| given["datatype"] = json!("INT8")),
-            "datatype `INT8`",
-        ),
-        (
-            given(&|given| given["datatype"] = json!("BYTES")),
-            "0 files",
-        ),
-        (
-            given(&|given| given["data"] = Value::Null),
-            "either `data` or binary data",
-        ),
-        (
-            given(&|given| given["parameters"] = json!({ "binary_data_size": 4 })),
+            "parameters",
+            json!({ "binary_data_size": 4 }),
             "must have a binary_data_size of 0",
         ),
     ] {
-        let error = server
-            .post(INFER, &json!({ "inputs": [given] }))
-            .refused(400);
-        assert!(error.contains(why), "{why}: {error}");
+        let mut given = tensor(&values);
+        given[field] = value;
+        let body = json!({ "inputs": [given] });
+        server.post(INFER, &body).is_wrong(why);
     }
     for (body, why) in [
         (json!({ "inputs": [] }), "but has 0"),
@@ -309,8 +257,7 @@ fn invalid_tensors_are_errors() {
             "must be text, a number",
         ),
     ] {
-        let error = server.post(INFER, &body).refused(400);
-        assert!(error.contains(why), "{why}: {error}");
+        server.post(INFER, &body).is_wrong(why);
     }
     let many = vec![json!({ "name": "class" }); 100];
     let body = json!({ "inputs": [image()], "outputs": many });
@@ -320,11 +267,7 @@ fn invalid_tensors_are_errors() {
 #[test]
 fn invalid_binary_data_is_an_error() {
     let server = Running::new(config());
-    let values = input().values().to_vec();
-    let mut bytes: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
+    let mut bytes = little_endian(input().values());
     let body = |size: usize| {
         json!({
             "inputs": [{
@@ -336,8 +279,7 @@ fn invalid_binary_data_is_an_error() {
     let length = bytes.len();
     binary(&server, INFER, &body(length), &bytes).accepted();
     bytes[400..404].copy_from_slice(&f32::NAN.to_le_bytes());
-    let why = binary(&server, INFER, &body(length), &bytes).refused(400);
-    assert!(why.contains("NaN"), "{why}");
+    binary(&server, INFER, &body(length), &bytes).is_wrong("NaN");
     for (size, behind) in [
         (length, &bytes[..length - 4]),
         (length - 1, &bytes[..length - 1]),
@@ -357,12 +299,9 @@ fn invalid_binary_data_is_an_error() {
 #[test]
 fn a_server_that_is_stopping_is_not_ready() {
     let server = limited(|_| {});
-    let body = json!({
-        "instances": [instance(&picture())],
-        "parameters": { "method": "occlusion", "options": { "stride": 12, "window": 31 } },
-    });
+    let body = occlusion(12);
     std::thread::scope(|scope| {
-        let explained = scope.spawn(|| server.post("/v1/models/net:explain", &body));
+        let explained = scope.spawn(|| server.post(EXPLAIN, &body));
         server.wait_for_queue("long", 1.0);
         // Uses an open connection, because no new one is accepted.
         let mut stream = server.connect();

@@ -8,47 +8,42 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use flate2::Crc;
 use serde_json::json;
 
-use crate::client::{Answer, Running, config, instance, limited, picture, request};
+use crate::client::{
+    Answer, EXPLAIN, JSON, PREDICT, Running, about_picture, config, instance, limited, picture,
+    request,
+};
 
 #[test]
 fn a_too_large_body_is_refused_by_its_length_and_by_its_bytes() {
     let server = limited(|limits| limits.body = 10_000);
-    let predict = "/v1/models/net:predict";
-    let kind = ("Content-Type", "application/json");
-    let large = server.ask("POST", predict, &[kind], &vec![b' '; 10_001]);
+    let large = server.ask("POST", PREDICT, &[JSON], &vec![b' '; 10_001]);
     assert!(large.refused(413).contains("10000 bytes"));
     // By its Content-Length, before any of it is sent.
     let head = format!(
-        "POST {predict} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
+        "POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
     );
     server.raw(head.as_bytes()).refused(413);
     // Without a Content-Length.
     let mut chunked = format!(
-        "POST {predict} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        "POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     );
     for _ in 0..3 {
         chunked += &format!("1000\r\n{}\r\n", " ".repeat(4096));
     }
     server.raw((chunked + "0\r\n\r\n").as_bytes()).refused(413);
-    let fits = server.post(predict, &json!({ "instances": [instance(&picture())] }));
+    let fits = server.post(PREDICT, &json!({ "instances": [instance(&picture())] }));
     fits.accepted();
 }
 
 #[test]
 fn bodies_that_are_too_large_together_get_a_time_to_retry() {
     let server = limited(|limits| limits.bodies = 5_000);
-    let answer = server.ask(
-        "POST",
-        "/v1/models/net:predict",
-        &[("Content-Type", "application/json")],
-        &vec![b' '; 6_000],
-    );
+    let answer = server.ask("POST", PREDICT, &[JSON], &vec![b' '; 6_000]);
     answer.refused(429);
     assert!(answer.header("retry-after").is_some());
     // Its bytes are free again.
-    server
-        .post("/v1/models/net:predict", &json!({ "instances": [] }))
-        .refused(400);
+    let empty = json!({ "instances": [] });
+    server.post(PREDICT, &empty).refused(400);
 }
 
 #[test]
@@ -63,11 +58,8 @@ fn slow_clients_are_disconnected() {
         let mut stream = server.connect();
         stream.write_all(begin.as_bytes()).unwrap();
         let answer = Answer::read(stream);
-        assert!(
-            matches!(answer.status, 0 | 408),
-            "{begin}: {}",
-            answer.status
-        );
+        let status = answer.status;
+        assert!(matches!(status, 0 | 408), "{begin}: {status}");
     }
     let mut stream = server.connect();
     let head =
@@ -115,7 +107,7 @@ fn more_connections_than_allowed_wait_for_one_to_end() {
 #[test]
 fn bodies_that_are_not_json_are_errors() {
     let server = Running::new(config());
-    for path in ["/v1/models/net:predict", "/v2/models/net/infer"] {
+    for path in [PREDICT, "/v2/models/net/infer"] {
         for kind in [
             "text/plain",
             "application/x-www-form-urlencoded",
@@ -128,10 +120,7 @@ fn bodies_that_are_not_json_are_errors() {
                 "{path} {kind}"
             );
         }
-        let headers = [
-            ("Content-Type", "application/json"),
-            ("Content-Encoding", "gzip"),
-        ];
+        let headers = [JSON, ("Content-Encoding", "gzip")];
         server.ask("POST", path, &headers, b"{}").refused(415);
         let kind = [("Content-Type", "application/json; charset=utf-8")];
         for (broken, place) in [
@@ -139,19 +128,14 @@ fn bodies_that_are_not_json_are_errors() {
             ("{\n\n nonsense", "line 3 column"),
         ] {
             let answer = server.ask("POST", path, &kind, broken.as_bytes());
-            assert!(answer.refused(400).contains(place), "{path} {broken}");
-        }
-        for body in [&b"\xff\xfe"[..], b"", b"[]", b"null"] {
-            server.ask("POST", path, &kind, body).refused(400);
+            answer.is_wrong(place);
         }
         let deep = "[".repeat(100_000);
-        server
-            .ask("POST", path, &kind, deep.as_bytes())
-            .refused(400);
-        let deep = format!("{{\"instances\": {deep}");
-        server
-            .ask("POST", path, &kind, deep.as_bytes())
-            .refused(400);
+        let deeper = format!("{{\"instances\": {deep}");
+        let (deep, deeper) = (deep.as_bytes(), deeper.as_bytes());
+        for body in [&b"\xff\xfe"[..], b"", b"[]", b"null", deep, deeper] {
+            server.ask("POST", path, &kind, body).refused(400);
+        }
     }
 }
 
@@ -191,10 +175,8 @@ fn a_file_with_too_many_pixels_is_refused_by_its_header() {
     let start = Instant::now();
     for side in [10_000, 60_000, u32::MAX >> 1] {
         let body = json!({ "instances": [instance(&bomb(side))] });
-        for verb in ["predict", "explain"] {
-            let why = server
-                .post(&format!("/v1/models/net:{verb}"), &body)
-                .refused(400);
+        for path in [PREDICT, EXPLAIN] {
+            let why = server.post(path, &body).refused(400);
             assert!(why.starts_with("instances[0]: the picture is a"), "{why}");
         }
     }
@@ -205,8 +187,7 @@ fn a_file_with_too_many_pixels_is_refused_by_its_header() {
 fn the_limit_of_pixels_applies_to_every_network() {
     let server = limited(|limits| limits.pixels = 1000);
     let body = json!({ "instances": [instance(&picture())] });
-    let why = server.post("/v1/models/net:predict", &body).refused(400);
-    assert!(why.contains("40 × 60"), "{why}");
+    server.post(PREDICT, &body).is_wrong("40 × 60");
 }
 
 #[test]
@@ -220,7 +201,7 @@ fn a_file_that_is_not_a_picture_is_an_error_with_its_position() {
         &whole[..whole.len() / 2],
     ] {
         let body = json!({ "instances": [instance(&whole), instance(file)] });
-        let answer = server.post("/v1/models/net:predict", &body);
+        let answer = server.post(PREDICT, &body);
         if answer.status == 200 {
             // A truncated file is used with a warning.
             let warnings = answer.json()["predictions"][1]["warnings"].to_string();
@@ -252,20 +233,11 @@ fn files_of_the_machine_are_not_served() {
         "/v1/models/..%2f..%2fetc",
         "/v2/models/%2e%2e%2f/ready",
     ] {
-        let answer = server.get(path);
-        assert!(
-            matches!(answer.status, 400 | 404),
-            "{path}: {}",
-            answer.status
-        );
+        let status = server.get(path).status;
+        assert!(matches!(status, 400 | 404), "{path}: {status}");
     }
     assert_eq!(server.ask("POST", "/page.js", &[], b"").status, 405);
-    assert_eq!(
-        server
-            .ask("GET", "/v1/models/net%3Apredict", &[], b"")
-            .status,
-        404
-    );
+    assert_eq!(server.get("/v1/models/net%3Apredict").status, 404);
 }
 
 #[test]
@@ -281,12 +253,11 @@ fn options_that_would_read_files_are_errors() {
             "integrated-gradients:baseline=/etc/passwd",
         ),
     ] {
-        let body = json!({
-            "instances": [instance(&picture())],
-            "parameters": { "method": method, "options": { option: value } },
-        });
-        let why = server.post("/v1/models/net:explain", &body).refused(400);
-        assert!(why.contains("does not read files for it"), "{why}");
+        let words = "does not read files for it";
+        let parameters = json!({ "method": method, "options": { option: value } });
+        server
+            .post(EXPLAIN, &about_picture(&parameters))
+            .is_wrong(words);
         let body = json!({
             "inputs": [{
                 "name": "image", "shape": [1], "datatype": "BYTES",
@@ -294,10 +265,8 @@ fn options_that_would_read_files_are_errors() {
             }],
             "parameters": { format!("options.{option}"): value },
         });
-        let why = server
-            .post(&format!("/v2/models/net:{method}/infer"), &body)
-            .refused(400);
-        assert!(why.contains("does not read files for it"), "{why}");
+        let path = format!("/v2/models/net:{method}/infer");
+        server.post(&path, &body).is_wrong(words);
     }
 }
 
@@ -305,16 +274,10 @@ fn options_that_would_read_files_are_errors() {
 fn a_request_with_too_many_pictures_is_an_error() {
     let server = limited(|limits| limits.batch = 2);
     let many = |count| json!({ "instances": vec![instance(&picture()); count] });
-    server.post("/v1/models/net:predict", &many(2)).accepted();
-    let why = server.post("/v1/models/net:predict", &many(3)).refused(400);
-    assert!(why.contains("1 to 2 instances"), "{why}");
+    server.post(PREDICT, &many(2)).accepted();
+    server.post(PREDICT, &many(3)).is_wrong("1 to 2 instances");
     // Lists that are small as text but large in memory.
     let empty = format!("{{\"instances\": [{}[]]}}", "[],".repeat(100_000));
-    let request = request(
-        "POST",
-        "/v1/models/net:predict",
-        &[("Content-Type", "application/json")],
-        empty.as_bytes(),
-    );
+    let request = request("POST", PREDICT, &[JSON], empty.as_bytes());
     server.raw(&request).refused(400);
 }

@@ -1,29 +1,21 @@
 //! The queue for the engine.
 
-use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::client::{Answer, Running, config, endless, instance, limited, long, picture, request};
-
-const EXPLAIN: &str = "/v1/models/net:explain";
-const JSON: (&str, &str) = ("Content-Type", "application/json");
-
-fn sent(server: &Running, body: &serde_json::Value) -> std::net::TcpStream {
-    let mut stream = server.connect();
-    let request = request("POST", EXPLAIN, &[JSON], body.to_string().as_bytes());
-    stream.write_all(&request).unwrap();
-    stream
-}
+use crate::client::{
+    Answer, EXPLAIN, PREDICT, Running, about_picture, config, endless, instance, limited, long,
+    picture,
+};
 
 #[test]
 fn a_full_queue_returns_the_time_to_retry_and_short_work_has_its_own_lane() {
     let server = limited(|limits| limits.queue = 1);
-    let worked_on = sent(&server, &endless());
+    let worked_on = server.start(&endless());
     server.wait_for_queue("long", 1.0);
-    let waiting = sent(&server, &endless());
+    let waiting = server.start(&endless());
     server.wait_for_queue("long", 2.0);
     let refused = server.post(EXPLAIN, &endless());
     assert!(refused.refused(429).contains("1 requests are waiting"));
@@ -32,7 +24,7 @@ fn a_full_queue_returns_the_time_to_retry_and_short_work_has_its_own_lane() {
     assert_eq!(server.metric("dvm_queue_refused_total"), 1.0);
     // A prediction runs beside it.
     let body = json!({ "instances": [instance(&picture())] });
-    server.post("/v1/models/net:predict", &body).accepted();
+    server.post(PREDICT, &body).accepted();
     drop((worked_on, waiting));
     server.wait_for_queue("long", 0.0);
 }
@@ -41,9 +33,9 @@ fn a_full_queue_returns_the_time_to_retry_and_short_work_has_its_own_lane() {
 fn work_is_cancelled_when_its_client_leaves_and_the_next_runs() {
     let server = Running::new(config());
     let start = Instant::now();
-    let leaving = sent(&server, &endless());
+    let leaving = server.start(&endless());
     server.wait_for_queue("long", 1.0);
-    let waiting = sent(&server, &long());
+    let waiting = server.start(&long());
     server.wait_for_queue("long", 2.0);
     drop(leaving);
     let answer = Answer::read(waiting);
@@ -57,9 +49,9 @@ fn work_is_cancelled_when_its_client_leaves_and_the_next_runs() {
 #[test]
 fn a_waiting_client_that_leaves_frees_its_place() {
     let server = limited(|limits| limits.queue = 1);
-    let worked_on = sent(&server, &endless());
+    let worked_on = server.start(&endless());
     server.wait_for_queue("long", 1.0);
-    let waiting = sent(&server, &endless());
+    let waiting = server.start(&endless());
     server.wait_for_queue("long", 2.0);
     drop(waiting);
     server.wait_for_queue("long", 1.0);
@@ -81,7 +73,7 @@ fn work_that_takes_too_long_is_cancelled_with_an_error() {
 #[test]
 fn waiting_too_long_is_an_error() {
     let server = limited(|limits| limits.wait = Duration::from_millis(200));
-    let worked_on = sent(&server, &endless());
+    let worked_on = server.start(&endless());
     server.wait_for_queue("long", 1.0);
     let answer = server.post(EXPLAIN, &endless());
     answer.refused(503);
@@ -92,8 +84,7 @@ fn waiting_too_long_is_an_error() {
 #[test]
 fn many_clients_get_the_same_answer() {
     let server = Running::new(config());
-    let body =
-        json!({ "instances": [instance(&picture())], "parameters": { "method": "gradient" } });
+    let body = about_picture(&json!({ "method": "gradient" }));
     let first = server.post(EXPLAIN, &body).accepted();
     thread::scope(|scope| {
         let asked: Vec<_> = (0..12)
@@ -122,10 +113,7 @@ fn long_work_of_every_method_is_cancelled_in_time() {
         ),
         ("extremal-perturbation", json!({})),
     ] {
-        let body = json!({
-            "instances": [instance(&picture())],
-            "parameters": { "method": method, "options": options },
-        });
+        let body = about_picture(&json!({ "method": method, "options": options }));
         let why = server.post(EXPLAIN, &body).refused(504);
         assert!(why.contains("0.3 seconds"), "{method}: {why}");
         server.wait_for_queue("long", 0.0);

@@ -4,17 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::client::{Answer, Running, config, endless, limited, long, request};
-
-const EXPLAIN: &str = "/v1/models/net:explain";
-
-fn sent(server: &Running, body: &serde_json::Value) -> TcpStream {
-    let mut stream = server.connect();
-    let kind = ("Content-Type", "application/json");
-    let request = request("POST", EXPLAIN, &[kind], body.to_string().as_bytes());
-    stream.write_all(&request).unwrap();
-    stream
-}
+use crate::client::{Answer, Running, config, endless, limited, long};
 
 #[test]
 fn running_requests_are_finished_and_waiting_ones_refused() {
@@ -23,9 +13,9 @@ fn running_requests_are_finished_and_waiting_ones_refused() {
     let mut idle = server.connect();
     idle.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
-    let worked_on = sent(&server, &long());
+    let worked_on = server.start(&long());
     server.wait_for_queue("long", 1.0);
-    let waiting = sent(&server, &long());
+    let waiting = server.start(&long());
     server.wait_for_queue("long", 2.0);
     server.end();
     let told = Answer::read(waiting);
@@ -58,7 +48,7 @@ fn an_idle_server_stops_at_once() {
 #[test]
 fn stopping_takes_no_longer_than_the_limit_of_a_request() {
     let server = limited(|limits| limits.seconds = Duration::from_millis(500));
-    let worked_on = sent(&server, &endless());
+    let worked_on = server.start(&endless());
     server.wait_for_queue("long", 1.0);
     let start = Instant::now();
     server.end();
