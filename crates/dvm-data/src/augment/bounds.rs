@@ -1,6 +1,16 @@
-//! Checks of options.
+//! Checks of options, and an option that several augmentations have.
+
+use dvm_options::{OptionSpec, Takes};
 
 use super::Invalid;
+
+/// The option `p` of changes that are made to some of the pictures.
+pub(super) const PROBABILITY: OptionSpec = OptionSpec {
+    name: "p",
+    takes: Takes::Text("NUMBER"),
+    default: "0.5",
+    help: "probability, from 0 to 1",
+};
 
 pub(super) fn probability(option: &'static str, p: f64) -> Result<(), Invalid> {
     check(

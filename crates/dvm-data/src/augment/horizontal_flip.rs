@@ -1,6 +1,5 @@
 //! Random horizontal flip.
 
-use dvm_options::{OptionSpec, Takes};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -27,12 +26,7 @@ impl Augmentation for HorizontalFlip {
         name: "horizontal_flip",
         paper: "torchvision RandomHorizontalFlip",
         summary: "mirrors the picture left to right",
-        options: &[OptionSpec {
-            name: "p",
-            takes: Takes::Text("NUMBER"),
-            default: "0.5",
-            help: "probability, from 0 to 1",
-        }],
+        options: &[bounds::PROBABILITY],
     };
 
     fn validate(&self) -> Result<(), Invalid> {

@@ -39,12 +39,7 @@ impl Augmentation for RandomErasing {
         paper: "1708.04896 (2017)",
         summary: "sets a rectangle of random size and position to the mean colour",
         options: &[
-            OptionSpec {
-                name: "p",
-                takes: Takes::Text("NUMBER"),
-                default: "0.5",
-                help: "probability, from 0 to 1",
-            },
+            bounds::PROBABILITY,
             OptionSpec {
                 name: "scale",
                 takes: Takes::Text("[LOW, HIGH]"),

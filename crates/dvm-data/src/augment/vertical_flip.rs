@@ -1,6 +1,5 @@
 //! Random vertical flip.
 
-use dvm_options::{OptionSpec, Takes};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -27,12 +26,7 @@ impl Augmentation for VerticalFlip {
         name: "vertical_flip",
         paper: "torchvision RandomVerticalFlip",
         summary: "mirrors the picture top to bottom",
-        options: &[OptionSpec {
-            name: "p",
-            takes: Takes::Text("NUMBER"),
-            default: "0.5",
-            help: "probability, from 0 to 1",
-        }],
+        options: &[bounds::PROBABILITY],
     };
 
     fn validate(&self) -> Result<(), Invalid> {

@@ -1,14 +1,13 @@
 //! MRI slices of brain tumours, one data set per modality.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use dvm_options::Takes;
 
 use crate::Error;
-use crate::corpora::triples::{triples, warn_of_leaks};
+use crate::corpora::triples::{Labelled, add_slices, triples, warn_of_leaks};
 use crate::corpora::{Corpus, OptionSpec, Settings};
-use crate::prepare::{Content, Plan, Planned};
+use crate::prepare::Plan;
 
 /// One data set per modality.
 pub(super) const BRAIN: Corpus = Corpus {
@@ -44,19 +43,8 @@ fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
         let known: Vec<&str> = found.keys().map(String::as_str).collect();
         MODALITY.refuse(modality, format!("the source has {}", known.join(", ")))
     })?;
-    let mut patients = Vec::new();
-    for triple in triples {
-        for slice in triple.read(&mut plan)? {
-            let png = Arc::new(slice.png);
-            plan.pictures.push(Planned {
-                split: triple.split,
-                class: slice.class,
-                name: format!("{}_{}.png", slice.patient, slice.row),
-                content: Content::Made(Box::new(move || Ok(png.to_vec()))),
-            });
-            patients.push((slice.patient, triple.split));
-        }
-    }
+    let name = |slice: &Labelled, _| format!("{}_{}.png", slice.patient, slice.row);
+    let patients = add_slices(triples, &mut plan, name)?;
     let patients = patients.iter().map(|(name, split)| (name.as_str(), *split));
     warn_of_leaks(patients, &mut plan.warnings);
     Ok(plan)

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::dataset::entries;
 use crate::formats::{Array, Slice, read_array};
-use crate::prepare::Plan;
+use crate::prepare::{Content, Plan, Planned};
 use crate::{Error, Split};
 
 /// The arrays of one modality and split.
@@ -31,6 +32,33 @@ pub(super) struct Labelled {
     pub(super) patient: String,
     /// The bytes of a PNG file.
     pub(super) png: Vec<u8>,
+}
+
+/// Adds all slices of these triples to the plan. `name` gives a slice's file name; its second argument is the number
+/// of pictures before it.
+///
+/// # Errors
+/// As [`Triple::read`].
+pub(super) fn add_slices(
+    triples: impl IntoIterator<Item = Triple>,
+    plan: &mut Plan,
+    name: impl Fn(&Labelled, usize) -> String,
+) -> Result<Vec<(String, Split)>, Error> {
+    let mut patients = Vec::new();
+    for triple in triples {
+        for slice in triple.read(plan)? {
+            let name = name(&slice, plan.pictures.len());
+            let png = Arc::new(slice.png);
+            plan.pictures.push(Planned {
+                split: triple.split,
+                class: slice.class,
+                name,
+                content: Content::Made(Box::new(move || Ok(png.to_vec()))),
+            });
+            patients.push((slice.patient, triple.split));
+        }
+    }
+    Ok(patients)
 }
 
 /// Slices of this label are left out.

@@ -123,7 +123,7 @@ impl Elements {
                 LazyDataToken::LazyValue { header, decoder } => {
                     let (tag, declared) = (header.tag, header.len.0);
                     let token = LazyDataToken::LazyValue { header, decoder };
-                    let is_identity = tags::IDENTITY.iter().any(|(known, _)| *known == tag);
+                    let is_identity = tags::IDENTITY.iter().any(|(known, ..)| *known == tag);
                     let is_kept = tags::KEPT.contains(&tag) || is_identity && declared <= VALUE;
                     if depth > 0 || !is_kept {
                         token.skip().map_err(|error| broken(&error))?;

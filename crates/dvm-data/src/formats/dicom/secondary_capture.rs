@@ -1,5 +1,7 @@
 //! Writes a picture as a DICOM secondary capture (PS3.3, A.8.1), which every viewer shows.
 
+use std::collections::BTreeMap;
+
 use dicom_core::Tag;
 use dvm_image::Picture;
 use sha2::{Digest, Sha256};
@@ -25,7 +27,7 @@ pub struct Study {
 impl Study {
     pub(super) fn of(elements: &Elements) -> Result<Self, ReadError> {
         let known = tags::IDENTITY.iter();
-        let values = known.filter_map(|(tag, _)| Some((*tag, elements.value(*tag)?.to_vec())));
+        let values = known.filter_map(|(tag, ..)| Some((*tag, elements.value(*tag)?.to_vec())));
         Ok(Self {
             values: values.collect(),
         })
@@ -66,46 +68,68 @@ impl Study {
             [] => uid(&[b"study", source, self.value(Tag(0x0010, 0x0020))]),
             known => String::from_utf8_lossy(known).into_owned(),
         };
-        let mut data = DataSet::default();
-        let short = |number: usize| (number as u16).to_le_bytes();
-        for (tag, vr) in ELEMENTS {
-            match (*tag, vr) {
-                (tags::CHARACTER_SET, _) => data.optional(*tag, vr, self.value(*tag)),
-                (IMAGE_TYPE, _) => data.text(*tag, vr, "DERIVED\\SECONDARY"),
-                (tags::CLASS_UID, _) => data.text(*tag, vr, CLASS),
-                (tags::INSTANCE_UID, _) => data.text(*tag, vr, &instance),
-                (MODALITY, _) => data.text(*tag, vr, "OT"),
-                // Made at a workstation.
-                (CONVERSION, _) => data.text(*tag, vr, "WSD"),
-                (SERIES_DESCRIPTION, _) => data.text(*tag, vr, &ascii(of.series, 64)),
-                (DERIVATION, _) => data.text(*tag, vr, &ascii(of.derivation, 1024)),
-                (SOURCES, _) => {
-                    let class = self.uid(tags::CLASS_UID);
-                    if !source.is_empty() && !class.is_empty() {
-                        let mut item = DataSet::default();
-                        item.add(Tag(0x0008, 0x1150), b"UI", class);
-                        item.add(Tag(0x0008, 0x1155), b"UI", source);
-                        data.add(*tag, vr, &item.as_item());
-                    }
-                }
-                (DEVICE, _) => data.text(*tag, vr, "Deep Vision Mask"),
-                (VERSION, _) => data.text(*tag, vr, env!("CARGO_PKG_VERSION")),
-                (tags::STUDY_UID, _) => data.text(*tag, vr, &study),
-                (tags::SERIES_UID, _) => data.text(*tag, vr, &series),
-                (INSTANCE_NUMBER, _) => data.text(*tag, vr, &of.number.to_string()),
-                (tags::SAMPLES, _) => data.add(*tag, vr, &short(3)),
-                (tags::PHOTOMETRIC, _) => data.text(*tag, vr, "RGB"),
-                (tags::PLANAR | tags::REPRESENTATION, _) => data.add(*tag, vr, &short(0)),
-                (tags::ROWS, _) => data.add(*tag, vr, &short(picture.height())),
-                (tags::COLUMNS, _) => data.add(*tag, vr, &short(picture.width())),
-                (tags::BITS_ALLOCATED | tags::BITS_STORED, _) => data.add(*tag, vr, &short(8)),
-                (tags::HIGH_BIT, _) => data.add(*tag, vr, &short(7)),
-                (BURNED_IN, _) => data.text(*tag, vr, "NO"),
-                (tags::PIXELS, _) => data.add(*tag, vr, picture.rgb()),
-                // Patient and study. The standard requires some of these elements, even if empty.
-                (tag, vr) if REQUIRED.contains(&tag) => data.add(tag, vr, self.value(tag)),
-                (tag, vr) => data.optional(tag, vr, self.value(tag)),
+        let mut elements = BTreeMap::new();
+        // Patient and study. The standard requires some of these elements, even if empty (type 2).
+        for &(tag, vr, is_required) in tags::IDENTITY {
+            let value = self.value(tag);
+            if is_required || !value.is_empty() {
+                elements.insert(tag, (vr, value.to_vec()));
             }
+        }
+        let short = |number: usize| (number as u16).to_le_bytes();
+        let description = ascii(of.series, 64);
+        let derivation = ascii(of.derivation, 1024);
+        let number = of.number.to_string();
+        let own: [(Tag, &[u8; 2], &[u8]); 24] = [
+            // Image type.
+            (Tag(0x0008, 0x0008), b"CS", b"DERIVED\\SECONDARY"),
+            (tags::CLASS_UID, b"UI", CLASS.as_bytes()),
+            (tags::INSTANCE_UID, b"UI", instance.as_bytes()),
+            // Modality; conversion: made at a workstation.
+            (Tag(0x0008, 0x0060), b"CS", b"OT"),
+            (Tag(0x0008, 0x0064), b"CS", b"WSD"),
+            // Descriptions of the series and of the derivation.
+            (Tag(0x0008, 0x103e), b"LO", description.as_bytes()),
+            (Tag(0x0008, 0x2111), b"ST", derivation.as_bytes()),
+            // Device and its version.
+            (Tag(0x0018, 0x1018), b"LO", b"Deep Vision Mask"),
+            (
+                Tag(0x0018, 0x1019),
+                b"LO",
+                env!("CARGO_PKG_VERSION").as_bytes(),
+            ),
+            (tags::STUDY_UID, b"UI", study.as_bytes()),
+            (tags::SERIES_UID, b"UI", series.as_bytes()),
+            // Numbers of the series, which must be there but may be empty, and of the instance.
+            (Tag(0x0020, 0x0011), b"IS", b""),
+            (Tag(0x0020, 0x0013), b"IS", number.as_bytes()),
+            (tags::SAMPLES, b"US", &short(3)),
+            (tags::PHOTOMETRIC, b"CS", b"RGB"),
+            (tags::PLANAR, b"US", &short(0)),
+            (tags::ROWS, b"US", &short(picture.height())),
+            (tags::COLUMNS, b"US", &short(picture.width())),
+            (tags::BITS_ALLOCATED, b"US", &short(8)),
+            (tags::BITS_STORED, b"US", &short(8)),
+            (tags::HIGH_BIT, b"US", &short(7)),
+            (tags::REPRESENTATION, b"US", &short(0)),
+            // No annotation is burned in.
+            (Tag(0x0028, 0x0301), b"CS", b"NO"),
+            (tags::PIXELS, b"OB", picture.rgb()),
+        ];
+        for (tag, vr, value) in own {
+            elements.insert(tag, (vr, value.to_vec()));
+        }
+        // The source picture.
+        let class = self.uid(tags::CLASS_UID);
+        if !source.is_empty() && !class.is_empty() {
+            let mut item = DataSet::default();
+            item.add(Tag(0x0008, 0x1150), b"UI", class);
+            item.add(Tag(0x0008, 0x1155), b"UI", source);
+            elements.insert(Tag(0x0008, 0x2112), (b"SQ", item.as_item()));
+        }
+        let mut data = DataSet::default();
+        for (tag, (vr, value)) in elements {
+            data.add(tag, vr, &value);
         }
         let mut file = vec![0; 128];
         file.extend(b"DICM");
@@ -114,73 +138,6 @@ impl Study {
         file
     }
 }
-
-const IMAGE_TYPE: Tag = Tag(0x0008, 0x0008);
-const MODALITY: Tag = Tag(0x0008, 0x0060);
-const CONVERSION: Tag = Tag(0x0008, 0x0064);
-const SERIES_DESCRIPTION: Tag = Tag(0x0008, 0x103e);
-const DERIVATION: Tag = Tag(0x0008, 0x2111);
-const SOURCES: Tag = Tag(0x0008, 0x2112);
-const DEVICE: Tag = Tag(0x0018, 0x1018);
-const VERSION: Tag = Tag(0x0018, 0x1019);
-const INSTANCE_NUMBER: Tag = Tag(0x0020, 0x0013);
-const BURNED_IN: Tag = Tag(0x0028, 0x0301);
-
-/// All elements of the file with their types, sorted by number.
-const ELEMENTS: &[(Tag, &[u8; 2])] = &[
-    (tags::CHARACTER_SET, b"CS"),
-    (IMAGE_TYPE, b"CS"),
-    (tags::CLASS_UID, b"UI"),
-    (tags::INSTANCE_UID, b"UI"),
-    (Tag(0x0008, 0x0020), b"DA"),
-    (Tag(0x0008, 0x0030), b"TM"),
-    (Tag(0x0008, 0x0050), b"SH"),
-    (MODALITY, b"CS"),
-    (CONVERSION, b"CS"),
-    (Tag(0x0008, 0x0090), b"PN"),
-    (Tag(0x0008, 0x1030), b"LO"),
-    (SERIES_DESCRIPTION, b"LO"),
-    (DERIVATION, b"ST"),
-    (SOURCES, b"SQ"),
-    (Tag(0x0010, 0x0010), b"PN"),
-    (Tag(0x0010, 0x0020), b"LO"),
-    (Tag(0x0010, 0x0030), b"DA"),
-    (Tag(0x0010, 0x0040), b"CS"),
-    (Tag(0x0010, 0x1010), b"AS"),
-    (Tag(0x0018, 0x0015), b"CS"),
-    (DEVICE, b"LO"),
-    (VERSION, b"LO"),
-    (tags::STUDY_UID, b"UI"),
-    (tags::SERIES_UID, b"UI"),
-    (Tag(0x0020, 0x0010), b"SH"),
-    (Tag(0x0020, 0x0011), b"IS"),
-    (INSTANCE_NUMBER, b"IS"),
-    (tags::SAMPLES, b"US"),
-    (tags::PHOTOMETRIC, b"CS"),
-    (tags::PLANAR, b"US"),
-    (tags::ROWS, b"US"),
-    (tags::COLUMNS, b"US"),
-    (tags::BITS_ALLOCATED, b"US"),
-    (tags::BITS_STORED, b"US"),
-    (tags::HIGH_BIT, b"US"),
-    (tags::REPRESENTATION, b"US"),
-    (BURNED_IN, b"CS"),
-    (tags::PIXELS, b"OB"),
-];
-
-/// Required elements, which may be empty (type 2).
-const REQUIRED: [Tag; 10] = [
-    Tag(0x0008, 0x0020),
-    Tag(0x0008, 0x0030),
-    Tag(0x0008, 0x0050),
-    Tag(0x0008, 0x0090),
-    Tag(0x0010, 0x0010),
-    Tag(0x0010, 0x0020),
-    Tag(0x0010, 0x0030),
-    Tag(0x0010, 0x0040),
-    Tag(0x0020, 0x0010),
-    Tag(0x0020, 0x0011),
-];
 
 /// Elements in explicit little endian.
 #[derive(Default)]
@@ -213,12 +170,6 @@ impl DataSet {
 
     fn text(&mut self, tag: Tag, vr: &[u8; 2], text: &str) {
         self.add(tag, vr, text.as_bytes());
-    }
-
-    fn optional(&mut self, tag: Tag, vr: &[u8; 2], value: &[u8]) {
-        if !value.is_empty() {
-            self.add(tag, vr, value);
-        }
     }
 
     /// As the only item of a sequence.

@@ -48,29 +48,29 @@ pub(super) const INSTANCE_UID: Tag = Tag(0x0008, 0x0018);
 pub(super) const STUDY_UID: Tag = Tag(0x0020, 0x000d);
 pub(super) const SERIES_UID: Tag = Tag(0x0020, 0x000e);
 
-/// Elements of the patient, study and series, with their types, sorted by number.
-pub(super) const IDENTITY: &[(Tag, &[u8; 2])] = &[
-    (CHARACTER_SET, b"CS"),
-    (CLASS_UID, b"UI"),
-    (INSTANCE_UID, b"UI"),
+/// Elements of the patient, study and series, with their types, and whether a file must have them.
+pub(super) const IDENTITY: &[(Tag, &[u8; 2], bool)] = &[
+    (CHARACTER_SET, b"CS", false),
+    (CLASS_UID, b"UI", false),
+    (INSTANCE_UID, b"UI", false),
     // Study date, time, accession number.
-    (Tag(0x0008, 0x0020), b"DA"),
-    (Tag(0x0008, 0x0030), b"TM"),
-    (Tag(0x0008, 0x0050), b"SH"),
+    (Tag(0x0008, 0x0020), b"DA", true),
+    (Tag(0x0008, 0x0030), b"TM", true),
+    (Tag(0x0008, 0x0050), b"SH", true),
     // Referring physician, study description.
-    (Tag(0x0008, 0x0090), b"PN"),
-    (Tag(0x0008, 0x1030), b"LO"),
+    (Tag(0x0008, 0x0090), b"PN", true),
+    (Tag(0x0008, 0x1030), b"LO", false),
     // Patient's name, number, birth date, sex, age.
-    (Tag(0x0010, 0x0010), b"PN"),
-    (Tag(0x0010, 0x0020), b"LO"),
-    (Tag(0x0010, 0x0030), b"DA"),
-    (Tag(0x0010, 0x0040), b"CS"),
-    (Tag(0x0010, 0x1010), b"AS"),
+    (Tag(0x0010, 0x0010), b"PN", true),
+    (Tag(0x0010, 0x0020), b"LO", true),
+    (Tag(0x0010, 0x0030), b"DA", true),
+    (Tag(0x0010, 0x0040), b"CS", true),
+    (Tag(0x0010, 0x1010), b"AS", false),
     // Body part.
-    (Tag(0x0018, 0x0015), b"CS"),
-    (STUDY_UID, b"UI"),
-    (SERIES_UID, b"UI"),
+    (Tag(0x0018, 0x0015), b"CS", false),
+    (STUDY_UID, b"UI", false),
+    (SERIES_UID, b"UI", false),
     // Study number.
-    (Tag(0x0020, 0x0010), b"SH"),
+    (Tag(0x0020, 0x0010), b"SH", true),
     // No frame of reference: the overlay is in the coordinates of the crop, not of the patient.
 ];
