@@ -7,7 +7,7 @@ use dvm::data::formats::Wanted;
 use dvm::{Classifier, Prediction, Ranked};
 use serde::Serialize;
 
-use crate::failure::{Failure, in_words_about};
+use crate::failure::{Failure, in_words_about, unless_failed};
 use crate::images::{self, Image, Images};
 use crate::options::{ModelOptions, RunOptions, whole};
 use crate::picture_options::{PictureOptions, range_hint};
@@ -108,10 +108,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.run.json {
         report::print_json(&results)?;
     }
-    if failed {
-        return Err(Failure::SomePictures);
-    }
-    Ok(())
+    unless_failed(failed)
 }
 
 fn predict(

@@ -7,21 +7,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 use dvm::Classifier;
 use dvm::compare::{self, Compare, Earlier, Event, ExplainedClass, Summary, USUAL_METHODS};
 use dvm::data::Split;
 use dvm::data::formats::Wanted;
 use dvm_web::report::{self as sections, Head, Kind, Section};
-use dvm_web::view::Warning;
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, unless_failed};
 use crate::html_report::{self, ReportOption};
 use crate::interruption;
 use crate::method_options::MethodOptions;
-use crate::options::{MemoryOption, ModelOptions, RunOptions, whole};
+use crate::options::{MemoryOption, ModelOptions, RunOptions, split, whole};
 use crate::picture_options::PictureOptions;
 use crate::report::{self, Progress};
 
@@ -171,14 +169,6 @@ fn metrics_help() -> String {
     )
 }
 
-fn split() -> impl TypedValueParser<Value = Split> {
-    PossibleValuesParser::new(Split::ALL.map(Split::name)).map(|word| {
-        let mut all = Split::ALL.into_iter();
-        all.find(|split| split.name() == word)
-            .expect("clap has checked the word")
-    })
-}
-
 /// Compares, and prints what was found.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let (methods, metrics) = (arguments.methods.join(","), arguments.metrics.join(","));
@@ -286,29 +276,19 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     } else if !arguments.quiet {
         report::print(&(figures::text(&summary, &arguments.out) + &line))?;
     }
-    match summary.failed.is_empty() && data.failures.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::SomePictures),
-    }
+    unless_failed(!summary.failed.is_empty() || !data.failures.is_empty())
 }
 
 /// The content of the HTML report.
 fn html_head(classifier: &Classifier, summary: &Summary, notes: &[String]) -> Head {
-    let pictures = match summary.pictures {
-        1 => "1 picture".into(),
-        count => format!("{count} pictures"),
-    };
+    let pictures = report::pictures(summary.pictures);
     let title = format!("Methods compared on {}, {pictures}", classifier.name());
     let mut sections = sections::comparison(summary);
     if !notes.is_empty() {
         sections.push(Section::text("Notes", notes.to_vec()));
     }
     let mut head = html_report::head(Kind::Compare, title, classifier, sections);
-    let warnings = summary.warnings.iter().map(|text| Warning {
-        source: "comparison".into(),
-        text: text.clone(),
-    });
-    head.warnings.extend(warnings);
+    html_report::warn(&mut head, "comparison", summary.warnings.iter().cloned());
     let mut record = serde_json::to_value(summary).expect("a summary is plain data");
     let mut parameters = |of: &str| -> Map<String, Value> {
         let all = record[of].as_array_mut().into_iter().flatten();

@@ -4,6 +4,53 @@ use dvm::OptionSpec;
 use dvm::methods::Reference;
 use serde::Serialize;
 
+use crate::failure::Failure;
+use crate::report::{self, Align, table};
+
+/// Prints all entries of a registry: as JSON, or as `text`.
+pub fn print_all<E, D: Serialize>(
+    all: &[E],
+    json: bool,
+    described: fn(&E) -> D,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    match json {
+        true => report::print_json(&all.iter().map(described).collect::<Vec<D>>()),
+        false => Ok(report::print(&text())?),
+    }
+}
+
+/// Prints one entry of a registry: as JSON, or as text.
+pub fn print_one<E, D: Serialize>(
+    entry: &E,
+    json: bool,
+    described: fn(&E) -> D,
+    shown: fn(&E) -> String,
+) -> Result<(), Failure> {
+    match json {
+        true => report::print_json(&described(entry)),
+        false => Ok(report::print(&shown(entry))?),
+    }
+}
+
+/// A table for each group of entries, with a line above it if `title` is not empty; groups without entries are left out.
+pub fn tables<'a, E: 'a>(
+    groups: impl IntoIterator<Item = (String, [String; 4], Vec<&'a E>)>,
+    row: impl Fn(&'a E) -> [String; 4],
+) -> String {
+    let mut tables = Vec::new();
+    for (title, head, entries) in groups {
+        if !entries.is_empty() {
+            let rows: Vec<_> = [head]
+                .into_iter()
+                .chain(entries.into_iter().map(&row))
+                .collect();
+            tables.push(title + &table([Align::Left; 4], &rows));
+        }
+    }
+    tables.join("\n")
+}
+
 /// A paper as JSON.
 #[derive(Serialize)]
 pub struct Paper {

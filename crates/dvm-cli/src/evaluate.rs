@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use dvm::data::{Dataset, OnBroken, Split};
 use dvm::survey::{Finding, Survey};
@@ -11,13 +10,12 @@ use dvm::training::report::WrongPicture;
 use dvm::training::{Bootstrap, Evaluated, Evaluation, Interval};
 use dvm::{Classifier, Explanation};
 use dvm_web::report::{self as sections, Kind, Section, Writer};
-use dvm_web::view::Warning;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, unless_failed};
 use crate::html_report::{self, ReportOption};
-use crate::options::{ModelOptions, RunOptions, whole};
+use crate::options::{ModelOptions, RunOptions, split, whole};
 use crate::picture_options::PictureOptions;
 use crate::report::{self, Align, Progress, table};
 
@@ -89,14 +87,6 @@ impl Arguments {
             )),
         }
     }
-}
-
-pub fn split() -> impl TypedValueParser<Value = Split> {
-    PossibleValuesParser::new(Split::ALL.map(Split::name)).map(|word| {
-        let mut all = Split::ALL.into_iter();
-        all.find(|split| split.name() == word)
-            .expect("clap has checked the word")
-    })
 }
 
 /// The output of `--json`.
@@ -215,11 +205,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         html_report::add(&mut head, parameters);
         let remarks = data.remarks().into_iter();
         let remarks = remarks.chain(data.range_warning(&classifier.reading()));
-        head.warnings
-            .extend(remarks.chain(guess).map(|text| Warning {
-                source: "data".into(),
-                text,
-            }));
+        html_report::warn(&mut head, "data", remarks.chain(guess));
         line = arguments.report.finish(writer, &head)?;
     }
     if arguments.run.json {
@@ -237,11 +223,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     } else {
         report::print(&(as_text(evaluation, split) + &line))?;
     }
-    if left_out.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::SomePictures)
-    }
+    unless_failed(!left_out.is_empty())
 }
 
 /// Explained pictures of a report.

@@ -16,7 +16,6 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
 use dvm::{ClassChoice, ColourMap, Explain, FigureFormat, Objects, Unit};
@@ -27,7 +26,7 @@ use crate::images::{self, Columns, Image, Images};
 use crate::interruption;
 use crate::manifest;
 use crate::method_options::MethodOptions;
-use crate::options::{MemoryOption, ModelOptions, RunOptions};
+use crate::options::{MemoryOption, ModelOptions, RunOptions, one_of};
 use crate::picture_options::PictureOptions;
 use crate::report;
 use formats::{Format, Overlay};
@@ -114,7 +113,7 @@ pub struct Arguments {
     ///
     /// A diverging colour map, such as rdbu, applies to maps with positive and negative values; the others
     /// apply to maps of one sign.
-    #[arg(help_heading = "Output", long, alias = "color-map", value_name = "NAME", value_parser = colour_maps())]
+    #[arg(help_heading = "Output", long, alias = "color-map", value_name = "NAME", value_parser = one_of(ColourMap::ALL, ColourMap::name))]
     colour_map: Option<ColourMap>,
     /// Slices or frames of a volume: a number from 0, middle, all or A..B
     #[arg(long, value_name = "N|middle|all|A..B", default_value = "middle")]
@@ -228,11 +227,6 @@ Examples:
 
   dvm explain photos/ --method grad-cam --formats npy,overlay --shard 3/64 --skip-existing
       One shard of many pictures; run it again to continue after an interruption";
-
-fn colour_maps() -> impl TypedValueParser<Value = ColourMap> {
-    PossibleValuesParser::new(ColourMap::ALL.map(ColourMap::name))
-        .try_map(|name| name.parse::<ColourMap>())
-}
 
 /// Most bytes of loaded pictures that wait to be explained.
 const LOADED_BYTES: usize = 256 << 20;

@@ -133,6 +133,14 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// The result of a command that has printed everything: whether some pictures failed decides the exit status.
+pub fn unless_failed(some_failed: bool) -> Result<(), Failure> {
+    match some_failed {
+        true => Err(Failure::SomePictures),
+        false => Ok(()),
+    }
+}
+
 /// An error with all its causes, each once.
 pub fn in_words(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();

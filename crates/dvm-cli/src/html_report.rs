@@ -93,20 +93,27 @@ impl ReportOption {
 
 /// The parts of all reports: the command, the network and its warnings.
 pub fn head(kind: Kind, title: String, classifier: &Classifier, sections: Vec<Section>) -> Head {
-    let warning = |text: String| Warning {
-        source: "network".into(),
-        text,
-    };
     let mut parameters = Map::new();
     parameters.insert("network".into(), classifier.record());
-    Head {
+    let mut head = Head {
         kind,
         title,
         command: command(),
         parameters,
-        warnings: classifier.warnings().map(warning).collect(),
+        warnings: Vec::new(),
         sections,
-    }
+    };
+    warn(&mut head, "network", classifier.warnings());
+    head
+}
+
+/// Adds warnings of this source.
+pub fn warn(head: &mut Head, source: &str, warnings: impl IntoIterator<Item = String>) {
+    let warning = |text| Warning {
+        source: source.into(),
+        text,
+    };
+    head.warnings.extend(warnings.into_iter().map(warning));
 }
 
 /// Adds parameters by name.

@@ -91,27 +91,23 @@ pub fn expand_with(given: &[PathBuf], wanted: &Wanted, columns: &Columns) -> Ima
     let mut images = Images::default();
     let mut stdin_is_read = false;
     for path in given {
-        if path.as_os_str() == "-" {
-            if stdin_is_read {
-                images.nothing(
-                    "-".into(),
-                    "standard input is given twice; give `-` once".into(),
-                );
-                continue;
-            }
-            stdin_is_read = true;
-            images.add_standard_input(io::stdin().lock(), wanted);
+        let is_again = path.as_os_str() == "-" && std::mem::replace(&mut stdin_is_read, true);
+        if is_again {
+            let why = "standard input is given twice; give `-` once";
+            images.nothing(path, why.into());
+        } else if path.as_os_str() == "-" {
+            images.add(path, |images| {
+                images.standard_input(io::stdin().lock(), wanted)
+            });
         } else if path.is_dir() {
-            images.add_folder(path, wanted);
+            images.add_folder(path, Path::new(""), wanted);
         } else if let Some(list) = list::named(path) {
-            images.add_list(&list, wanted);
+            images.add(&list, |images| images.list(&list, wanted));
         } else if let Some(kind) = table::kind(path) {
-            images.add_table(path, kind, wanted, columns);
-        } else if path
-            .file_name()
-            .is_some_and(|name| name == dvm::data::prepare::RECORD)
-        {
-            images.add_folder(path.parent().unwrap_or(Path::new("")), wanted);
+            images.add(path, |images| images.table(path, kind, wanted, columns));
+        } else if is_record(path) {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            images.add_folder(folder, Path::new(""), wanted);
         } else {
             images.add_file(path, Path::new(""), wanted);
         }
@@ -119,18 +115,28 @@ pub fn expand_with(given: &[PathBuf], wanted: &Wanted, columns: &Columns) -> Ima
     images
 }
 
+/// Whether a file is the record of a data set.
+fn is_record(path: &Path) -> bool {
+    let name = path.file_name();
+    name.is_some_and(|name| name == dvm::data::prepare::RECORD)
+}
+
 /// Whether an argument is a folder, list or table, which may hold any number of pictures.
 pub fn means_many(path: &Path) -> bool {
-    let is_record = || {
-        path.file_name()
-            .is_some_and(|name| name == dvm::data::prepare::RECORD)
-    };
-    path.is_dir() || list::named(path).is_some() || table::kind(path).is_some() || is_record()
+    path.is_dir() || list::named(path).is_some() || table::kind(path).is_some() || is_record(path)
 }
 
 impl Images {
-    fn nothing(&mut self, path: PathBuf, why: String) {
+    fn nothing(&mut self, path: &Path, why: String) {
+        let path = path.into();
         self.all.push(Image::Nothing { path, why });
+    }
+
+    /// Adds what `add` finds in this file or folder, or why there is nothing.
+    fn add(&mut self, path: &Path, add: impl FnOnce(&mut Self) -> Result<(), String>) {
+        if let Err(why) = add(self) {
+            self.nothing(path, why);
+        }
     }
 
     /// Adds one of many files, found in the folders `within`. A file with the extension of a picture is not opened:
@@ -162,13 +168,11 @@ impl Images {
 
     /// Adds a file found in the folders `within`.
     fn add_file(&mut self, path: &Path, within: &Path, wanted: &Wanted) {
-        let sources = match Source::of(path, wanted) {
-            Ok(sources) => sources,
-            Err(error) => {
-                let why = in_words_about(path, &error);
-                return self.nothing(path.into(), why);
-            }
-        };
+        self.add(path, |images| images.file(path, within, wanted));
+    }
+
+    fn file(&mut self, path: &Path, within: &Path, wanted: &Wanted) -> Result<(), String> {
+        let sources = Source::of(path, wanted).map_err(|error| in_words_about(path, &error))?;
         let stem = dvm::data::formats::volume_name(path).map(Into::into);
         let stem = stem.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy());
         for source in sources {
@@ -182,37 +186,26 @@ impl Images {
                 label: None,
             });
         }
-    }
-
-    fn add_folder(&mut self, folder: &Path, wanted: &Wanted) {
-        self.add_folder_within(folder, Path::new(""), wanted);
+        Ok(())
     }
 
     /// Adds the pictures of a folder; their results go to folders in `outer`.
-    fn add_folder_within(&mut self, folder: &Path, outer: &Path, wanted: &Wanted) {
+    fn add_folder(&mut self, folder: &Path, outer: &Path, wanted: &Wanted) {
+        self.add(folder, |images| images.folder(folder, outer, wanted));
+    }
+
+    fn folder(&mut self, folder: &Path, outer: &Path, wanted: &Wanted) -> Result<(), String> {
         // A data set made with `--link manifest` is one file with the paths of its pictures.
-        match dvm::data::prepare::Record::read(folder) {
-            Ok(Some(record)) if record.transfer == dvm::data::prepare::Transfer::Manifest => {
-                return self.add_data_set(folder, wanted);
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let why = in_words_about(folder, &error);
-                return self.nothing(folder.into(), why);
-            }
+        let record = dvm::data::prepare::Record::read(folder);
+        let record = record.map_err(|error| in_words_about(folder, &error))?;
+        if record.is_some_and(|record| record.transfer == dvm::data::prepare::Transfer::Manifest) {
+            return self.data_set(folder, wanted);
         }
-        let found = match walk::search(folder) {
-            Ok(found) => found,
-            Err(error) => {
-                let why = format!("the folder cannot be read: {}", dvm::system_words(&error));
-                return self.nothing(folder.into(), why);
-            }
-        };
+        let unreadable =
+            |error| format!("the folder cannot be read: {}", dvm::system_words(&error));
+        let found = walk::search(folder).map_err(unreadable)?;
         for (path, error) in found.unreadable {
-            self.nothing(
-                path,
-                format!("the folder cannot be read: {}", dvm::system_words(&error)),
-            );
+            self.nothing(&path, unreadable(error));
         }
         if let Some(first) = found.foreign.first() {
             self.notes.push(format!(
@@ -224,116 +217,99 @@ impl Images {
             ));
         }
         if found.pictures.is_empty() {
-            let why = format!(
+            return Err(format!(
                 "no picture in this folder or its subfolders; dvm reads {}",
                 dvm::ENDINGS.join(", ")
-            );
-            return self.nothing(folder.into(), why);
+            ));
         }
         for path in found.pictures {
             let within = outer.join(path.parent().unwrap_or(Path::new("")));
             self.add_one_of_many(&folder.join(&path), &within, wanted, None);
         }
+        Ok(())
     }
 
-    fn add_data_set(&mut self, folder: &Path, wanted: &Wanted) {
-        let data = match Dataset::open(folder) {
-            Ok(data) => data,
-            Err(error) => {
-                let why = in_words_about(folder, &error);
-                return self.nothing(folder.into(), why);
-            }
-        };
+    fn data_set(&mut self, folder: &Path, wanted: &Wanted) -> Result<(), String> {
+        let data = Dataset::open(folder).map_err(|error| in_words_about(folder, &error))?;
         for split in Split::ALL {
             for sample in data.samples(split) {
                 let within = Path::new(split.name()).join(&data.classes[sample.class]);
                 self.add_one_of_many(&sample.path, &within, wanted, None);
             }
         }
+        Ok(())
     }
 
-    fn add_list(&mut self, list: &Path, wanted: &Wanted) {
-        match text_of(list) {
-            Ok(text) => self.add_lines(list, &text, list.parent(), wanted),
-            Err(error) => {
-                let why = format!("the list cannot be read: {}", dvm::system_words(&error));
-                self.nothing(list.into(), why);
-            }
-        }
+    fn list(&mut self, list: &Path, wanted: &Wanted) -> Result<(), String> {
+        let text = text_of(list)
+            .map_err(|error| format!("the list cannot be read: {}", dvm::system_words(&error)))?;
+        self.lines(&text, list.parent(), wanted)
     }
 
-    fn add_lines(&mut self, list: &Path, text: &str, folder: Option<&Path>, wanted: &Wanted) {
+    fn lines(&mut self, text: &str, folder: Option<&Path>, wanted: &Wanted) -> Result<(), String> {
         let paths = list::paths(text, folder);
         if !paths.iter().any(|path| path.exists()) {
             let first = paths.first().map_or_else(String::new, |first| {
                 format!("; its first line is \"{}\"", first.display())
             });
-            let why =
-                format!("no path in this list of pictures exists; write one path per line{first}");
-            return self.nothing(list.into(), why);
+            return Err(format!(
+                "no path in this list of pictures exists; write one path per line{first}"
+            ));
         }
         for path in paths {
-            self.add_listed(&path, folder, wanted, None);
+            self.add_listed(&path, folder, wanted);
         }
+        Ok(())
     }
 
     /// Adds a file or folder from a list. The folders of its path become those of its results.
-    fn add_listed(
-        &mut self,
-        path: &Path,
-        list: Option<&Path>,
-        wanted: &Wanted,
-        label: Option<String>,
-    ) {
+    fn add_listed(&mut self, path: &Path, list: Option<&Path>, wanted: &Wanted) {
         if !dvm::is_named_as_picture(path) && path.is_dir() {
-            self.add_folder_within(path, &naming::normal(path, list), wanted);
+            self.add_folder(path, &naming::normal(path, list), wanted);
         } else {
-            self.add_one_of_many(path, &naming::folders_of(path, list), wanted, label);
+            self.add_one_of_many(path, &naming::folders_of(path, list), wanted, None);
         }
     }
 
-    fn add_table(&mut self, path: &Path, kind: table::Kind, wanted: &Wanted, columns: &Columns) {
-        let rows = match table::read(path, kind, columns) {
-            Ok(rows) if rows.is_empty() => {
-                return self.nothing(path.into(), "the table has no rows with a path".into());
-            }
-            Ok(rows) => rows,
-            Err(why) => return self.nothing(path.into(), why),
-        };
+    fn table(
+        &mut self,
+        path: &Path,
+        kind: table::Kind,
+        wanted: &Wanted,
+        columns: &Columns,
+    ) -> Result<(), String> {
+        let rows = table::read(path, kind, columns)?;
+        if rows.is_empty() {
+            return Err("the table has no rows with a path".into());
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         for row in rows {
             let within = naming::folders_of(&row.path, Some(folder));
             self.add_one_of_many(&folder.join(&row.path), &within, wanted, row.label);
         }
+        Ok(())
     }
 
     /// Adds standard input: a picture, or a list.
-    fn add_standard_input(&mut self, mut input: impl Read, wanted: &Wanted) {
+    fn standard_input(&mut self, mut input: impl Read, wanted: &Wanted) -> Result<(), String> {
         let most = Limits::default().file_bytes;
         let mut bytes = Vec::new();
-        if let Err(error) = input.by_ref().take(most + 1).read_to_end(&mut bytes) {
-            return self.nothing(
-                "-".into(),
-                format!(
-                    "standard input cannot be read: {}",
-                    dvm::system_words(&error)
-                ),
-            );
-        }
+        let read = input.by_ref().take(most + 1).read_to_end(&mut bytes);
+        read.map_err(|error| {
+            let why = dvm::system_words(&error);
+            format!("standard input cannot be read: {why}")
+        })?;
         if bytes.is_empty() {
             let why = "standard input is empty; send a picture, or a list of pictures with one path per line";
-            return self.nothing("-".into(), why.into());
+            return Err(why.into());
         }
         if bytes.len() as u64 > most {
-            return self.nothing(
-                "-".into(),
-                format!("standard input is too large; the limit is {most} bytes"),
-            );
+            return Err(format!(
+                "standard input is too large; the limit is {most} bytes"
+            ));
         }
         match String::from_utf8(bytes) {
-            Ok(text) if !dvm::is_recognised(text.as_bytes()) => {
-                self.add_lines(Path::new("-"), &text, None, wanted);
-            }
+            Ok(text) if !dvm::is_recognised(text.as_bytes()) => self.lines(&text, None, wanted),
             bytes => {
                 let bytes = bytes.map_or_else(|error| error.into_bytes(), String::into_bytes);
                 self.all.push(Image::Picture {
@@ -344,6 +320,7 @@ impl Images {
                     result_folder: "stdin".into(),
                     label: None,
                 });
+                Ok(())
             }
         }
     }
@@ -397,7 +374,8 @@ mod tests {
         images.all.iter().map(result_folder).collect()
     }
 
-    fn made(files: &[&str]) -> tempfile::TempDir {
+    /// A folder with these empty files.
+    pub(super) fn made(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
             let path = folder.path().join(file);
@@ -486,7 +464,9 @@ mod tests {
     fn standard_input_is_a_picture_or_a_list() {
         let of = |bytes: &[u8]| {
             let mut images = Images::default();
-            images.add_standard_input(bytes, &Wanted::Middle);
+            images.add(Path::new("-"), |images| {
+                images.standard_input(bytes, &Wanted::Middle)
+            });
             images.all
         };
         let png = of(b"\x89PNG\r\n\x1a\n\xff");

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use crate::described::{self, Choice, Paper};
 use crate::failure::Failure;
-use crate::report::{self, Align, table};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -38,18 +37,10 @@ pub fn names() -> PossibleValuesParser {
 /// Prints one method or all.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::List { json: true } => {
-            let all: Vec<Described> = methods::ALL.iter().map(described).collect();
-            report::print_json(&all)
-        }
-        Command::List { json: false } => Ok(report::print(&list())?),
+        Command::List { json } => described::print_all(methods::ALL, json, described, list),
         Command::Show { name, json } => {
             let entry = methods::find(&name).expect("clap has checked the name");
-            if json {
-                report::print_json(&described(entry))
-            } else {
-                Ok(report::print(&shown(entry))?)
-            }
+            described::print_one(entry, json, described, shown)
         }
     }
 }
@@ -96,36 +87,25 @@ fn described(entry: &MethodEntry) -> Described {
 
 /// A table per family: name, paper, cost of a map, networks.
 fn list() -> String {
-    let mut text = String::new();
-    for family in Family::ALL {
-        let of_family = methods::ALL.iter().filter(|entry| entry.family == family);
-        let rows: Vec<[String; 4]> = of_family
-            .map(|entry| {
-                [
-                    format!("  {}", entry.name),
-                    described::paper(&entry.reference),
-                    entry.cost.into(),
-                    entry.networks.into(),
-                ]
-            })
-            .collect();
-        if rows.is_empty() {
-            continue;
-        }
-        if !text.is_empty() {
-            text.push('\n');
-        }
+    let groups = Family::ALL.into_iter().map(|family| {
         let mut name = family.name().to_owned();
         name[..1].make_ascii_uppercase();
-        let head = [
-            name,
-            "paper".into(),
-            "cost of a map".into(),
-            "networks".into(),
-        ];
-        text += &table([Align::Left; 4], &[vec![head], rows].concat());
-    }
-    text + "\n`dvm methods show NAME` describes a method and lists its options.\n"
+        let head = [&name, "paper", "cost of a map", "networks"].map(String::from);
+        let entries = methods::ALL.iter().filter(|entry| entry.family == family);
+        (String::new(), head, entries.collect())
+    });
+    let row = |entry: &MethodEntry| {
+        [
+            format!("  {}", entry.name),
+            described::paper(&entry.reference),
+            entry.cost.into(),
+            entry.networks.into(),
+        ]
+    };
+    described::tables(groups, row)
+        + "
+`dvm methods show NAME` describes a method and lists its options.
+"
 }
 
 fn shown(entry: &MethodEntry) -> String {

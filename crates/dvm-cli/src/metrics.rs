@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::described::{self, Choice, Paper};
 use crate::failure::Failure;
-use crate::report::{self, Align, table};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -38,18 +37,10 @@ pub fn names() -> PossibleValuesParser {
 /// Prints one metric or all of them.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::List { json: true } => {
-            let all: Vec<Described> = registry::ALL.iter().map(described).collect();
-            report::print_json(&all)
-        }
-        Command::List { json: false } => Ok(report::print(&list())?),
+        Command::List { json } => described::print_all(registry::ALL, json, described, list),
         Command::Show { name, json } => {
             let entry = registry::find(&name).expect("clap has checked the name");
-            if json {
-                report::print_json(&described(entry))
-            } else {
-                Ok(report::print(&shown(entry))?)
-            }
+            described::print_one(entry, json, described, shown)
         }
     }
 }
@@ -93,30 +84,33 @@ fn needs(entry: &MetricEntry) -> &'static str {
 
 /// A table per question: name, paper, which values are better, cost for a map.
 fn list() -> String {
-    let mut text = String::new();
-    for question in Question::ALL {
-        let of_question = registry::ALL.iter().filter(|e| e.question == question);
-        let rows: Vec<[String; 4]> = of_question
-            .map(|entry| {
-                [
-                    format!("  {}", entry.name),
-                    described::paper(&entry.reference),
-                    entry.better.word().into(),
-                    entry.cost.into(),
-                ]
-            })
-            .collect();
-        if rows.is_empty() {
-            continue;
-        }
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text += &format!("{}\n", question.text());
+    let groups = Question::ALL.into_iter().map(|question| {
         let head = ["  metric", "paper", "better", "cost for a map"].map(String::from);
-        text += &table([Align::Left; 4], &[vec![head], rows].concat());
-    }
-    text + "\n`dvm metrics show NAME` describes a metric and lists its options.\n"
+        let entries = registry::ALL
+            .iter()
+            .filter(|entry| entry.question == question);
+        (
+            format!(
+                "{}
+",
+                question.text()
+            ),
+            head,
+            entries.collect(),
+        )
+    });
+    let row = |entry: &MetricEntry| {
+        [
+            format!("  {}", entry.name),
+            described::paper(&entry.reference),
+            entry.better.word().into(),
+            entry.cost.into(),
+        ]
+    };
+    described::tables(groups, row)
+        + "
+`dvm metrics show NAME` describes a metric and lists its options.
+"
 }
 
 fn shown(entry: &MetricEntry) -> String {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
+use dvm::data::Split;
 use dvm::engine::{Arithmetic, InstructionSet, Output};
 use dvm::{Classifier, DEFAULT_MODEL, Opening};
 
@@ -236,6 +237,23 @@ fn instructions(name: &str) -> Result<InstructionSet, String> {
         let words: Vec<&str> = available.iter().map(|set| set.word()).collect();
         format!("this machine has {}", words.join(", "))
     })
+}
+
+/// Parses the name of one of these values.
+pub fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(name)).map(move |word| {
+        let mut all = all.into_iter();
+        let found = all.find(|one| name(*one) == word);
+        found.expect("clap has checked the word")
+    })
+}
+
+/// Parses the name of a split.
+pub fn split() -> impl TypedValueParser<Value = Split> {
+    one_of(Split::ALL, Split::name)
 }
 
 /// Parses a whole number from `low` to `high`.

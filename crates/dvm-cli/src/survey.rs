@@ -14,14 +14,13 @@ use dvm::survey::{
 };
 use dvm::{Caption, ClassChoice, Classifier, Explain, Settings};
 use dvm_web::report::{self as sections, Kind, MOST_SHOWN, Writer};
-use dvm_web::view::Warning;
 
 use crate::evaluate::ReportEntries;
-use crate::failure::{Failure, in_words_about};
+use crate::failure::{Failure, in_words_about, unless_failed};
 use crate::html_report::{self, ReportOption};
 use crate::images::{self, Image};
 use crate::interruption;
-use crate::options::{MemoryOption, ModelOptions, RunOptions, whole};
+use crate::options::{MemoryOption, ModelOptions, RunOptions, split, whole};
 use crate::picture_options::PictureOptions;
 use crate::report::{self, Align, Progress, table};
 
@@ -34,7 +33,7 @@ pub struct Arguments {
     #[arg(value_name = "DATA", value_hint = ValueHint::AnyPath)]
     data: PathBuf,
     /// Split of the data set [default: test if there is one, otherwise val or train]
-    #[arg(long, value_name = "train|val|test", value_parser = crate::evaluate::split())]
+    #[arg(long, value_name = "train|val|test", value_parser = split())]
     #[arg(hide_possible_values = true)]
     split: Option<Split>,
     /// Method of the maps (see `dvm methods list`)
@@ -160,12 +159,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if !arguments.quiet {
         report::warn_about_fonts(survey.classes.iter().map(|class| class.name.as_str()));
         // Warnings about the network were printed when it was loaded.
-        let known: Vec<String> = classifier.warnings().collect();
-        for warning in survey
-            .warnings
-            .iter()
-            .filter(|warning| !known.contains(warning))
-        {
+        for warning in own_warnings(&survey, &classifier) {
             report::say(&format!("note: {warning}"));
         }
     }
@@ -174,10 +168,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     } else if !arguments.quiet {
         report::print(&(as_text(&survey, &arguments.out) + &line))?;
     }
-    match incomplete {
-        true => Err(Failure::SomePictures),
-        false => Ok(()),
-    }
+    unless_failed(incomplete)
 }
 
 impl Arguments {
@@ -245,15 +236,7 @@ impl Arguments {
         }
         let all = sections::survey(survey, classifier.classes(), shown);
         let mut head = html_report::head(Kind::Survey, title.to_owned(), classifier, all);
-        let known: Vec<String> = classifier.warnings().collect();
-        let own = survey
-            .warnings
-            .iter()
-            .filter(|warning| !known.contains(warning));
-        head.warnings.extend(own.map(|text| Warning {
-            source: "survey".into(),
-            text: text.clone(),
-        }));
+        html_report::warn(&mut head, "survey", own_warnings(survey, classifier));
         let settings = serde_json::to_value(&survey.settings).expect("settings are plain data");
         let method = serde_json::json!({ survey.method: survey.parameters });
         let parameters = [
@@ -358,6 +341,15 @@ impl Arguments {
         }
         found
     }
+}
+
+/// The warnings of a survey that the network does not have.
+fn own_warnings(survey: &Survey, classifier: &Classifier) -> Vec<String> {
+    let known: Vec<String> = classifier.warnings().collect();
+    let warnings = survey.warnings.iter().cloned();
+    warnings
+        .filter(|warning| !known.contains(warning))
+        .collect()
 }
 
 /// The last component of a path.

@@ -4,17 +4,14 @@ use std::path::Path;
 
 use dvm::compare::{MetricSummary, Score, Summary};
 
-use crate::report::{Align, escaped, shown, table_of};
+use crate::report::{Align, escaped, pictures, shown, table_of};
 
 /// Characters of a line.
 const WIDTH: usize = 100;
 
 /// The table of methods and metrics, the answer, warnings and the folder.
 pub fn text(summary: &Summary, out: &Path) -> String {
-    let pictures = match summary.pictures {
-        1 => "1 picture".into(),
-        count => format!("{count} pictures"),
-    };
+    let pictures = pictures(summary.pictures);
     let mut text = format!(
         "{pictures}; means ± half the 95 % interval; * best method, ↑ higher is better, ↓ lower is better\n\n"
     );

@@ -5,6 +5,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use dvm::{Explain, FigureFormat, FileKind, OverlayStyle};
 
 use crate::failure::Failure;
+use crate::options::one_of;
 
 /// [`OverlayStyle`] as an argument.
 #[derive(Clone, Copy, ValueEnum)]
@@ -26,11 +27,7 @@ impl From<Overlay> for OverlayStyle {
 
 /// Parses the name of a figure's format.
 pub fn figures() -> impl TypedValueParser<Value = FigureFormat> {
-    PossibleValuesParser::new(FigureFormat::ALL.map(FigureFormat::name)).map(|name| {
-        let mut all = FigureFormat::ALL.into_iter();
-        all.find(|format| format.name() == name)
-            .expect("clap has checked the name")
-    })
+    one_of(FigureFormat::ALL, FigureFormat::name)
 }
 
 /// The names of the figure's formats: `png|svg|pdf`.

@@ -8,6 +8,7 @@ use super::loading::{About, Problem};
 use super::task::Task;
 use crate::failure::{Failure, in_words};
 use crate::html_report;
+use crate::report::pictures;
 
 /// A report that is being written, and counts for its text.
 pub struct Reporting {
@@ -81,7 +82,7 @@ impl Reporting {
         let network = task.classifier.name();
         let title = match &self.only {
             Some(name) if self.existing == 0 => format!("{name} by {network}"),
-            _ => format!("{} by {network}", counted(self.pictures)),
+            _ => format!("{} by {network}", pictures(self.pictures)),
         };
         let sections = vec![
             Section::Text {
@@ -112,18 +113,18 @@ impl Reporting {
     }
 
     fn paragraphs(&self, task: &Task, notes: &[String]) -> Vec<String> {
-        let mut paragraphs = vec![format!("{} explained.", counted(self.pictures))];
+        let mut paragraphs = vec![format!("{} explained.", pictures(self.pictures))];
         if self.known > 0 {
             paragraphs.push(format!(
                 "{} with a known class: {} recognised.",
-                counted(self.known),
+                pictures(self.known),
                 self.right
             ));
         }
         if self.existing > 0 {
             paragraphs.push(format!(
                 "Not in this report: {} explained by an earlier run.",
-                counted(self.existing)
+                pictures(self.existing)
             ));
         }
         if let Some(shard) = task.shard {
@@ -134,13 +135,6 @@ impl Reporting {
         }
         paragraphs.extend(notes.iter().map(|note| format!("Note: {note}")));
         paragraphs
-    }
-}
-
-fn counted(pictures: usize) -> String {
-    match pictures {
-        1 => "1 picture".into(),
-        count => format!("{count} pictures"),
     }
 }
 

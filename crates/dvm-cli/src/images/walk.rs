@@ -98,17 +98,8 @@ fn is_foreign(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::made;
     use super::*;
-
-    fn made(files: &[&str]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = folder.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, b"").unwrap();
-        }
-        folder
-    }
 
     fn paths(paths: &[PathBuf]) -> Vec<&str> {
         paths.iter().map(|path| path.to_str().unwrap()).collect()

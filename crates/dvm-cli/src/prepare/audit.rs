@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use dvm::Reading;
 use dvm::data::audit::{self, Finding, Group, Place, Report, Severity};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, unless_failed};
 use crate::picture_options::PictureOptions;
 use crate::report::{self, Align, Progress, escaped, shown, table};
 
@@ -68,10 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let most = if arguments.all { usize::MAX } else { FIRST };
         report::print(&as_text(&report, most))?;
     }
-    match report.findings.iter().any(is_serious) {
-        true => Err(Failure::SomePictures),
-        false => Ok(()),
-    }
+    unless_failed(report.findings.iter().any(is_serious))
 }
 
 fn as_text(report: &Report, most: usize) -> String {

@@ -5,7 +5,6 @@ mod audit;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Subcommand, ValueHint};
 use dvm::data::Split;
 use dvm::data::corpora::{self, Corpus, OptionSpec, Settings};
@@ -14,6 +13,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::interruption;
+use crate::options::one_of;
 use crate::report::{self, Align, Progress, table};
 
 /// One subcommand per corpus of the registry, and `audit`.
@@ -41,8 +41,8 @@ pub struct Arguments {
     #[arg(value_name = "DEST", value_hint = ValueHint::DirPath)]
     destination: PathBuf,
     /// Copy the files, make hard links, or write only a list of them
-    #[arg(long, value_name = "copy|hard|manifest", hide_possible_values = true)]
-    #[arg(default_value = "copy", value_parser = transfer())]
+    #[arg(long, value_name = transfers(), hide_possible_values = true)]
+    #[arg(default_value = Transfer::default().name(), value_parser = one_of(Transfer::ALL, Transfer::name))]
     link: Transfer,
     /// Replace a data set that dvm prepared
     #[arg(long)]
@@ -55,9 +55,9 @@ pub struct Arguments {
     quiet: bool,
 }
 
-fn transfer() -> impl TypedValueParser<Value = Transfer> {
-    PossibleValuesParser::new(Transfer::ALL.map(Transfer::name))
-        .map(|word| word.parse().expect("clap has checked the word"))
+/// The names of the ways to link files: `copy|hard|…`.
+fn transfers() -> String {
+    Transfer::ALL.map(Transfer::name).join("|")
 }
 
 /// The command of a corpus.

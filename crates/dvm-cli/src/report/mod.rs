@@ -59,6 +59,14 @@ pub fn warn_about_fonts<'a>(classes: impl IntoIterator<Item = &'a str>) {
     }
 }
 
+/// A number of pictures in words: `1 picture`.
+pub fn pictures(count: usize) -> String {
+    match count {
+        1 => "1 picture".into(),
+        count => format!("{count} pictures"),
+    }
+}
+
 /// Prints the result on standard output. Names in it must be [`escaped`], because line breaks are kept.
 ///
 /// # Errors

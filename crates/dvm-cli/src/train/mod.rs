@@ -12,7 +12,6 @@ use dvm::training::{
     Config, EpochRecord, Existing, PRESETS, RunFolder, RunReport, Training, TrainingEvent,
 };
 use dvm_web::report::{self as sections, Head, Kind};
-use dvm_web::view::Warning;
 use serde::Serialize;
 
 use crate::evaluate::{ReportEntries, name_skipped, sections_of};
@@ -211,11 +210,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             .map(|known| known.text.clone())
             .collect();
         warnings.retain(|warning| !known.contains(warning));
-        head.warnings
-            .extend(warnings.into_iter().map(|text| Warning {
-                source: "training".into(),
-                text,
-            }));
+        html_report::warn(&mut head, "training", warnings);
         line = arguments.report.finish(writer, &head)?;
     }
     if arguments.run.json {
