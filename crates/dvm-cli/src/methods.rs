@@ -103,9 +103,7 @@ fn list() -> String {
         ]
     };
     described::tables(groups, row)
-        + "
-`dvm methods show NAME` describes a method and lists its options.
-"
+        + "\n`dvm methods show NAME` describes a method and lists its options.\n"
 }
 
 fn shown(entry: &MethodEntry) -> String {

@@ -89,15 +89,7 @@ fn list() -> String {
         let entries = registry::ALL
             .iter()
             .filter(|entry| entry.question == question);
-        (
-            format!(
-                "{}
-",
-                question.text()
-            ),
-            head,
-            entries.collect(),
-        )
+        (format!("{}\n", question.text()), head, entries.collect())
     });
     let row = |entry: &MetricEntry| {
         [
@@ -108,9 +100,7 @@ fn list() -> String {
         ]
     };
     described::tables(groups, row)
-        + "
-`dvm metrics show NAME` describes a metric and lists its options.
-"
+        + "\n`dvm metrics show NAME` describes a metric and lists its options.\n"
 }
 
 fn shown(entry: &MetricEntry) -> String {

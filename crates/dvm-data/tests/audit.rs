@@ -65,12 +65,18 @@ fn paths(finding: &Finding) -> Vec<Vec<&str>> {
         .collect()
 }
 
-/// Kind, severity and paths of each finding.
-fn found(report: &Report) -> Vec<(&str, Severity, Vec<Vec<&str>>)> {
-    let findings = report.findings.iter();
-    findings
-        .map(|finding| (finding.kind, finding.severity, paths(finding)))
-        .collect()
+/// Each finding as one line: kind, severity, and the paths of its groups.
+fn found(report: &Report) -> Vec<String> {
+    let line = |finding: &Finding| {
+        let groups: Vec<String> = paths(finding).iter().map(|group| group.join(" ")).collect();
+        format!(
+            "{} {}: {}",
+            finding.kind,
+            finding.severity.name(),
+            groups.join("; ")
+        )
+    };
+    report.findings.iter().map(line).collect()
 }
 
 /// The first finding of this kind.
@@ -98,15 +104,9 @@ fn unreadable_files_are_found_with_the_reason() {
     save_bytes(home.path(), "val/dogs/broken.jpg", b"GIF89a but not really");
     save_bytes(home.path(), "train/cats/empty.png", b"");
     let report = look_over(home.path());
+    let expected = ["unreadable serious: train/cats/empty.png; val/dogs/broken.jpg"];
+    assert_eq!(found(&report), expected);
     let finding = only(&report);
-    assert_eq!(
-        (finding.kind, finding.severity),
-        ("unreadable", Severity::Serious)
-    );
-    assert_eq!(
-        paths(finding),
-        [["train/cats/empty.png"], ["val/dogs/broken.jpg"]]
-    );
     assert!(finding.groups[0].detail.contains("empty"), "{finding:?}");
     assert!(finding.what.starts_with("2 files"), "{}", finding.what);
 }
@@ -132,23 +132,10 @@ fn copies_are_grouped_by_class_and_split() {
     copy("train/cats/p01_1.png", "val/cats/again.png");
     copy("train/dogs/p10_1.png", "val/cats/other.png");
     let report = look_over(home.path());
-    let kind = "exact-duplicates";
     let expected = [
-        (
-            kind,
-            Severity::Serious,
-            vec![vec!["train/dogs/p10_1.png", "val/cats/other.png"]],
-        ),
-        (
-            kind,
-            Severity::Serious,
-            vec![vec!["train/cats/p01_1.png", "val/cats/again.png"]],
-        ),
-        (
-            kind,
-            Severity::Note,
-            vec![vec!["train/cats/p00_1.png", "train/cats/p99_1.png"]],
-        ),
+        "exact-duplicates serious: train/dogs/p10_1.png val/cats/other.png",
+        "exact-duplicates serious: train/cats/p01_1.png val/cats/again.png",
+        "exact-duplicates note: train/cats/p00_1.png train/cats/p99_1.png",
     ];
     assert_eq!(found(&report), expected);
     assert_eq!(
@@ -171,17 +158,11 @@ fn the_same_scene_in_another_size_is_found_across_splits() {
     darker.rgb_mut().iter_mut().for_each(|v| *v = *v / 4 * 3);
     save(home.path(), "val/cats/dark.png", &darker);
     let report = look_over(home.path());
-    let finding = only(&report);
+    let paths = "train/cats/p00_1.png val/cats/dark.png val/cats/small.png";
     assert_eq!(
-        (finding.kind, finding.severity),
-        ("near-duplicates", Severity::Warning)
+        found(&report),
+        [format!("near-duplicates warning: {paths}")]
     );
-    let expected = [[
-        "train/cats/p00_1.png",
-        "val/cats/dark.png",
-        "val/cats/small.png",
-    ]];
-    assert_eq!(paths(finding), expected);
 }
 
 #[test]
@@ -234,15 +215,10 @@ fn small_long_and_unusual_pictures_are_found() {
     );
     save(home.path(), "train/dogs/tiny.png", &clouds(52, 20));
     let report = look_over(home.path());
-    let kind = "odd-sizes";
     let expected = [
-        (kind, Severity::Warning, vec![vec!["train/cats/long.png"]]),
-        (
-            kind,
-            Severity::Note,
-            vec![vec!["train/cats/small.png"], vec!["train/dogs/tiny.png"]],
-        ),
-        (kind, Severity::Note, vec![vec!["train/dogs/tiny.png"]]),
+        "odd-sizes warning: train/cats/long.png",
+        "odd-sizes note: train/cats/small.png; train/dogs/tiny.png",
+        "odd-sizes note: train/dogs/tiny.png",
     ];
     assert_eq!(found(&report), expected);
     assert_eq!(report.findings[0].groups[0].detail, "230 × 700");
@@ -260,12 +236,10 @@ fn grey_among_colour_is_more_severe_if_it_reveals_the_class() {
     };
     save(home.path(), "train/cats/grey.png", &grey(60));
     let report = look_over(home.path());
-    let finding = only(&report);
     assert_eq!(
-        (finding.kind, finding.severity),
-        ("grey-among-colour", Severity::Note)
+        found(&report),
+        ["grey-among-colour note: train/cats/grey.png"]
     );
-    assert_eq!(paths(finding), [["train/cats/grey.png"]]);
     save(home.path(), "train/cats/grey2.png", &grey(61));
     let report = look_over(home.path());
     assert_eq!(only(&report).severity, Severity::Warning);
@@ -282,14 +256,9 @@ fn groups_in_two_splits_are_found() {
     save(home.path(), "val/dogs/p00_2.png", &clouds(70, 230));
     save(home.path(), "val/dogs/nobody.png", &clouds(71, 230));
     let report = audit(home.path(), Some(r"^(p\d+)_"), &|_, _| {}).unwrap();
-    let kind = "leaked-groups";
     let expected = [
-        (
-            kind,
-            Severity::Serious,
-            vec![vec!["train/cats/p00_1.png", "val/dogs/p00_2.png"]],
-        ),
-        (kind, Severity::Warning, vec![vec!["val/dogs/nobody.png"]]),
+        "leaked-groups serious: train/cats/p00_1.png val/dogs/p00_2.png",
+        "leaked-groups warning: val/dogs/nobody.png",
     ];
     assert_eq!(found(&report), expected);
     assert_eq!(report.findings[0].groups[0].detail, "p00");

@@ -30,6 +30,12 @@ fn refused(bytes: &[u8]) -> DecodeError {
     decode(bytes, &Limits::default()).unwrap_err()
 }
 
+/// The first position of a JPEG marker.
+fn position(bytes: &[u8], marker: [u8; 2]) -> usize {
+    let mut pairs = bytes.windows(2);
+    pairs.position(|two| two == marker).unwrap()
+}
+
 /// `bytes` with `new` written over what is at `at`.
 fn patched(mut bytes: Vec<u8>, at: usize, new: &[u8]) -> Vec<u8> {
     bytes[at..at + new.len()].copy_from_slice(new);
@@ -104,10 +110,7 @@ fn half_a_file_is_incomplete() {
 #[test]
 fn a_jpeg_truncated_before_its_scan_is_incomplete() {
     let bytes = sample("420.jpg");
-    let scan = bytes
-        .windows(2)
-        .position(|two| two == [0xff, 0xda])
-        .unwrap();
+    let scan = position(&bytes, [0xff, 0xda]);
     for length in 3..scan {
         let error = refused(&bytes[..length]);
         assert!(
@@ -126,10 +129,7 @@ fn a_jpeg_truncated_within_or_between_scans_is_accepted() {
         "cmyk-adobe.jpg",
     ] {
         let bytes = sample(name);
-        let scan = bytes
-            .windows(2)
-            .position(|two| two == [0xff, 0xda])
-            .unwrap();
+        let scan = position(&bytes, [0xff, 0xda]);
         assert!(decode(&bytes, &Limits::default()).unwrap().is_whole());
         let with_more = [&bytes[..], b"what some cameras append"].concat();
         let with_more = decode(&with_more, &Limits::default()).unwrap();
@@ -149,24 +149,20 @@ fn a_header_with_too_many_pixels_is_an_error_before_memory_is_allocated() {
     let png = patched(
         sample("rgb.png"),
         16,
-        &[60_000u32.to_be_bytes(), 60_000u32.to_be_bytes()].concat(),
+        &[60_000u32.to_be_bytes(); 2].concat(),
     );
     // The checksum covers 17 bytes, starting with the chunk name.
     let png = patched(png.clone(), 29, &crc32(&png[12..29]).to_be_bytes());
-    let size = [60_000u16.to_be_bytes(), 60_000u16.to_be_bytes()].concat();
+    let size = [60_000u16.to_be_bytes(); 2].concat();
     let jpeg = sample("420.jpg");
-    let frame = jpeg.windows(2).position(|two| two == [0xff, 0xc0]).unwrap();
+    let frame = position(&jpeg, [0xff, 0xc0]);
     let jpeg = patched(jpeg, frame + 5, &size);
     let bmp = patched(
         sample("rgb.bmp"),
         18,
-        &[60_000u32.to_le_bytes(), 60_000u32.to_le_bytes()].concat(),
+        &[60_000u32.to_le_bytes(); 2].concat(),
     );
-    let gif = patched(
-        sample("rgb.gif"),
-        6,
-        &[60_000u16.to_le_bytes(), 60_000u16.to_le_bytes()].concat(),
-    );
+    let gif = patched(sample("rgb.gif"), 6, &[60_000u16.to_le_bytes(); 2].concat());
     // Width, height and rows per strip of a TIFF, each 12 bytes: tag, type, count, value.
     let mut tiff = sample("rgb-raw.tiff");
     for tag in [256u16, 257, 278] {

@@ -176,24 +176,15 @@ fn declared_sizes_beyond_the_file_are_errors() {
     ] {
         array_refused(&array_pickle(shape, element, &[0; 8]));
     }
+    let header = |element: &str, shape: &str| {
+        format!("{{'descr': '{element}', 'fortran_order': False, 'shape': {shape}, }}")
+    };
     for (header, data) in [
-        (
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }",
-            8,
-        ),
-        (
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 9999999999), }",
-            8,
-        ),
-        (
-            "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }",
-            8,
-        ),
-        (
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }",
-            8,
-        ),
-        ("((((((((((((((((((((((((((((((((((((((((((((", 0),
+        (header("<f4", "(1000000000000,)"), 8),
+        (header("<f4", "(9999999999, 9999999999)"), 8),
+        (header("|O", "(1,)"), 8),
+        (header("<f4", "(3,)"), 8),
+        ("(".repeat(44), 0),
     ] {
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
         bytes.extend((header.len() as u16).to_le_bytes());
@@ -245,6 +236,19 @@ fn pickles_that_expand_too_much_are_errors() {
     }
 }
 
+/// The first position of these bytes in a file.
+fn position(file: &[u8], bytes: &[u8]) -> usize {
+    let mut parts = file.windows(bytes.len());
+    parts.position(|part| part == bytes).unwrap()
+}
+
+/// A file with other bytes at this position.
+fn with(file: &[u8], at: usize, value: &[u8]) -> Vec<u8> {
+    let mut bytes = file.to_vec();
+    bytes[at..at + value.len()].copy_from_slice(value);
+    bytes
+}
+
 fn reference(name: &str) -> Vec<u8> {
     fs::read(folder().join(name)).unwrap()
 }
@@ -252,11 +256,7 @@ fn reference(name: &str) -> Vec<u8> {
 #[test]
 fn volumes_with_wrong_sizes_are_errors() {
     let plain = reference("ras.nii");
-    let set = |at: usize, value: &[u8]| {
-        let mut bytes = plain.clone();
-        bytes[at..at + value.len()].copy_from_slice(value);
-        bytes
-    };
+    let set = |at: usize, value: &[u8]| with(&plain, at, value);
     for bytes in [
         // Sides: too large, 0, too many axes; a type that is not a number; an offset beyond the end, or invalid.
         set(42, &[0xff; 6]),
@@ -311,10 +311,7 @@ fn the_error_for_a_nan_names_the_slice() {
 #[test]
 fn dicom_sequences_may_be_nested_to_any_depth() {
     let plain = reference("u8.dcm");
-    let rows = plain
-        .windows(8)
-        .position(|bytes| bytes == b"\x28\0\x02\0US\x02\0")
-        .unwrap();
+    let rows = position(&plain, b"\x28\0\x02\0US\x02\0");
     let nest = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff";
     let mut deep = plain[..rows].to_vec();
     deep.extend(nest.repeat(200_000));
@@ -325,19 +322,12 @@ fn dicom_sequences_may_be_nested_to_any_depth() {
 #[test]
 fn dicom_lengths_beyond_the_file_are_errors() {
     let plain = reference("u8.dcm");
-    let pixels = plain
-        .windows(8)
-        .position(|bytes| bytes == b"\xe0\x7f\x10\0OB\0\0")
-        .unwrap();
+    let pixels = position(&plain, b"\xe0\x7f\x10\0OB\0\0");
     let rows = plain
         .windows(8)
         .rposition(|bytes| bytes == b"\x28\0\x10\0US\x02\0")
         .unwrap();
-    let set = |at: usize, value: &[u8]| {
-        let mut bytes = plain.clone();
-        bytes[at..at + value.len()].copy_from_slice(value);
-        bytes
-    };
+    let set = |at: usize, value: &[u8]| with(&plain, at, value);
     for bytes in [
         set(pixels + 8, &[0xfe, 0xff, 0xff, 0xff]),
         set(pixels + 8, &[0xff, 0xff, 0xff, 0xff]),
@@ -356,10 +346,7 @@ fn dicom_lengths_beyond_the_file_are_errors() {
 #[test]
 fn a_dicom_file_with_an_impossible_high_bit_is_an_error() {
     let mut bytes = reference("u8.dcm");
-    let high = bytes
-        .windows(8)
-        .position(|bytes| bytes == b"\x28\0\x02\x01US\x02\0")
-        .unwrap();
+    let high = position(&bytes, b"\x28\0\x02\x01US\x02\0");
     bytes[high + 8..high + 10].copy_from_slice(&u16::MAX.to_le_bytes());
     says(&slices_refused("a.dcm", &bytes), "up to bit 65535");
 }

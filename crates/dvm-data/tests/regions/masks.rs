@@ -35,73 +35,36 @@ fn seen(bytes: &[u8]) -> Vec<String> {
 #[test]
 fn non_zero_pixels_are_the_object_in_every_kind_of_png() {
     let expected = ["#..", ".##"];
-    let size = (2, 3);
-    let grey = [1, 0, 0, 0, 255, 7];
+    let of = |colour, depth, samples: &[u8]| png((2, 3), colour, depth, samples);
+    let grey = |depth, samples: &[u8]| of(ColorType::Grayscale, depth, samples);
+    let eight = |colour, samples: &[u8]| of(colour, BitDepth::Eight, samples);
+    let rgb = [[0, 0, 1], [0; 3], [0; 3], [0; 3], [9, 0, 0], [0, 255, 0]];
+    // Fully transparent pixels are not the object.
+    let rgba = [
+        [0, 0, 1, 1],
+        [9, 9, 9, 0],
+        [0; 4],
+        [0, 0, 0, 255],
+        [9, 0, 0, 255],
+        [0, 255, 0, 9],
+    ];
+    let grey_alpha = [[1, 255], [5, 0], [0, 255], [0, 0], [255, 1], [255, 255]];
+    let two_bytes = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 255, 255];
     let files = [
-        png(size, ColorType::Grayscale, BitDepth::Eight, &grey),
-        png(
-            size,
-            ColorType::Grayscale,
-            BitDepth::One,
-            &[0b1000_0000, 0b0110_0000],
-        ),
-        png(
-            size,
-            ColorType::Grayscale,
-            BitDepth::Two,
-            &[0b0100_0000, 0b0011_0100],
-        ),
-        png(
-            size,
-            ColorType::Grayscale,
-            BitDepth::Four,
-            &[0x10, 0x00, 0x0F, 0x20],
-        ),
-        png(
-            size,
-            ColorType::Grayscale,
-            BitDepth::Sixteen,
-            &[0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 255, 255],
-        ),
-        png(
-            size,
-            ColorType::Indexed,
-            BitDepth::Eight,
-            &[1, 0, 0, 0, 2, 1],
-        ),
-        png(
-            size,
+        grey(BitDepth::Eight, &[1, 0, 0, 0, 255, 7]),
+        grey(BitDepth::One, &[0b1000_0000, 0b0110_0000]),
+        grey(BitDepth::Two, &[0b0100_0000, 0b0011_0100]),
+        grey(BitDepth::Four, &[0x10, 0x00, 0x0F, 0x20]),
+        grey(BitDepth::Sixteen, &two_bytes),
+        eight(ColorType::Indexed, &[1, 0, 0, 0, 2, 1]),
+        of(
             ColorType::Indexed,
             BitDepth::Two,
             &[0b0100_0000, 0b0010_0100],
         ),
-        png(
-            size,
-            ColorType::Rgb,
-            BitDepth::Eight,
-            &[[0, 0, 1], [0; 3], [0; 3], [0; 3], [9, 0, 0], [0, 255, 0]].concat(),
-        ),
-        // Fully transparent pixels are not the object.
-        png(
-            size,
-            ColorType::Rgba,
-            BitDepth::Eight,
-            &[
-                [0, 0, 1, 1],
-                [9, 9, 9, 0],
-                [0; 4],
-                [0, 0, 0, 255],
-                [9, 0, 0, 255],
-                [0, 255, 0, 9],
-            ]
-            .concat(),
-        ),
-        png(
-            size,
-            ColorType::GrayscaleAlpha,
-            BitDepth::Eight,
-            &[[1, 255], [5, 0], [0, 255], [0, 0], [255, 1], [255, 255]].concat(),
-        ),
+        eight(ColorType::Rgb, &rgb.concat()),
+        eight(ColorType::Rgba, &rgba.concat()),
+        eight(ColorType::GrayscaleAlpha, &grey_alpha.concat()),
     ];
     for (index, file) in files.iter().enumerate() {
         assert_eq!(seen(file), expected, "{index}");

@@ -34,11 +34,10 @@ fn a_fetched_file_has_its_checksum_beside_it() {
 
 #[test]
 fn a_cached_file_is_not_fetched_again() {
-    let bytes = weights();
     let server = Server::new(move |_, _| whole(&weights(), &[]));
     let mut desk = Desk::new(&server);
-    let first = desk.torchvision(&named(&bytes)).unwrap();
-    let second = desk.torchvision(&named(&bytes)).unwrap();
+    let first = desk.fetch_named().unwrap();
+    let second = desk.fetch_named().unwrap();
     assert_eq!(second.outcome, FetchOutcome::AlreadyThere);
     assert_eq!((second.path, second.sha256), (first.path, first.sha256));
     assert_eq!(server.asked().len(), 1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dvm_fetch::{Address, Proxies};
 use dvm_testing::errors::says;
 
-use crate::{Desk, HUB, named, sha256, weights};
+use crate::{Desk, HUB, sha256, weights};
 use dvm_testing::server::{Server, Step, reply, whole};
 
 /// A server that answers with this status once, then with the file.
@@ -32,7 +32,7 @@ fn temporary_errors_are_retried() {
     ] {
         let server = once(status, &[]);
         let mut desk = Desk::new(&server);
-        assert!(desk.torchvision(&named(&weights())).is_ok(), "{status}");
+        assert!(desk.fetch_named().is_ok(), "{status}");
         assert!(desk.events[0].contains(&status[..3]), "{:?}", desk.events);
     }
 }
@@ -47,7 +47,7 @@ fn permanent_errors_are_not_retried() {
     ] {
         let server = once(status, &[("content-type", "text/html")]);
         let mut desk = Desk::new(&server);
-        let error = desk.torchvision(&named(&weights())).unwrap_err();
+        let error = desk.fetch_named().unwrap_err();
         says(&error, &format!("answers {}", &status[..3]));
         assert_eq!(server.asked().len(), 1);
         assert!(desk.files().is_empty());
@@ -68,7 +68,7 @@ fn the_number_of_attempts_is_limited() {
 fn a_pause_that_the_server_asks_for_is_kept_or_an_error() {
     let server = once("429 Slowly", &[("retry-after", "1")]);
     let mut desk = Desk::new(&server);
-    assert!(desk.torchvision(&named(&weights())).is_ok());
+    assert!(desk.fetch_named().is_ok());
     assert!(desk.events[0].starts_with("retry in 1s: "));
     let server = once("429 Slowly", &[("retry-after", "3600")]);
     says(&Desk::new(&server).refused(&HUB), "too many requests");
@@ -98,7 +98,7 @@ fn a_server_that_stops_sending_is_asked_again() {
         });
         let mut desk = Desk::new(&server);
         desk.fetcher.bounds.stall = Duration::from_millis(200);
-        let fetched = desk.torchvision(&named(&weights())).unwrap();
+        let fetched = desk.fetch_named().unwrap();
         assert_eq!(fetched.sha256, sha256(&weights()));
         assert!(desk.events[0].contains("stopped sending for 0.2 s"));
     }
@@ -196,6 +196,6 @@ fn a_file_is_fetched_through_a_proxy() {
     });
     let mut desk = Desk::at("http://weights.invalid");
     desk.fetcher.proxies.http = Some(proxy.url(""));
-    let fetched = desk.torchvision(&named(&weights())).unwrap();
+    let fetched = desk.fetch_named().unwrap();
     assert_eq!(fetched.sha256, sha256(&weights()));
 }

@@ -86,6 +86,11 @@ impl Desk {
         self.fetch(&Address::Torchvision { file })
     }
 
+    /// torchvision's file of the tests' weights.
+    fn fetch_named(&mut self) -> Result<Fetched, FetchError> {
+        self.torchvision(&named(&weights()))
+    }
+
     /// The message of the error.
     fn refused(&mut self, address: &Address) -> String {
         self.fetch(address).unwrap_err().to_string()

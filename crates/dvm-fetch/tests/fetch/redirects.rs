@@ -3,7 +3,7 @@
 use dvm_fetch::{Checked, FetchOutcome};
 use dvm_testing::errors::says;
 
-use crate::{Desk, HUB, named, sha256, weights};
+use crate::{Desk, HUB, sha256, weights};
 use dvm_testing::server::{Server, redirect, reply, whole};
 
 #[test]
@@ -13,10 +13,7 @@ fn a_redirect_to_another_host_is_followed() {
     let to = storage.url("/blob?key=secret");
     let server = Server::new(move |_, _| redirect(&to));
     let mut desk = Desk::new(&server);
-    assert_eq!(
-        desk.torchvision(&named(&bytes)).unwrap().sha256,
-        sha256(&bytes)
-    );
+    assert_eq!(desk.fetch_named().unwrap().sha256, sha256(&bytes));
     assert_eq!(storage.asked()[0].path, "/blob?key=secret");
 }
 
@@ -26,7 +23,7 @@ fn a_relative_redirect_is_followed() {
         "/moved/here" => whole(&weights(), &[]),
         _ => redirect("/moved/here"),
     });
-    assert!(Desk::new(&server).torchvision(&named(&weights())).is_ok());
+    assert!(Desk::new(&server).fetch_named().is_ok());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use dvm_fetch::{Checked, FetchOutcome};
 use dvm_testing::errors::says;
 
 use crate::{Desk, HUB, named, sha256, weights};
-use dvm_testing::server::{Asked, Server, Step, rest, whole};
+use dvm_testing::server::{Asked, Server, Step, reply, rest, whole};
 
 /// Where the first connection breaks.
 const HALF: usize = 150_000;
@@ -29,6 +29,12 @@ fn cut(mut steps: Vec<Step>) -> Vec<Step> {
     steps
 }
 
+/// The answer to a request for bytes after the end of the file.
+fn beyond() -> Vec<Step> {
+    let headers = [("content-range", "bytes */300000"), ("content-length", "0")];
+    reply("416 Range Not Satisfiable", &headers, b"")
+}
+
 /// A cache in which an attempt without retries left half of the file.
 fn half_done(server: &Server, file: &str) -> Desk {
     let mut desk = Desk::new(server);
@@ -46,7 +52,7 @@ fn a_broken_connection_is_resumed_at_once() {
     let bytes = weights();
     let server = Server::new(breaking("\"v1\""));
     let mut desk = Desk::new(&server);
-    let fetched = desk.torchvision(&named(&bytes)).unwrap();
+    let fetched = desk.fetch_named().unwrap();
     assert_eq!(fetched.outcome, FetchOutcome::Resumed);
     assert_eq!(fs::read(fetched.path).unwrap(), bytes);
     let asked = server.asked();
@@ -61,7 +67,7 @@ fn a_second_run_resumes_the_download() {
     let bytes = weights();
     let server = Server::new(breaking("\"v1\""));
     let mut desk = half_done(&server, &named(&bytes));
-    let fetched = desk.torchvision(&named(&bytes)).unwrap();
+    let fetched = desk.fetch_named().unwrap();
     assert_eq!(fetched.outcome, FetchOutcome::Resumed);
     assert_eq!(fetched.sha256, sha256(&bytes));
     assert_eq!(server.asked()[1].from(), Some(HALF));
@@ -76,7 +82,7 @@ fn a_server_may_send_the_complete_file_again() {
         _ => whole(&weights(), &[]),
     });
     let mut desk = half_done(&server, &named(&bytes));
-    let fetched = desk.torchvision(&named(&bytes)).unwrap();
+    let fetched = desk.fetch_named().unwrap();
     assert_eq!(fetched.outcome, FetchOutcome::Fetched);
     assert_eq!(fs::read(fetched.path).unwrap(), bytes);
     assert_eq!(server.asked().len(), 2);
@@ -131,7 +137,7 @@ fn a_mix_of_two_files_is_recognised_by_the_checksum() {
         (_, None) => whole(&weights(), &[]),
     });
     let mut desk = half_done(&server, &named(&bytes));
-    let fetched = desk.torchvision(&named(&bytes)).unwrap();
+    let fetched = desk.fetch_named().unwrap();
     assert_eq!(fetched.outcome, FetchOutcome::Fetched);
     assert_eq!(
         desk.events,
@@ -158,11 +164,7 @@ fn a_complete_part_is_not_fetched_again() {
         (0, _) => cut(whole(&weights(), &[])),
         (_, from) => {
             assert_eq!(from, Some(300_000));
-            dvm_testing::server::reply(
-                "416 Range Not Satisfiable",
-                &[("content-range", "bytes */300000"), ("content-length", "0")],
-                b"",
-            )
+            beyond()
         }
     });
     let file = named(&bytes);
@@ -178,10 +180,7 @@ fn a_part_longer_than_the_file_is_deleted() {
     let bytes = weights();
     let server = Server::new(|asked, before| match (before, asked.from()) {
         (0, _) => cut(whole(&weights(), &[])),
-        (_, Some(_)) => {
-            let headers = [("content-range", "bytes */300000"), ("content-length", "0")];
-            dvm_testing::server::reply("416 Range Not Satisfiable", &headers, b"")
-        }
+        (_, Some(_)) => beyond(),
         (_, None) => whole(&weights(), &[]),
     });
     let file = named(&bytes);
@@ -205,10 +204,7 @@ fn another_part_than_requested_is_not_used() {
         (_, None) => whole(&weights(), &[]),
     });
     let mut desk = half_done(&server, &named(&bytes));
-    assert_eq!(
-        desk.torchvision(&named(&bytes)).unwrap().sha256,
-        sha256(&bytes)
-    );
+    assert_eq!(desk.fetch_named().unwrap().sha256, sha256(&bytes));
     assert!(desk.events[0].contains("another part than requested"));
 }
 
@@ -222,9 +218,6 @@ fn a_login_page_does_not_delete_the_part() {
         (_, from) => rest(&weights(), from.unwrap(), &[]),
     });
     let mut desk = half_done(&server, &named(&bytes));
-    says(&desk.torchvision(&named(&bytes)).unwrap_err(), "a web page");
-    assert_eq!(
-        desk.torchvision(&named(&bytes)).unwrap().outcome,
-        FetchOutcome::Resumed
-    );
+    says(&desk.fetch_named().unwrap_err(), "a web page");
+    assert_eq!(desk.fetch_named().unwrap().outcome, FetchOutcome::Resumed);
 }

@@ -1,13 +1,13 @@
 //! Servers that send a wrong file. It never gets the final name.
 
-use crate::{Desk, HUB, named, weights};
+use crate::{Desk, HUB, weights};
 use dvm_testing::errors::says;
 use dvm_testing::server::{Server, reply, whole};
 
 /// Checks that the fetch fails with these words and leaves no file.
 fn fails_without_files(server: &Server, words: &str) {
     let mut desk = Desk::new(server);
-    says(&desk.torchvision(&named(&weights())).unwrap_err(), words);
+    says(&desk.fetch_named().unwrap_err(), words);
     assert!(desk.files().is_empty(), "{:?}", desk.files());
 }
 
@@ -44,7 +44,7 @@ fn bytes_after_the_announced_length_are_ignored() {
         reply("200 OK", &[("content-length", &length)], &bytes)
     });
     let mut desk = Desk::new(&server);
-    assert_eq!(desk.torchvision(&named(&weights())).unwrap().bytes, 300_000);
+    assert_eq!(desk.fetch_named().unwrap().bytes, 300_000);
 }
 
 #[test]

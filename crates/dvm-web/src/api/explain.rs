@@ -19,6 +19,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tracing::{Instrument, Span};
 use utoipa::ToSchema;
 
+use super::check_classes;
 use super::pictures::read_given;
 use super::session::{Answer, ExplanationKey, SessionPicture, locked};
 use crate::options;
@@ -178,14 +179,8 @@ impl CheckedRequest {
                 "a request must have 1 to {MOST} methods"
             )));
         }
-        let count = classifier.classes().len();
         let asked = [request.class, request.against];
-        if let Some(index) = asked.into_iter().flatten().find(|&index| index >= count) {
-            return Err(Problem::request(format!(
-                "there is no class {index}; the network has {count} classes, 0 to {}",
-                count - 1
-            )));
-        }
+        check_classes(classifier, asked.into_iter().flatten())?;
         let (methods, metrics) = Checks::split(&options::settings(&request.options)?);
         let checks = request.checks.join(",");
         // Reports errors before any map is made.

@@ -9,6 +9,7 @@ use dvm::{Baseline, Prediction};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::check_classes;
 use super::pictures::read_given;
 use crate::server::{Json, Lane, Problem, Server};
 
@@ -77,18 +78,12 @@ pub(super) async fn window(
     let classifier = server.models.get(&request.model)?.clone();
     let given = server.session.picture(&request.picture)?;
     let fill = fill(request.fill.as_deref().unwrap_or("mean"))?;
-    let count = classifier.classes().len();
     if request.classes.len() > MOST {
         return Err(Problem::request(format!(
             "a request can have at most {MOST} classes"
         )));
     }
-    if let Some(index) = request.classes.iter().find(|&&index| index >= count) {
-        return Err(Problem::request(format!(
-            "there is no class {index}; the network has {count} classes, 0 to {}",
-            count - 1
-        )));
-    }
+    check_classes(&classifier, request.classes.iter().copied())?;
     let place = server.queue.enter(Lane::Short)?;
     let kept = server.clone();
     let work = move || -> Result<WindowAnswer, Problem> {

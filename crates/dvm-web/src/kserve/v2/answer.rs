@@ -26,6 +26,8 @@ pub struct Job {
 }
 
 /// The numbers of an output.
+#[derive(Serialize)]
+#[serde(untagged)]
 enum Numbers {
     Floats(Vec<f32>),
     Integers(Vec<i64>),
@@ -53,15 +55,7 @@ struct Output<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<BTreeMap<&'static str, usize>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Data<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Data<'a> {
-    Floats(&'a [f32]),
-    Integers(&'a [i64]),
-    Texts(&'a [String]),
+    data: Option<&'a Numbers>,
 }
 
 impl Job {
@@ -211,7 +205,7 @@ impl Job {
                 datatype: numbers.datatype(),
                 shape: [&[count], &part[..]].concat(),
                 parameters: is_binary.then(|| BTreeMap::from([(BINARY_SIZE, size)])),
-                data: (!is_binary).then(|| numbers.data()),
+                data: (!is_binary).then_some(numbers),
             });
         }
         let is_binary = written.iter().any(|output| output.data.is_none());
@@ -247,14 +241,6 @@ impl Numbers {
             Self::Floats(_) => "FP32",
             Self::Integers(_) => "INT64",
             Self::Texts(_) => "BYTES",
-        }
-    }
-
-    fn data(&self) -> Data<'_> {
-        match self {
-            Self::Floats(all) => Data::Floats(all),
-            Self::Integers(all) => Data::Integers(all),
-            Self::Texts(all) => Data::Texts(all),
         }
     }
 
