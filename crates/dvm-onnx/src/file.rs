@@ -34,10 +34,7 @@ impl OnnxFile {
 
     /// Its metadata.
     pub fn metadata(&self) -> BTreeMap<String, String> {
-        let entries = self.decoded.model.metadata_props.iter();
-        entries
-            .map(|entry| (entry.key.clone(), entry.value.clone()))
-            .collect()
+        self.decoded.model.metadata()
     }
 
     /// Its initializers of floats by name, and its metadata: the weights of a network whose architecture is known.

@@ -123,11 +123,7 @@ fn imported(
     let model = &decoded.model;
     let size = options.size.unwrap_or(USUAL_SIZE);
     let read = import::import_model(name, model, decoded.bytes, size, absent)?;
-    let metadata: BTreeMap<String, String> = model
-        .metadata_props
-        .iter()
-        .map(|entry| (entry.key.clone(), entry.value.clone()))
-        .collect();
+    let metadata = model.metadata();
     let input = &read.input;
     let size = (input.height, input.width);
     let shapes = read.graph.shapes(&[1, input.channels, size.0, size.1]);

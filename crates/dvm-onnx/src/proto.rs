@@ -3,6 +3,8 @@
 //! Messages and fields are those of ONNX's `onnx.proto3` (IR version 13), without the suffix `Proto`. Other fields are
 //! skipped. `prost` reads and writes the wire format.
 
+use std::collections::BTreeMap;
+
 /// A file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Model {
@@ -22,6 +24,16 @@ pub struct Model {
     pub metadata_props: Vec<StringStringEntry>,
     #[prost(message, repeated, tag = "25")]
     pub functions: Vec<Function>,
+}
+
+impl Model {
+    /// Keys and texts.
+    pub fn metadata(&self) -> BTreeMap<String, String> {
+        let entries = self.metadata_props.iter();
+        entries
+            .map(|entry| (entry.key.clone(), entry.value.clone()))
+            .collect()
+    }
 }
 
 /// A domain of operators, and its version.
@@ -100,14 +112,15 @@ pub struct Attribute {
     pub ints: Vec<i64>,
     #[prost(bytes = "vec", repeated, tag = "9")]
     pub strings: Vec<Vec<u8>>,
-    #[prost(enumeration = "AttributeType", tag = "20")]
+    /// An [`AttributeType`], or another number.
+    #[prost(int32, tag = "20")]
     pub r#type: i32,
     /// In a function: the attribute of the call to use.
     #[prost(string, tag = "21")]
     pub ref_attr_name: String,
 }
 
-/// Which field of an [`Attribute`] holds its value.
+/// Which field of an [`Attribute`] holds its value, of those that dvm writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum AttributeType {
@@ -116,16 +129,7 @@ pub enum AttributeType {
     Int = 2,
     String = 3,
     Tensor = 4,
-    Graph = 5,
-    Floats = 6,
     Ints = 7,
-    Strings = 8,
-    Tensors = 9,
-    Graphs = 10,
-    SparseTensor = 11,
-    SparseTensors = 12,
-    TypeProto = 13,
-    TypeProtos = 14,
 }
 
 /// An array. Its numbers are in `raw_data`, in one of the typed fields, or in another file.

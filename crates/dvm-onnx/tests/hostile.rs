@@ -50,6 +50,12 @@ fn refused(bytes: &[u8]) -> String {
     }
 }
 
+/// A file with one node, which reads the picture and constants.
+fn with_node(op: &str, inputs: &[&str], attributes: &[Vec<u8>], constants: &[Vec<u8>]) -> Vec<u8> {
+    let node = node(op, inputs, &["one"], attributes);
+    with_end(vec![node], "one", constants.to_vec())
+}
+
 #[test]
 fn the_file_that_the_others_are_made_from_is_valid() {
     let _alone = alone();
@@ -239,9 +245,8 @@ fn constants_that_grow_without_end_are_an_error() {
         node("Pad", &["x", "huge"], &["z"], &[]),
     ];
     for bomb in bombs {
-        let tensors = [&huge, &many, &count, &zero, &one, &unit]
-            .map(Clone::clone)
-            .to_vec();
+        let tensors = [&huge, &many, &count, &zero, &one, &unit].map(Clone::clone);
+        let tensors = tensors.to_vec();
         let sum = node("Add", &["x", "z"], &["s"], &[]);
         refused(&with_end(vec![bomb, sum], "s", tensors));
     }
@@ -268,22 +273,20 @@ fn constants_that_grow_without_end_are_an_error() {
 #[test]
 fn attributes_out_of_range_are_an_error() {
     let _alone = alone();
-    let kernel = floats("k", &[3, 3, 3, 3], &[0.1; 81]);
-    let sense: Vec<Vec<Vec<u8>>> = vec![
-        vec![ints("strides", &[0, 1])],
-        vec![ints("strides", &[1 << 62, 1])],
-        vec![ints("strides", &[-1, 1])],
-        vec![ints("dilations", &[i64::MAX, 1])],
-        vec![ints("pads", &[i64::MAX, 0, 0, 0])],
-        vec![ints("pads", &[-1, 0, 0, 0])],
-        vec![ints("pads", &[0])],
-        vec![int("group", 0)],
-        vec![int("group", -1)],
-        vec![int("group", 2)],
-    ];
-    for attributes in sense {
-        let conv = node("Conv", &["x", "k"], &["c"], &attributes);
-        refused(&with_end(vec![conv], "c", vec![kernel.clone()]));
+    let kernel = [floats("k", &[3, 3, 3, 3], &[0.1; 81])];
+    for attribute in [
+        ints("strides", &[0, 1]),
+        ints("strides", &[1 << 62, 1]),
+        ints("strides", &[-1, 1]),
+        ints("dilations", &[i64::MAX, 1]),
+        ints("pads", &[i64::MAX, 0, 0, 0]),
+        ints("pads", &[-1, 0, 0, 0]),
+        ints("pads", &[0]),
+        int("group", 0),
+        int("group", -1),
+        int("group", 2),
+    ] {
+        refused(&with_node("Conv", &["x", "k"], &[attribute], &kernel));
     }
     for perm in [
         &[0, 1, 2][..],
@@ -292,12 +295,11 @@ fn attributes_out_of_range_are_an_error() {
         &[i64::MIN, 1, 2, 3],
         &[1, 0, 2, 3],
     ] {
-        let turned = node("Transpose", &["x"], &["c"], &[ints("perm", perm)]);
-        refused(&with_end(vec![turned], "c", vec![]));
+        let perm = [ints("perm", perm)];
+        refused(&with_node("Transpose", &["x"], &perm, &[]));
     }
     for axis in [i64::MIN, i64::MAX, -5, 4, 0] {
-        let softmax = node("Softmax", &["x"], &["c"], &[int("axis", axis)]);
-        refused(&with_end(vec![softmax], "c", vec![]));
+        refused(&with_node("Softmax", &["x"], &[int("axis", axis)], &[]));
         let parts = node("Split", &["x"], &["c", "d"], &[int("axis", axis)]);
         refused(&with_end(vec![parts], "c", vec![]));
     }
@@ -309,28 +311,20 @@ fn attributes_out_of_range_are_an_error() {
         &[i64::MAX, 2],
         &[],
     ] {
-        let reshape = node("Reshape", &["x", "to"], &["c"], &[]);
-        refused(&with_end(
-            vec![reshape],
-            "c",
-            vec![whole("to", &[to.len() as i64], to)],
-        ));
+        let to = [whole("to", &[to.len() as i64], to)];
+        refused(&with_node("Reshape", &["x", "to"], &[], &to));
     }
 }
 
 #[test]
 fn resizing_or_padding_out_of_range_is_an_error() {
     let _alone = alone();
-    let resized = || node("Resize", &["x", "", "by"], &["y"], &[]);
-    for factor in [1e30, 0.0, -2.0, 1e-30, f32::NAN, f32::INFINITY] {
-        let by = floats("by", &[4], &[1.0, 1.0, factor, 2.0]);
-        refused(&with_end(vec![resized()], "y", vec![by]));
+    let rows = [1e30, 0.0, -2.0, 1e-30, f32::NAN, f32::INFINITY];
+    let rows = rows.map(|factor| [1.0, 1.0, factor, 2.0]);
+    for factors in rows.into_iter().chain([[2.0, 1.0, 1.0, 1.0]]) {
+        let by = [floats("by", &[4], &factors)];
+        refused(&with_node("Resize", &["x", "", "by"], &[], &by));
     }
-    refused(&with_end(
-        vec![resized()],
-        "y",
-        vec![floats("by", &[4], &[2.0, 1.0, 1.0, 1.0])],
-    ));
     for (mode, border) in [
         ("reflect", 4000),
         ("edge", 1 << 40),
@@ -338,9 +332,9 @@ fn resizing_or_padding_out_of_range_is_an_error() {
         ("constant", i64::MIN),
         ("constant", i64::MAX),
     ] {
-        let padded = node("Pad", &["x", "border"], &["y"], &[text("mode", mode)]);
-        let border = whole("border", &[8], &[0, 0, border, 0, 0, 0, 0, 0]);
-        refused(&with_end(vec![padded], "y", vec![border]));
+        let border = [whole("border", &[8], &[0, 0, border, 0, 0, 0, 0, 0])];
+        let mode = [text("mode", mode)];
+        refused(&with_node("Pad", &["x", "border"], &mode, &border));
     }
 }
 
@@ -358,8 +352,8 @@ fn an_einsum_equation_that_is_not_supported_is_an_error() {
         "nc,nc->nc",
         "nchw,nchw->nch\u{fffd}",
     ] {
-        let sum = node("Einsum", &["x", "x"], &["y"], &[text("equation", equation)]);
-        refused(&with_end(vec![sum], "y", vec![]));
+        let equation = [text("equation", equation)];
+        refused(&with_node("Einsum", &["x", "x"], &equation, &[]));
     }
 }
 
@@ -420,6 +414,12 @@ fn bytes_that_are_not_a_model_are_an_error() {
     }
 }
 
+/// A number, and a shape of a million to expand it to.
+fn wide_constants() -> Vec<Vec<u8>> {
+    let one = floats("one", &[1, 1], &[1.0]);
+    vec![one, whole("shape", &[2], &[1024, 1024])]
+}
+
 #[test]
 fn a_constant_that_every_block_computes_counts_once() {
     let _alone = alone();
@@ -427,26 +427,14 @@ fn a_constant_that_every_block_computes_counts_once() {
     let mut nodes = Vec::new();
     let mut x = "x".to_owned();
     for block in 0..40 {
-        let (wide, mean, next) = (
-            format!("w{block}"),
-            format!("m{block}"),
-            format!("x{block}"),
-        );
+        let [wide, mean, next] = ["w", "m", "x"].map(|name| format!("{name}{block}"));
         nodes.push(node("Expand", &["one", "shape"], &[&wide], &[]));
-        nodes.push(node(
-            "ReduceMean",
-            &[&wide],
-            &[&mean],
-            &[int("keepdims", 0)],
-        ));
+        let keeps = int("keepdims", 0);
+        nodes.push(node("ReduceMean", &[&wide], &[&mean], &[keeps]));
         nodes.push(node("Add", &[&x, &mean], &[&next], &[]));
         x = next;
     }
-    let constants = vec![
-        floats("one", &[1, 1], &[1.0]),
-        whole("shape", &[2], &[1024, 1024]),
-    ];
-    assert!(read(&with_end(nodes, &x, constants)).is_ok());
+    assert!(read(&with_end(nodes, &x, wide_constants())).is_ok());
 }
 
 #[test]
@@ -461,17 +449,9 @@ fn constants_in_use_at_the_same_time_are_counted_together() {
     }
     let all: Vec<&str> = all.iter().map(|name| &name[..]).collect();
     nodes.push(node("Sum", &all, &["sum"], &[]));
-    nodes.push(node(
-        "ReduceMean",
-        &["sum"],
-        &["mean"],
-        &[int("keepdims", 0)],
-    ));
+    let keeps = int("keepdims", 0);
+    nodes.push(node("ReduceMean", &["sum"], &["mean"], &[keeps]));
     nodes.push(node("Add", &["x", "mean"], &["z"], &[]));
-    let constants = vec![
-        floats("one", &[1, 1], &[1.0]),
-        whole("shape", &[2], &[1024, 1024]),
-    ];
-    let words = refused(&with_end(nodes, "z", constants));
+    let words = refused(&with_end(nodes, "z", wide_constants()));
     assert!(words.contains("far more memory"), "{words}");
 }

@@ -30,20 +30,16 @@ pub(crate) fn buffers(graph: &Graph) -> Vec<(String, Integers)> {
         if let Some(attention) = node.op_as::<WindowAttention>()
             && last == TABLE
         {
-            found.push((format!("{layer}.{POSITIONS}"), positions(attention.window)));
+            found.push((format!("{layer}.{POSITIONS}"), positions(attention)));
         }
     }
     found
 }
 
-/// The row of the table for each pair of pixels of a window of `side` × `side`.
-fn positions(side: usize) -> Integers {
-    let pixels = side * side;
-    let row = |from: usize, to: usize| {
-        let down = from / side + side - 1 - to / side;
-        let right = from % side + side - 1 - to % side;
-        (down * (2 * side - 1) + right) as i64
-    };
+/// The row of the table for each pair of pixels of a window.
+fn positions(attention: &WindowAttention) -> Integers {
+    let pixels = attention.window * attention.window;
+    let row = |from: usize, to: usize| attention.table_row(from, to) as i64;
     let pairs = (0..pixels).flat_map(|from| (0..pixels).map(move |to| row(from, to)));
     Integers {
         shape: vec![pixels * pixels],
@@ -59,8 +55,12 @@ mod tests {
     fn positions_of_a_window_of_four_pixels_are_torchvisions() {
         // By hand, following `define_relative_position_index` of torchvision's Swin.
         let expected = [4, 3, 1, 0, 5, 4, 2, 1, 7, 6, 4, 3, 8, 7, 5, 4];
-        assert_eq!(positions(2).values, expected);
-        assert_eq!(positions(2).shape, [16]);
+        let found = positions(&WindowAttention {
+            heads: 1,
+            window: 2,
+            shift: 0,
+        });
+        assert_eq!((found.values, found.shape), (expected.to_vec(), vec![16]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dvm_engine::Blueprint;
 use dvm_engine::weights::{Beside, Part, Parts, Role, Weights};
 
 use crate::graphs::Remarks;
@@ -60,7 +61,7 @@ pub(crate) fn choose(
     })
 }
 
-/// Names and shapes of the parameters, with or without auxiliary heads.
+/// Names and shapes of an architecture's parameters, with or without auxiliary heads.
 pub(crate) fn names_and_shapes(
     architecture: &Architecture,
     with_auxiliaries: bool,
@@ -69,6 +70,11 @@ pub(crate) fn names_and_shapes(
     if !with_auxiliaries {
         blueprint = blueprint.without_auxiliaries();
     }
+    of_parameters(&blueprint)
+}
+
+/// Names and shapes of the parameters of a network.
+pub(crate) fn of_parameters(blueprint: &Blueprint) -> Vec<(String, Vec<usize>)> {
     let parameters = blueprint.parameters().iter();
     parameters
         .map(|p| (p.name.clone(), p.shape.clone()))

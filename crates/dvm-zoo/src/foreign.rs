@@ -171,34 +171,8 @@ impl Foreign {
         }
     }
 
-    /// A description, with its article.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::KerasHdf5 => "a Keras model or its weights (HDF5)",
-            Self::Keras => "a Keras model",
-            Self::KerasConfig => "the description of a Keras model, without its weights",
-            Self::TfLite => "a TensorFlow Lite model",
-            Self::SavedModel => "a TensorFlow SavedModel",
-            Self::FrozenGraph => "a frozen TensorFlow graph",
-            Self::TensorFlowCheckpoint => "a TensorFlow checkpoint",
-            Self::LayersModel => "a TensorFlow.js layers model",
-            Self::GraphModel => "a TensorFlow.js graph model",
-            Self::CoreMl => "a Core ML model",
-            Self::TorchScript => "a TorchScript program",
-            Self::TorchExport => "a program saved by torch.export",
-            Self::ExecuTorch => "an ExecuTorch program",
-            Self::OnnxRuntime => "a model in ONNX Runtime's own format",
-            Self::OpenVino => "an OpenVINO model",
-            Self::Caffe => "a Caffe model",
-            Self::Paddle => "a PaddlePaddle model",
-            Self::TensorRt => "a TensorRT engine",
-            Self::Ncnn => "an ncnn model",
-            Self::Gguf => "a GGUF file, a format for language models",
-        }
-    }
-
-    /// How to convert it to ONNX: the command, with the file's name.
-    pub fn conversion(self, path: &Path) -> String {
+    /// A description with its article, and how to convert it to ONNX: the command, with the file's name.
+    pub fn described(self, path: &Path) -> (&'static str, String) {
         let name = path.file_name().unwrap_or(path.as_os_str());
         let name = name.to_string_lossy();
         let stem = path.file_stem().unwrap_or(path.as_os_str());
@@ -210,63 +184,71 @@ impl Foreign {
                 None => "FOLDER".into(),
             },
         };
+        let one_way = || {
+            "export the network as ONNX where it was trained; this format cannot be converted back"
+                .into()
+        };
         match self {
-            Self::KerasHdf5 => format!(
+            Self::KerasHdf5 => ("a Keras model or its weights (HDF5)", format!(
                 "`python -m tf2onnx.convert --keras {name} --output {stem}.onnx`; if it contains only weights, build \
                  the model in Python, load them with load_weights and save the complete model first"
-            ),
-            Self::Keras => format!(
+            )),
+            Self::Keras => ("a Keras model", format!(
                 "in Python, `keras.saving.load_model(\"{name}\").export(\"{stem}.onnx\", format=\"onnx\")` or \
                  `.export(\"saved\")`, then `python -m tf2onnx.convert --saved-model saved --output {stem}.onnx`"
-            ),
-            Self::KerasConfig => "build it in Python with keras.models.model_from_json, load its weights, save it as \
+            )),
+            Self::KerasConfig => ("the description of a Keras model, without its weights",
+                "build it in Python with keras.models.model_from_json, load its weights, save it as \
                  model.h5, then `python -m tf2onnx.convert --keras model.h5 --output model.onnx`"
-                .into(),
-            Self::TfLite => format!(
+                .into()),
+            Self::TfLite => ("a TensorFlow Lite model", format!(
                 "`python -m tf2onnx.convert --tflite {name} --output {stem}.onnx`"
-            ),
-            Self::SavedModel => format!(
+            )),
+            Self::SavedModel => ("a TensorFlow SavedModel", format!(
                 "`python -m tf2onnx.convert --saved-model {folder} --output model.onnx`"
-            ),
-            Self::FrozenGraph => format!(
+            )),
+            Self::FrozenGraph => ("a frozen TensorFlow graph", format!(
                 "`python -m tf2onnx.convert --graphdef {name} --output {stem}.onnx --inputs INPUT:0 --outputs OUTPUT:0`, \
                  with the names of its input and output"
-            ),
-            Self::TensorFlowCheckpoint => "`python -m tf2onnx.convert --checkpoint model.meta --output model.onnx --inputs \
+            )),
+            Self::TensorFlowCheckpoint => ("a TensorFlow checkpoint",
+                "`python -m tf2onnx.convert --checkpoint model.meta --output model.onnx --inputs \
                  INPUT:0 --outputs OUTPUT:0` if it has a .meta file; else build the model in Python, load the weights \
                  and save it"
-                .into(),
-            Self::LayersModel => format!(
+                .into()),
+            Self::LayersModel => ("a TensorFlow.js layers model", format!(
                 "`tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras {name} model.h5`, then \
                  `python -m tf2onnx.convert --keras model.h5 --output model.onnx`"
-            ),
-            Self::GraphModel => format!(
+            )),
+            Self::GraphModel => ("a TensorFlow.js graph model", format!(
                 "`python -m tf2onnx.convert --tfjs {name} --output model.onnx`"
-            ),
-            Self::CoreMl => format!(
+            )),
+            Self::CoreMl => ("a Core ML model", format!(
                 "export the network as ONNX where it was trained; a neural network of Core ML 4 or older can be \
                  converted in Python with onnxmltools.convert_coreml(coremltools.utils.load_spec(\"{name}\"))"
-            ),
-            Self::TorchScript => format!(
+            )),
+            Self::TorchScript => ("a TorchScript program", format!(
                 "in Python, `torch.onnx.export(torch.jit.load(\"{name}\"), (torch.zeros(1, 3, 224, 224),), \
                  \"{stem}.onnx\", dynamo=False)`; for an architecture that dvm knows, the weights are enough: \
                  `torch.save(torch.jit.load(\"{name}\").state_dict(), \"{stem}.pth\")`"
-            ),
-            Self::TorchExport => format!(
+            )),
+            Self::TorchExport => ("a program saved by torch.export", format!(
                 "in Python, `torch.onnx.export(torch.export.load(\"{name}\"), dynamo=True).save(\"{stem}.onnx\")`"
-            ),
-            Self::OnnxRuntime => "use the .onnx file that it was made from".into(),
-            Self::Caffe => "`python -m caffe2onnx.convert --prototxt deploy.prototxt --caffemodel net.caffemodel --onnx \
+            )),
+            Self::OnnxRuntime => ("a model in ONNX Runtime's own format", "use the .onnx file that it was made from".into()),
+            Self::Caffe => ("a Caffe model",
+                "`python -m caffe2onnx.convert --prototxt deploy.prototxt --caffemodel net.caffemodel --onnx \
                  net.onnx`"
-                .into(),
-            Self::Paddle => format!(
+                .into()),
+            Self::Paddle => ("a PaddlePaddle model", format!(
                 "`paddle2onnx --model_dir {folder} --model_filename inference.pdmodel --params_filename \
                  inference.pdiparams --save_file model.onnx`"
-            ),
-            Self::ExecuTorch | Self::OpenVino | Self::TensorRt | Self::Ncnn => {
-                "export the network as ONNX where it was trained; this format cannot be converted back".into()
-            }
-            Self::Gguf => "use an image classifier".into(),
+            )),
+            Self::ExecuTorch => ("an ExecuTorch program", one_way()),
+            Self::OpenVino => ("an OpenVINO model", one_way()),
+            Self::TensorRt => ("a TensorRT engine", one_way()),
+            Self::Ncnn => ("an ncnn model", one_way()),
+            Self::Gguf => ("a GGUF file, a format for language models", "use an image classifier".into()),
         }
     }
 }

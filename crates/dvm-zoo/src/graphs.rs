@@ -91,11 +91,7 @@ impl Pretrained {
     /// [`LoadError`] names the file and the problem.
     pub(crate) fn of_structure(weights: Weights, graph: &str) -> Result<Self, LoadError> {
         let file = weights.file().to_owned();
-        let damaged = |detail: String| LoadError::Metadata {
-            file: file.clone(),
-            key: crate::GRAPH_KEY,
-            detail,
-        };
+        let damaged = |detail: String| LoadError::metadata(&file, crate::GRAPH_KEY, detail);
         let bytes = BASE64_STANDARD
             .decode(graph)
             .map_err(|error| damaged(format!("is not Base64: {error}")))?;

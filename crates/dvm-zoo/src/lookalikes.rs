@@ -5,32 +5,29 @@ use dvm_engine::weights::Weights;
 use crate::Architecture;
 
 /// Words in the names of such networks, and the difference.
-const DIFFERENCES: &[(&str, &str)] = &[
-    ("blur", "it blurs feature maps before it downsamples them"),
-    ("dilated", "its last stages are dilated instead of strided"),
-    ("deeplab", "its last stages are dilated instead of strided"),
+const DIFFERENCES: &[(&[&str], &str)] = &[
     (
-        "deeplabv3",
+        &["blur"],
+        "it blurs feature maps before it downsamples them",
+    ),
+    (
+        &["dilated", "deeplab", "deeplabv3", "fcn", "pspnet"],
         "its last stages are dilated instead of strided",
     ),
-    ("fcn", "its last stages are dilated instead of strided"),
-    ("pspnet", "its last stages are dilated instead of strided"),
     (
-        "caffe",
+        &["caffe", "msra", "detectron"],
         "its strides are in the 1×1 convolutions, and its input is BGR",
     ),
+    (&["tf"], "it pads as TensorFlow does"),
     (
-        "msra",
-        "its strides are in the 1×1 convolutions, and its input is BGR",
+        &["keras"],
+        "its padding and preprocessing are those of Keras",
     ),
+    (&["hnf"], "its last norm is in another place"),
     (
-        "detectron",
-        "its strides are in the 1×1 convolutions, and its input is BGR",
+        &["aa"],
+        "it averages feature maps before it downsamples them",
     ),
-    ("tf", "it pads as TensorFlow does"),
-    ("keras", "its padding and preprocessing are those of Keras"),
-    ("hnf", "its last norm is in another place"),
-    ("aa", "it averages feature maps before it downsamples them"),
 ];
 
 /// Keys of the architecture in checkpoints of training scripts.
@@ -74,7 +71,8 @@ pub(crate) fn difference(name: &str, architecture: &Architecture) -> Option<Stri
         .collect();
     // `resnetblur18`, `resnet50dilated`, `resnet50_caffe`, but not `blur` among other words.
     let about = words.iter().any(|word| word.contains(family));
-    for (word, what) in DIFFERENCES {
+    let differences = DIFFERENCES.iter();
+    for (word, what) in differences.flat_map(|(words, what)| words.iter().map(move |w| (w, what))) {
         let is_whole = foreign.iter().any(|found| **found == *word);
         let is_within = |found: &&&&str| {
             found.contains(family) && found.replace(family, " ").contains(word) && word.len() > 2

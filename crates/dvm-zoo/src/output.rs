@@ -26,12 +26,10 @@ fn in_metadata(
     let Some(text) = metadata.get(OUTPUT_KEY).filter(|text| !is_assumed(text)) else {
         return Ok(None);
     };
-    let output = text.parse().map_err(|detail| LoadError::Metadata {
-        file: file.into(),
-        key: OUTPUT_KEY,
-        detail: format!("cannot be used: {detail}"),
-    })?;
-    Ok(Some(output))
+    let read = text.parse().map(Some);
+    read.map_err(|detail| {
+        LoadError::metadata(file, OUTPUT_KEY, format!("cannot be used: {detail}"))
+    })
 }
 
 fn is_assumed(text: &str) -> bool {

@@ -10,7 +10,7 @@ use dvm_engine::{Graph, Initialisation, Initialiser, Network, Output, Parameter,
 use dvm_image::Preprocess;
 use dvm_onnx::OnnxFile;
 
-use crate::choice::choose;
+use crate::choice::{choose, of_parameters};
 use crate::foreign::Foreign;
 use crate::graphs::Remarks;
 use crate::output;
@@ -263,6 +263,17 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Damaged metadata of a file.
+    pub(crate) fn metadata(file: &str, key: &'static str, detail: String) -> Self {
+        Self::Metadata {
+            file: file.into(),
+            key,
+            detail,
+        }
+    }
+}
+
 /// What to do about this number of channels.
 fn channels_advice(channels: usize) -> &'static str {
     match channels {
@@ -361,10 +372,11 @@ impl Pretrained {
         part: Option<&str>,
     ) -> Result<Self, LoadError> {
         if let Some(foreign) = Foreign::of(path) {
+            let (what, conversion) = foreign.described(path);
             return Err(LoadError::Foreign {
                 file: path.display().to_string(),
-                what: foreign.name(),
-                conversion: foreign.conversion(path),
+                what,
+                conversion,
             });
         }
         if !is_onnx(path) {
@@ -505,11 +517,7 @@ fn network(
     } else {
         in_use
     };
-    let wanted: Vec<(String, Vec<usize>)> = blueprint
-        .parameters()
-        .iter()
-        .map(|p| (p.name.clone(), p.shape.clone()))
-        .collect();
+    let wanted = of_parameters(&blueprint);
     let weights = match architecture.other_names {
         Some(_) => weights.shaped_like(&wanted),
         None => weights,
@@ -540,11 +548,7 @@ pub(crate) fn classes(
             _ => (0..outputs).map(|index| format!("class {index}")).collect(),
         });
     };
-    let damaged = |detail: String| LoadError::Metadata {
-        file: file.into(),
-        key: CLASSES_KEY,
-        detail,
-    };
+    let damaged = |detail: String| LoadError::metadata(file, CLASSES_KEY, detail);
     let names: Vec<String> = serde_json::from_str(text)
         .map_err(|error| damaged(format!("is not a JSON list of names: {error}")))?;
     check_class_names(&names).map_err(damaged)?;
@@ -575,11 +579,7 @@ pub(crate) fn own_preprocess(
     let Some(text) = metadata.get(PREPROCESS_KEY) else {
         return Ok(None);
     };
-    let damaged = |detail: String| LoadError::Metadata {
-        file: file.into(),
-        key: PREPROCESS_KEY,
-        detail,
-    };
+    let damaged = |detail: String| LoadError::metadata(file, PREPROCESS_KEY, detail);
     let preprocess: Preprocess =
         serde_json::from_str(text).map_err(|error| damaged(format!("cannot be read: {error}")))?;
     preprocess

@@ -10,6 +10,7 @@ use dvm_engine::weights::{Weights, to_safetensors};
 use dvm_engine::{Blueprint, Graph, Parameter, Tensor, seeded};
 use dvm_image::Preprocess;
 use dvm_onnx::{Export, to_onnx};
+use dvm_testing::graphs::seeded_tensor;
 use dvm_zoo::{FileFormat, GRAPH_KEY, Origin, Pretrained, find};
 use tempfile::TempDir;
 
@@ -126,9 +127,13 @@ fn loose_file(folder: &Path, metadata: &[(&str, &str)]) -> PathBuf {
     path
 }
 
+/// Whether it has the graph of [`loose_file`].
+fn is_classifier(network: &Pretrained) -> bool {
+    matches!(&network.origin, Origin::Onnx { name } if name == "classifier")
+}
+
 fn logits(network: &Pretrained) -> Tensor {
-    let picture = seeded::uniform("picture", 3 * 16 * 12, -1.0, 1.0);
-    let picture = Tensor::from_nchw(&[1, 3, 16, 12], &picture);
+    let picture = seeded_tensor("picture", &[1, 3, 16, 12]);
     network.network.fused().logits(&picture).unwrap()
 }
 
@@ -137,7 +142,7 @@ fn a_file_whose_names_do_not_match_its_metadata_is_read_as_a_graph() {
     let folder = tempfile::tempdir().unwrap();
     let said = [("dvm.architecture", "resnet18")];
     let network = read(&loose_file(folder.path(), &said));
-    assert!(matches!(&network.origin, Origin::Onnx { name } if name == "classifier"));
+    assert!(is_classifier(&network));
 }
 
 #[test]
@@ -151,10 +156,7 @@ fn a_network_from_onnx_is_saved_with_its_graph() {
     for (format, file) in [FORMATS[0], FORMATS[2], FORMATS[0]] {
         let (_folder, path) = written(&from, format, file);
         let again = read(&path);
-        assert!(
-            matches!(&again.origin, Origin::Onnx { name } if name == "classifier"),
-            "{file}"
-        );
+        assert!(is_classifier(&again), "{file}");
         assert_eq!(again.classes, ["a", "b", "c"]);
         assert_eq!(again.preprocess, from.preprocess);
         assert_eq!(values(again.network.graph()), values(from.network.graph()));

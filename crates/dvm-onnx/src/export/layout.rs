@@ -112,18 +112,10 @@ fn border(writer: &mut Writer, ctx: &ExportContext, pad: &Pad) -> Written {
 }
 
 /// A border as ONNX's `pads` of a feature map.
-fn around(border: Border) -> [i64; 8] {
-    let sides = [
-        0,
-        0,
-        border.top,
-        border.left,
-        0,
-        0,
-        border.bottom,
-        border.right,
-    ];
-    sides.map(|side| side as i64)
+pub(super) fn around(border: Border) -> [i64; 8] {
+    let [top, left] = [border.top, border.left].map(|side| side as i64);
+    let [bottom, right] = [border.bottom, border.right].map(|side| side as i64);
+    [0, 0, top, left, 0, 0, bottom, right]
 }
 
 fn resampled(writer: &mut Writer, ctx: &ExportContext, resample: &Resample) -> Written {

@@ -6,6 +6,7 @@ use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use super::Purpose;
 use super::attribute::{int, ints};
 use super::convolution::pads;
+use super::layout::around;
 use super::writer::{ExportContext, Writer, Written};
 
 pub(super) fn write(writer: &mut Writer, ctx: &ExportContext) -> Written {
@@ -73,9 +74,7 @@ fn sliding(
         let beside = over(columns, stride.1, kernel.1, w + p.left + p.right);
         if counts_padding && (below, beside) != (0, 0) {
             // The padding counts in the mean but the partial window does not, so the padding becomes pixels.
-            let (top, left) = (p.top as i64, p.left as i64);
-            let border = [0, 0, top, left, 0, 0, p.bottom as i64, p.right as i64];
-            let border = writer.integers(&border);
+            let border = writer.integers(&around(p));
             own = writer.step(ctx, "padded", "Pad", &[x, &border], vec![]);
             counts_padding = false;
             window.padding = Border::default();
@@ -147,15 +146,10 @@ fn cut(
     let axes = writer.integers(&[axis as i64]);
     let mut bands = Vec::with_capacity(outputs);
     for index in 0..outputs {
-        let (start, end) = (
-            index * length / outputs,
-            ((index + 1) * length).div_ceil(outputs),
-        );
+        let start = index * length / outputs;
+        let end = ((index + 1) * length).div_ceil(outputs);
         let name = format!("window{axis}_{index}");
-        let (from, to) = (
-            writer.integers(&[start as i64]),
-            writer.integers(&[end as i64]),
-        );
+        let [from, to] = [start, end].map(|at| writer.integers(&[at as i64]));
         let band = writer.step(ctx, &name, "Slice", &[x, &from, &to, &axes], vec![]);
         if end - start == 1 {
             bands.push(band);

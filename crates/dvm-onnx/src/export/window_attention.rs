@@ -22,7 +22,9 @@ pub(super) fn write(writer: &mut Writer, ctx: &ExportContext) -> Written {
         ];
         let numbers = numbers.map(|(name, number)| int(name, number as i64));
         let inputs = [ctx.inputs[0], ctx.parameters[0]];
-        return writer.own(ctx, "WindowAttention", &inputs, numbers.into());
+        let value = writer.last(ctx, "WindowAttention", &inputs, numbers.into());
+        writer.own();
+        return value;
     }
     let [_, c, h, w] = ctx.output_map()?;
     let windows = Windows {
@@ -55,7 +57,7 @@ pub(super) fn write(writer: &mut Writer, ctx: &ExportContext) -> Written {
     let bias = bias(writer, ctx, attention);
     let mut scores = writer.step(ctx, "biased", "Add", &[&scores, &bias], vec![]);
     if windows.shift != [0, 0] {
-        scores = windows.masked(writer, ctx, &scores, attention.heads);
+        scores = windows.masked(writer, ctx, &scores, attention);
     }
     let x = heads.attended(writer, ctx, &scores, &v);
 
@@ -70,13 +72,8 @@ pub(super) fn write(writer: &mut Writer, ctx: &ExportContext) -> Written {
 
 /// The relative position bias, `[1, heads, T, T]`.
 fn bias(writer: &mut Writer, ctx: &ExportContext, attention: &WindowAttention) -> String {
-    let m = attention.window;
-    let tokens = m * m;
-    let row = |from: usize, to: usize| {
-        let down = from / m + m - 1 - to / m;
-        let right = from % m + m - 1 - to % m;
-        (down * (2 * m - 1) + right) as i64
-    };
+    let tokens = attention.window * attention.window;
+    let row = |from: usize, to: usize| attention.table_row(from, to) as i64;
     let pairs = (0..tokens).flat_map(|from| (0..tokens).map(move |to| row(from, to)));
     let pairs = writer.integers(&pairs.collect::<Vec<i64>>());
     let axis = vec![int("axis", 0)];
@@ -150,32 +147,15 @@ impl Windows {
         writer: &mut Writer,
         ctx: &ExportContext,
         scores: &str,
-        heads: usize,
+        attention: &WindowAttention,
     ) -> String {
-        let m = self.side;
-        let [rows, columns] = self.counts();
-        let (count, tokens) = (rows * columns, m * m);
-        // The region of a position along an axis of the shifted map: before the last window, in its first part, or
-        // wrapped around.
-        let stretch = |at: usize, axis: usize| {
-            let (length, shift) = (self.size[axis], self.shift[axis]);
-            if shift == 0 || at < length - m {
-                0
-            } else if at < length - shift {
-                1
-            } else {
-                2
-            }
-        };
+        let windows = attention.windows(self.size[0], self.size[1]);
+        let (count, tokens, heads) = (windows.len(), windows[0].regions.len(), attention.heads);
         let mut mask = Vec::with_capacity(count * tokens * tokens);
-        for window in 0..count {
-            let (top, left) = (window / columns * m, window % columns * m);
-            let region = |pixel: usize| (stretch(top + pixel / m, 0), stretch(left + pixel % m, 1));
-            for from in 0..tokens {
-                for to in 0..tokens {
-                    let same = region(from) == region(to);
-                    mask.push(if same { 0.0 } else { UNSEEN });
-                }
+        for window in &windows {
+            for from in &window.regions {
+                let seen = window.regions.iter().map(|to| from == to);
+                mask.extend(seen.map(|is_seen| if is_seen { 0.0 } else { UNSEEN }));
             }
         }
         let mask = writer.floats(&[1, count, 1, tokens, tokens], &mask);

@@ -188,19 +188,11 @@ impl Writer {
         Ok(Some(value))
     }
 
-    /// The same with an operator of this crate, which only structures may have.
-    pub fn own(
-        &mut self,
-        ctx: &ExportContext,
-        op: &str,
-        inputs: &[&str],
-        attributes: Vec<proto::Attribute>,
-    ) -> Written {
+    /// Makes the operator that was just written one of this crate, which only structures may have.
+    pub fn own(&mut self) {
         debug_assert!(self.purpose == Purpose::Structure, "only dvm reads it");
-        let value = self.last(ctx, op, inputs, attributes);
-        let written = self.nodes.last_mut().expect("it was just pushed");
+        let written = self.nodes.last_mut().expect("it was just written");
         written.domain = OWN_DOMAIN.into();
-        value
     }
 
     fn push(

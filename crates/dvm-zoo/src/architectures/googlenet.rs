@@ -33,46 +33,18 @@ pub static ALL: [Architecture; 1] = [Architecture {
 /// Weight of the loss of each auxiliary head, from the paper.
 const AUXILIARY_WEIGHT: f32 = 0.3;
 
-/// Channels of an inception module's branches, in the order of the paper's table.
-struct Channels {
-    one: usize,
-    reduced_three: usize,
-    three: usize,
-    reduced_five: usize,
-    five: usize,
-    pooled: usize,
-}
-
-impl Channels {
-    const fn new(c: [usize; 6]) -> Self {
-        let [one, reduced_three, three, reduced_five, five, pooled] = c;
-        Self {
-            one,
-            reduced_three,
-            three,
-            reduced_five,
-            five,
-            pooled,
-        }
-    }
-
-    /// Channels of all branches together.
-    fn sum(&self) -> usize {
-        self.one + self.three + self.five + self.pooled
-    }
-}
-
-/// The inception modules; names and channels.
-const MODULES: [(&str, Channels); 9] = [
-    ("inception3a", Channels::new([64, 96, 128, 16, 32, 32])),
-    ("inception3b", Channels::new([128, 128, 192, 32, 96, 64])),
-    ("inception4a", Channels::new([192, 96, 208, 16, 48, 64])),
-    ("inception4b", Channels::new([160, 112, 224, 24, 64, 64])),
-    ("inception4c", Channels::new([128, 128, 256, 24, 64, 64])),
-    ("inception4d", Channels::new([112, 144, 288, 32, 64, 64])),
-    ("inception4e", Channels::new([256, 160, 320, 32, 128, 128])),
-    ("inception5a", Channels::new([256, 160, 320, 32, 128, 128])),
-    ("inception5b", Channels::new([384, 192, 384, 48, 128, 128])),
+/// The inception modules: names, and channels in the order of the paper's table: 1×1, reduced before 3×3, 3×3,
+/// reduced before 5×5, 5×5, after the pool.
+const MODULES: [(&str, [usize; 6]); 9] = [
+    ("inception3a", [64, 96, 128, 16, 32, 32]),
+    ("inception3b", [128, 128, 192, 32, 96, 64]),
+    ("inception4a", [192, 96, 208, 16, 48, 64]),
+    ("inception4b", [160, 112, 224, 24, 64, 64]),
+    ("inception4c", [128, 128, 256, 24, 64, 64]),
+    ("inception4d", [112, 144, 288, 32, 64, 64]),
+    ("inception4e", [256, 160, 320, 32, 128, 128]),
+    ("inception5a", [256, 160, 320, 32, 128, 128]),
+    ("inception5b", [384, 192, 384, 48, 128, 128]),
 ];
 
 /// GoogLeNet.
@@ -86,10 +58,9 @@ fn googlenet(classes: usize) -> Blueprint {
     let x = basic_conv(&mut net, "conv3", x, centred(3), 64, 192);
     let mut x = net.pool("maxpool2", x, Pool::max(3, 2, 0, true));
     let mut inputs = 192;
-    for (name, channels) in &MODULES {
-        x = module(&mut net, name, x, inputs, channels);
-        inputs = channels.sum();
-        match *name {
+    for (name, channels) in MODULES {
+        (x, inputs) = module(&mut net, name, x, inputs, channels);
+        match name {
             "inception3b" => x = net.pool("maxpool3", x, Pool::max(3, 2, 0, true)),
             "inception4a" => auxiliary(&mut net, "aux1", x, inputs, classes),
             "inception4d" => auxiliary(&mut net, "aux2", x, inputs, classes),
@@ -104,36 +75,28 @@ fn googlenet(classes: usize) -> Blueprint {
     net.ending_at(x)
 }
 
-/// Four branches side by side.
+/// Four branches side by side; the node and its number of channels.
 fn module(
     net: &mut Blueprint,
     path: &str,
     x: NodeId,
     inputs: usize,
-    channels: &Channels,
-) -> NodeId {
+    [one_by_one, reduced_three, three, reduced_five, five, pooled]: [usize; 6],
+) -> (NodeId, usize) {
     let name = |layer: &str| format!("{path}.{layer}");
     let one = Conv2d::square(1);
     let mut conv = |layer: &str, x, conv: &Conv2d, inputs, outputs| {
         basic_conv(net, &name(layer), x, conv.clone(), inputs, outputs)
     };
-    let first = conv("branch1", x, &one, inputs, channels.one);
-    let second = conv("branch2.0", x, &one, inputs, channels.reduced_three);
-    let c = (channels.reduced_three, channels.three);
-    let second = conv("branch2.1", second, &centred(3), c.0, c.1);
-    let third = conv("branch3.0", x, &one, inputs, channels.reduced_five);
-    let c = (channels.reduced_five, channels.five);
-    let third = conv("branch3.1", third, &centred(3), c.0, c.1);
+    let first = conv("branch1", x, &one, inputs, one_by_one);
+    let second = conv("branch2.0", x, &one, inputs, reduced_three);
+    let second = conv("branch2.1", second, &centred(3), reduced_three, three);
+    let third = conv("branch3.0", x, &one, inputs, reduced_five);
+    let third = conv("branch3.1", third, &centred(3), reduced_five, five);
     let fourth = net.pool(&name("branch4.0"), x, Pool::max(3, 1, 1, true));
-    let fourth = basic_conv(
-        net,
-        &name("branch4.1"),
-        fourth,
-        one,
-        inputs,
-        channels.pooled,
-    );
-    net.concat(&name("concat"), &[first, second, third, fourth])
+    let fourth = basic_conv(net, &name("branch4.1"), fourth, one, inputs, pooled);
+    let all = net.concat(&name("concat"), &[first, second, third, fourth]);
+    (all, one_by_one + three + five + pooled)
 }
 
 /// An auxiliary head for training.

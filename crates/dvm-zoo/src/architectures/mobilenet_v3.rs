@@ -157,6 +157,16 @@ struct Place {
     index: usize,
 }
 
+impl Place {
+    fn in_timm(&self) -> String {
+        format!("blocks.{}.{}", self.stage, self.repeat)
+    }
+
+    fn in_torchvision(&self, layer: usize) -> String {
+        format!("features.{}.block.{layer}", self.index)
+    }
+}
+
 /// A layer of a block: torchvision's number and timm's names.
 struct Layer {
     number: usize,
@@ -167,33 +177,24 @@ struct Layer {
 impl Port {
     /// Names of a convolution and its batch-norm.
     fn layer(self, place: &Place, layer: &Layer) -> [String; 2] {
-        let Place {
-            stage,
-            repeat,
-            index,
-        } = place;
         let Layer { number, conv, norm } = layer;
         if self.is_timm {
-            let path = format!("blocks.{stage}.{repeat}");
+            let path = place.in_timm();
             [format!("{path}.{conv}"), format!("{path}.bn{norm}")]
         } else {
-            let path = format!("features.{index}.block.{number}");
+            let path = place.in_torchvision(*number);
             [format!("{path}.0"), format!("{path}.1")]
         }
     }
 
     /// Path of squeeze-and-excitation, and the names of its two layers.
     fn squeeze(self, place: &Place, number: usize) -> (String, [&'static str; 2]) {
-        let Place {
-            stage,
-            repeat,
-            index,
-        } = place;
-        if self.is_timm {
-            let path = format!("blocks.{stage}.{repeat}.se");
-            (path, ["conv_reduce", "conv_expand"])
-        } else {
-            (format!("features.{index}.block.{number}"), ["fc1", "fc2"])
+        match self.is_timm {
+            true => {
+                let path = format!("{}.se", place.in_timm());
+                (path, ["conv_reduce", "conv_expand"])
+            }
+            false => (place.in_torchvision(number), ["fc1", "fc2"]),
         }
     }
 
@@ -313,8 +314,7 @@ fn block(
     let names = port.layer(place, &last);
     y = port.normalised(net, names, y, one, [wide, row.outputs], None);
     if row.stride == 1 && inputs == row.outputs {
-        let path = format!("blocks.{}.{}", place.stage, place.repeat);
-        y = net.add(&format!("{path}.add"), y, x);
+        y = net.add(&format!("{}.add", place.in_timm()), y, x);
     }
     y
 }

@@ -237,6 +237,15 @@ const fn imagenet(short_side: usize, crop: usize, interpolation: Interpolation) 
     }
 }
 
+/// The same with values from −1 to 1.
+const fn symmetric(short_side: usize, crop: usize, interpolation: Interpolation) -> Preprocess {
+    Preprocess {
+        mean: [0.5; 3],
+        std: [0.5; 3],
+        ..imagenet(short_side, crop, interpolation)
+    }
+}
+
 /// A square convolution with an odd kernel, padded to keep the size of its input (at stride 1).
 fn centred(kernel: usize) -> Conv2d {
     Conv2d::square(kernel).padding(Padding::Fixed(Border::all(kernel / 2)))

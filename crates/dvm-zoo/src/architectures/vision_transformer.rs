@@ -9,9 +9,9 @@ use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId, Role};
 use dvm_image::Interpolation::{Bicubic, Bilinear};
-use dvm_image::{Channels, Preprocess, Range, Resize};
+use dvm_image::Preprocess;
 
-use super::{Architecture, Family, Paper, Published, imagenet};
+use super::{Architecture, Family, Paper, Published, imagenet, symmetric};
 
 /// The ViTs of torchvision.
 #[rustfmt::skip]
@@ -44,15 +44,7 @@ const fn augmented(repository: &'static str, top1: f32) -> Published {
 }
 
 /// The preprocessing of Google's weights from timm.
-pub(super) const AUGMENTED: Preprocess = Preprocess {
-    range: Range::File,
-    resize: Resize::ShortSide(248),
-    interpolation: Bicubic,
-    crop: (SIDE, SIDE),
-    channels: Channels::Rgb,
-    mean: [0.5; 3],
-    std: [0.5; 3],
-};
+pub(super) const AUGMENTED: Preprocess = symmetric(248, SIDE, Bicubic);
 
 const FAMILY: Family = Family {
     paper: PAPER,

@@ -106,9 +106,9 @@ impl Described {
         items.iter().map(|i| item(i).expect("an item")).collect()
     }
 
-    /// What the description says under this key, if it has it.
-    pub fn perhaps(&self, key: &str) -> Option<&Value> {
-        self.value.get(key)
+    /// Whether the description has this key.
+    pub fn has(&self, key: &str) -> bool {
+        self.value.get(key).is_some()
     }
 
     /// Names with a whole number each, in the order of the numbers; none if the description has no

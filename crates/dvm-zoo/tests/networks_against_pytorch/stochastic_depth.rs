@@ -8,13 +8,9 @@ use crate::reference;
 fn branches_are_dropped_as_often_as_torchvisions() {
     for name in reference::names() {
         let described = reference::described("inference", &name);
-        let expected: Vec<f32> = match described.perhaps("stochastic_depths") {
-            Some(list) => {
-                let list = list.as_array().expect("a list").iter();
-                list.map(|p| p.as_f64().expect("a probability") as f32)
-                    .collect()
-            }
-            None => Vec::new(),
+        let expected = match described.has("stochastic_depths") {
+            true => described.list("stochastic_depths", |p| Some(p.as_f64()? as f32)),
+            false => Vec::new(),
         };
         let graph = dvm_engine::Graph::new((reference::architecture(&name).build)(1), |p| {
             Ok::<_, dvm_engine::Error>(dvm_engine::Tensor::zeros(&p.shape))

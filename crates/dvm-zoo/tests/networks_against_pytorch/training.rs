@@ -116,6 +116,13 @@ fn check_dropouts(described: &Described, graph: &Graph) {
     assert_eq!(found, described.places("dropouts"));
 }
 
+/// How far two numbers are from those expected.
+fn off(found: (f64, f64), expected: (f64, f64)) -> f64 {
+    (found.0 - expected.0)
+        .abs()
+        .max((found.1 - expected.1).abs())
+}
+
 /// The norm of an array and its sum with the probe of this name, as `networks.py` has them.
 fn digest(name: &str, tensor: &Tensor) -> (f64, f64) {
     let values = wide(tensor);
@@ -138,14 +145,11 @@ fn check_gradients(described: &Described, step: &Step) {
         let place = step.graph.parameters().iter().position(|p| &p.name == name);
         let gradient = step.gradients[place.unwrap()].as_ref();
         let gradient = gradient.unwrap_or_else(|| panic!("{name} has no gradient"));
-        let (norm, probe) = digest(name, gradient);
+        let off = off(digest(name, gradient), (norms[index], probes[index]));
         // Zero but for rounding: the bias of a batch-norm that the next one takes out again.
         let is_zero = norms[index] < ZERO * largest;
         let scale = if is_zero { largest } else { norms[index] };
-        let off = (norm - norms[index])
-            .abs()
-            .max((probe - probes[index]).abs())
-            / scale;
+        let off = off / scale;
         furthest = furthest.max(off);
         let flips = rounding.as_ref().map_or(0.0, |all| all[index]);
         if off > GRADIENTS.max(2.0 * pytorch[index]).max(4.0 * flips) {
@@ -167,11 +171,7 @@ fn check_statistics(described: &Described, step: &Step) {
     for (index, name) in names.iter().enumerate() {
         let of_name = |(place, _): &&(usize, Tensor)| &step.graph.parameters()[*place].name == name;
         let (_, value) = step.statistics.iter().find(of_name).unwrap();
-        let (norm, probe) = digest(name, value);
-        let off = (norm - norms[index])
-            .abs()
-            .max((probe - probes[index]).abs())
-            / norms[index];
+        let off = off(digest(name, value), (norms[index], probes[index])) / norms[index];
         assert!(off <= 1e-5, "{name} is off by {off:.1e}");
     }
 }

@@ -33,22 +33,21 @@ impl Import<'_> {
             (Value::Computed(a), Value::Computed(b)) => {
                 self.of_views(name, function, a, b).map(Value::Computed)
             }
-            (Value::Computed(a), Value::Constant(b)) => {
-                let made = self.with_constant(name, function, a, b, false)?;
-                Ok(Value::Computed(made))
+            (Value::Computed(x), Value::Constant(array)) => {
+                let made = self.with_constant(name, function, x, array, false);
+                made.map(Value::Computed)
             }
-            (Value::Constant(a), Value::Computed(b)) => {
-                let made = self.with_constant(name, function, b, a, true)?;
-                Ok(Value::Computed(made))
+            (Value::Constant(array), Value::Computed(x)) => {
+                let made = self.with_constant(name, function, x, array, true);
+                made.map(Value::Computed)
             }
-            (Value::BatchIndices(indices), Value::Constant(array)) => {
-                let swapped = false;
-                let made = self.on_batch_indices(function, indices, array, swapped)?;
-                Ok(Value::BatchIndices(made))
+            (Value::BatchIndices(x), Value::Constant(array)) => {
+                let made = self.on_batch_indices(function, x, array, false);
+                made.map(Value::BatchIndices)
             }
-            (Value::Constant(array), Value::BatchIndices(indices)) => {
-                let made = self.on_batch_indices(function, indices, array, true)?;
-                Ok(Value::BatchIndices(made))
+            (Value::Constant(array), Value::BatchIndices(x)) => {
+                let made = self.on_batch_indices(function, x, array, true);
+                made.map(Value::BatchIndices)
             }
             _ => Err(unsupported(
                 "computes with booleans or quantised values of the picture",

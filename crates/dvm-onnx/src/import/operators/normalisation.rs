@@ -237,12 +237,8 @@ fn scaled(
     };
     let shift = Value::Constant(shift);
     let name = format!("{}.shifted", ctx.name);
-    Ok(vec![import.binary(
-        &name,
-        Function::Add,
-        &scaled,
-        &shift,
-    )?])
+    let shifted = import.binary(&name, Function::Add, &scaled, &shift)?;
+    Ok(vec![shifted])
 }
 
 /// A vector of one number per channel, to broadcast to values of this rank.

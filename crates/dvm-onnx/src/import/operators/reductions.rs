@@ -207,9 +207,7 @@ fn softmax(import: &mut Import, ctx: &NodeContext, is_log: bool) -> Result<Vec<V
             [only] => axis = only,
             [] => {}
             _ => {
-                let whole = sides[axis..]
-                    .iter()
-                    .try_fold(SymInt::from(1), |p, &s| p.times(s));
+                let whole = SymInt::product(&sides[axis..]);
                 let whole =
                     whole.ok_or_else(|| unsupported("works across the pictures of a batch"))?;
                 let to = [&sides[..axis], &[whole]].concat();

@@ -17,8 +17,8 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Squeeze", squeeze),
     ("Unsqueeze", unsqueeze),
     ("Transpose", transpose),
-    ("DepthToSpace", depth_to_space),
-    ("SpaceToDepth", space_to_depth),
+    ("DepthToSpace", |i, s| blocks(i, s, true)),
+    ("SpaceToDepth", |i, s| blocks(i, s, false)),
 ];
 
 /// The most axes of a value.
@@ -71,19 +71,13 @@ fn shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
 }
 
 fn size(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
-    let sides = sides(import, ctx.value(0)?)?;
-    let product = sides
-        .into_iter()
-        .try_fold(SymInt::from(1), |p, side| p.times(side));
+    let product = SymInt::product(&sides(import, ctx.value(0)?)?);
     let product = product.ok_or_else(|| unsupported("has a size that dvm cannot represent"))?;
     constant(Array::integers(&[], vec![product]))
 }
 
 fn product(sides: &[SymInt]) -> Result<SymInt> {
-    let product = sides
-        .iter()
-        .try_fold(SymInt::from(1), |p, &side| p.times(side));
-    product.ok_or_else(|| invalid("has too many values"))
+    SymInt::product(sides).ok_or_else(|| invalid("has too many values"))
 }
 
 /// The shape that a `Reshape` asks for: 0 copies a side, −1 is computed from the others.
@@ -318,39 +312,32 @@ fn unsqueeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
     }
     match ctx.value(0)? {
         Value::BatchIndices(indices) => {
-            let mut old = from.into_iter();
-            let one = SymInt::from(1);
-            let side = |axis| match new.contains(&axis) {
-                true => Some(one),
-                false => old.next(),
-            };
-            let to: Vec<SymInt> = (0..rank).map_while(side).collect();
+            let to = with_new_axes(&from, &new, SymInt::from(1));
             indices
                 .reshaped(&to)
                 .map(|made| vec![Value::BatchIndices(made)])
         }
         Value::Constant(array) => {
-            let mut old = array.shape.iter();
-            let side = |axis| {
-                if new.contains(&axis) {
-                    Some(1)
-                } else {
-                    old.next().copied()
-                }
-            };
-            let shape: Vec<usize> = (0..rank).map_while(side).collect();
+            let shape = with_new_axes(&array.shape, &new, 1);
             constant(array.reshaped(&shape)?)
         }
         _ => {
             let view = ctx.view(0)?;
-            let mut old = view.axes.iter();
-            let group = |axis| match new.contains(&axis) {
-                true => Some(Vec::new()),
-                false => old.next().cloned(),
-            };
-            computed(View::new(view.node, (0..rank).map_while(group)))
+            let axes = with_new_axes(&view.axes, &new, Vec::new());
+            computed(View::new(view.node, axes))
         }
     }
+}
+
+/// What belongs to each axis, after axes were inserted at `new`.
+fn with_new_axes<T: Clone>(old: &[T], new: &[usize], inserted: T) -> Vec<T> {
+    let rank = old.len() + new.len();
+    let mut old = old.iter();
+    let of_axis = |axis| match new.contains(&axis) {
+        true => Some(inserted.clone()),
+        false => old.next().cloned(),
+    };
+    (0..rank).map_while(of_axis).collect()
 }
 
 fn transpose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
@@ -371,14 +358,6 @@ fn transpose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
         }
         _ => computed(ctx.view(0)?.transposed(&order)),
     }
-}
-
-fn depth_to_space(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
-    blocks(import, ctx, true)
-}
-
-fn space_to_depth(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>> {
-    blocks(import, ctx, false)
 }
 
 /// Moves the pixels of blocks to channels, or back.

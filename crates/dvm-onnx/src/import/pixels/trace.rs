@@ -66,6 +66,14 @@ impl Trace {
         }
     }
 
+    /// The same with its channels along this axis.
+    fn along(&self, axis: usize) -> Self {
+        Self {
+            axis,
+            ..self.clone()
+        }
+    }
+
     fn map(&self, change: impl Fn(usize, Channel) -> Channel) -> Self {
         let channels = self.channels.iter().enumerate();
         Self {
@@ -109,22 +117,13 @@ impl Trace {
         }
         if let Some(permute) = node.op_as::<Permute>() {
             let axis = permute.axes.iter().position(|&axis| axis == self.axis)?;
-            return Some(Self {
-                axis,
-                ..self.clone()
-            });
+            return Some(self.along(axis));
         }
         if node.op_as::<Tokens>().is_some() {
-            return (self.axis == 1).then(|| Self {
-                axis: 2,
-                ..self.clone()
-            });
+            return (self.axis == 1).then(|| self.along(2));
         }
         if node.op_as::<Grid>().is_some() {
-            return (self.axis == 2).then(|| Self {
-                axis: 1,
-                ..self.clone()
-            });
+            return (self.axis == 2).then(|| self.along(1));
         }
         if node.op_as::<Reshape>().is_some() || node.op_as::<Flatten>().is_some() {
             let outer: usize = before[..self.axis].iter().product();
@@ -134,10 +133,7 @@ impl Trace {
                 product *= side;
                 here
             });
-            return Some(Self {
-                axis: place?,
-                ..self.clone()
-            });
+            return Some(self.along(place?));
         }
         let moves = matches!(
             node.op.class(),

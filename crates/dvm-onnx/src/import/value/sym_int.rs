@@ -83,6 +83,11 @@ impl SymInt {
         })
     }
 
+    /// The product of all; `None` for powers of N.
+    pub fn product(all: &[Self]) -> Option<Self> {
+        all.iter().try_fold(1.into(), |p: Self, &one| p.times(one))
+    }
+
     /// Rounded towards zero, as ONNX divides integers. A number that depends on the batch is divided only without
     /// remainder.
     pub fn over(self, other: Self) -> Option<Self> {

@@ -3,13 +3,13 @@
 
 use dvm_engine::Blueprint;
 use dvm_image::Interpolation::{Bicubic, Bilinear};
-use dvm_image::{Channels, Interpolation, Preprocess, Range, Resize};
+use dvm_image::Preprocess;
 
-use super::super::{Architecture, Published, Source};
+use super::super::{Architecture, Published, Source, imagenet, symmetric};
 use super::tensorflow::{TENSORFLOW, from_efficientnet_pytorch, network};
 use super::{B, Publisher, Scaling, scaling};
 
-/// EfficientNet-Lite0 to Lite4, with timm's conversions of Google's weights.
+/// EfficientNet-Lite0 to Lite4, with timm's conversions of Google's weights. Preprocessing is as timm evaluates them.
 #[rustfmt::skip]
 pub static ALL: [Architecture; 5] = [
     Architecture {
@@ -19,16 +19,16 @@ pub static ALL: [Architecture; 5] = [
         ]).in_timm(&["tf_efficientnet_lite0"])
     },
     network("efficientnet_lite1", |classes| build(1, classes), |name| renamed(1, name), &[
-        published("tf_efficientnet_lite1-bde8b488.pth", 76.674, resized(272, 240, Bicubic)),
+        published("tf_efficientnet_lite1-bde8b488.pth", 76.674, symmetric(272, 240, Bicubic)),
     ]).in_timm(&["tf_efficientnet_lite1"]),
     network("efficientnet_lite2", |classes| build(2, classes), |name| renamed(2, name), &[
-        published("tf_efficientnet_lite2-dcccb7df.pth", 77.47, resized(292, 260, Bicubic)),
+        published("tf_efficientnet_lite2-dcccb7df.pth", 77.47, symmetric(292, 260, Bicubic)),
     ]).in_timm(&["tf_efficientnet_lite2"]),
     network("efficientnet_lite3", |classes| build(3, classes), |name| renamed(3, name), &[
-        published("tf_efficientnet_lite3-b733e338.pth", 79.808, resized(331, 300, Bilinear)),
+        published("tf_efficientnet_lite3-b733e338.pth", 79.808, symmetric(331, 300, Bilinear)),
     ]).in_timm(&["tf_efficientnet_lite3"]),
     network("efficientnet_lite4", |classes| build(4, classes), |name| renamed(4, name), &[
-        published("tf_efficientnet_lite4-741542c3.pth", 81.54, resized(413, 380, Bilinear)),
+        published("tf_efficientnet_lite4-741542c3.pth", 81.54, symmetric(413, 380, Bilinear)),
     ]).in_timm(&["tf_efficientnet_lite4"]),
 ];
 
@@ -61,24 +61,7 @@ const fn published(file: &'static str, top1: f32, preprocess: Preprocess) -> Pub
 /// As the TensorFlow original evaluates: `(p − 127) / 128` of the central 7/8 of the picture, bicubic, 224
 /// pixels.
 const PREPROCESS: Preprocess = Preprocess {
-    range: Range::File,
-    resize: Resize::ShortSide(256),
-    interpolation: Bicubic,
-    crop: (224, 224),
-    channels: Channels::Rgb,
     mean: [127.0 / 255.0; 3],
     std: [128.0 / 255.0; 3],
+    ..imagenet(256, 224, Bicubic)
 };
-
-/// As timm evaluates the larger ones: values from −1 to 1.
-const fn resized(short_side: usize, crop: usize, interpolation: Interpolation) -> Preprocess {
-    Preprocess {
-        range: Range::File,
-        resize: Resize::ShortSide(short_side),
-        interpolation,
-        crop: (crop, crop),
-        channels: Channels::Rgb,
-        mean: [0.5; 3],
-        std: [0.5; 3],
-    }
-}
