@@ -216,14 +216,9 @@ impl Checked {
 }
 
 /// A paper as records name it.
-pub(crate) fn cited(reference: &Reference) -> String {
-    let Reference {
-        authors,
-        year,
-        title,
-        published,
-    } = reference;
-    format!("{authors} {year}, {title}, {published}")
+pub(crate) fn cited(paper: &Reference) -> String {
+    let (authors, year) = (paper.authors, paper.year);
+    format!("{authors} {year}, {}, {}", paper.title, paper.published)
 }
 
 /// A value with three significant digits.

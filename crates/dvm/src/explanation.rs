@@ -317,14 +317,9 @@ impl Explanation {
     /// The map of a method over the crop, of the size of the crop, without a colour bar. `None` if there is no
     /// map of that name.
     pub fn overlaid(&self, method: &str) -> Option<Picture> {
-        let map = self.map_of(method)?;
+        let map = &self.map_of(method)?.attribution;
         let (style, colours) = (self.explained.overlay, self.explained.colours);
-        Some(drawing::overlaid(
-            &map.attribution,
-            self.crop(),
-            style,
-            colours,
-        ))
+        Some(drawing::overlaid(map, self.crop(), style, colours))
     }
 
     /// The caption: file and true class.
@@ -356,14 +351,9 @@ impl Explanation {
 
     /// The map of a method over the crop, as in `<method>.overlay.png`; `None` if there is no map of that name.
     pub fn overlay(&self, method: &str) -> Option<Picture> {
-        let map = self.map_of(method)?;
+        let map = &self.map_of(method)?.attribution;
         let (style, colours) = (self.explained.overlay, self.explained.colours);
-        Some(drawing::overlay(
-            &map.attribution,
-            self.crop(),
-            style,
-            colours,
-        ))
+        Some(drawing::overlay(map, self.crop(), style, colours))
     }
 
     fn map_of(&self, method: &str) -> Option<&Map> {
