@@ -126,7 +126,7 @@ fn the_record_does_not_depend_on_what_was_explained_before() {
         classifier
             .explain_input(input, &options, &|_, _, _| {}, each)
             .unwrap();
-        assert_eq!(of_input, [smaller.clone()]);
+        assert_eq!(of_input, std::slice::from_ref(&smaller));
         assert_eq!(check(&explain(&classifier, "full-grad")), fresh);
         assert_eq!(check(&explain(&classifier, "gradient")), fresh);
         assert_eq!(check(&explain(&classifier, "guided-backprop")), Value::Null);
