@@ -10,6 +10,7 @@ use dvm_engine::ops::Mode;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::{Blueprint, Error, Graph, InstructionSet, Keep, Request, Tensor};
 use dvm_testing::closeness::relative_error;
+use dvm_testing::every_op::ACTIVATIONS;
 use dvm_testing::single_op::SingleOp;
 use reference::Case;
 use safetensors::SafeTensors;
@@ -190,7 +191,7 @@ fn every_source_file_of_an_op_has_a_case() {
 #[test]
 fn every_activation_has_a_case() {
     let cases = reference::cases();
-    for activation in reference::ACTIVATIONS {
+    for activation in ACTIVATIONS {
         // A new activation stops this from compiling: add it to the list, too.
         match activation {
             Activation::Relu

@@ -4,9 +4,9 @@
 //! depends on would see that crate's types twice.
 
 pub mod closeness;
-pub mod errors;
 #[cfg(feature = "engine")]
 pub mod copying;
+pub mod errors;
 #[cfg(feature = "engine")]
 pub mod every_op;
 #[cfg(feature = "engine")]

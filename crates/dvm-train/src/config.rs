@@ -239,6 +239,14 @@ impl Config {
         }
     }
 
+    /// The patience in words, such as `3 epochs`.
+    pub(crate) fn patience_in_words(&self) -> String {
+        match self.patience {
+            1 => "1 epoch".into(),
+            count => format!("{count} epochs"),
+        }
+    }
+
     /// Limits for picture files.
     pub fn limits(&self) -> Limits {
         self.max_pixels.map_or_else(Limits::default, Limits::up_to)

@@ -77,7 +77,8 @@ fn a_run_stopped_early_is_not_resumed() {
     let more = ["--epochs 9 --patience 1 --learning-rate 1e-12 --images-every 0 --train head"];
     train(&set, &out, &more)
         .exits(0)
-        .says("no improvement for 1");
+        .says("no improvement for 1 epoch")
+        .does_not_say("1 epochs");
     let last = fs::read(out.join("last.safetensors")).unwrap();
     assert_eq!(metrics(&out).len(), 2);
     resume(&out, &[]).exits(0);

@@ -29,6 +29,7 @@ use dvm_engine::ops::tokens::Tokens;
 use dvm_engine::ops::window_attention::WindowAttention;
 use dvm_engine::ops::{Mode, Op};
 use dvm_engine::{Tensor, seeded};
+use dvm_testing::every_op::ACTIVATIONS;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -308,38 +309,3 @@ fn numbers(value: &Value) -> Vec<usize> {
         .map(|n| n.as_u64().expect("a whole number") as usize)
         .collect()
 }
-
-/// Every activation.
-pub const ACTIVATIONS: [Activation; 22] = [
-    Activation::Relu,
-    Activation::Relu6,
-    Activation::Silu,
-    Activation::Gelu,
-    Activation::GeluTanh,
-    Activation::Sigmoid,
-    Activation::Hardswish,
-    Activation::Hardsigmoid,
-    Activation::Tanh,
-    Activation::LeakyRelu(0.1),
-    Activation::Elu(0.7),
-    Activation::Softplus,
-    Activation::Mish,
-    Activation::ClippedRelu(2.5),
-    Activation::SquaredRelu,
-    Activation::ThresholdedRelu(0.7),
-    Activation::Selu {
-        alpha: 1.673_263_2,
-        gamma: 1.050_701,
-    },
-    Activation::Celu(1.3),
-    Activation::Swish(1.702),
-    Activation::Softsign,
-    Activation::Shrink {
-        lambda: 0.6,
-        bias: 0.6,
-    },
-    Activation::HardsigmoidOf {
-        slope: 0.2,
-        offset: 0.5,
-    },
-];

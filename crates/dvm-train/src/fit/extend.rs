@@ -31,9 +31,9 @@ pub fn extend(folder: &RunFolder, config: &mut Config, epochs: u64) -> Result<()
         let ended = position.and_then(|position| position.ended_at);
         if ended == Some(epochs) {
             return Err(refuse(format!(
-                "the run stopped early after epoch {done}: no improvement for {} epochs. To continue, \
+                "the run stopped early after epoch {done}: no improvement for {}. To continue, \
                  give a number of epochs other than {epochs}",
-                config.patience
+                config.patience_in_words()
             )));
         }
         return Ok(());

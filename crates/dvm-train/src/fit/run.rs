@@ -193,8 +193,8 @@ impl<'a> Run<'a> {
         self.tell_trouble(watcher);
         if stop {
             watcher.event(&TrainingEvent::Message(format!(
-                "early stopping: no improvement for {} epochs",
-                config.patience
+                "early stopping: no improvement for {}",
+                config.patience_in_words()
             )));
         }
         Ok(!watcher.stops() || stop || self.position.epoch == config.epochs)

@@ -96,7 +96,13 @@ impl GraphBuilder {
         };
         let name = builder.names.unique("input");
         let shape = vec![1, channels, height, width];
-        builder.push(name, Arc::new(Input::Pictures { channels }), vec![], vec![], shape);
+        builder.push(
+            name,
+            Arc::new(Input::Pictures { channels }),
+            vec![],
+            vec![],
+            shape,
+        );
         builder
     }
 
