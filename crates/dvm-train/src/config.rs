@@ -10,8 +10,8 @@ use toml::{Table, Value};
 
 use crate::class_weights::ClassWeights;
 use crate::presets::PRESETS;
+use crate::serde_words::toml_words;
 use crate::tensorboard::TagNames;
-use crate::toml_error::in_words;
 use crate::{Criterion, Error, Normalisation, Settings, optimisers, option, schedules};
 
 /// Everything that affects the result of a training: the same configuration, data and version of
@@ -164,7 +164,7 @@ impl Config {
         merge(&mut table, given);
         let mut config: Self = table
             .try_into()
-            .map_err(|error| Error::Config(in_words(&error)))?;
+            .map_err(|error| Error::Config(toml_words(&error)))?;
         if config.train == TrainedLayers::Head && !asked {
             // Without augmentation the features of all pictures are computed only once.
             config.augment = Augment::none();
@@ -213,7 +213,8 @@ impl Config {
     /// # Errors
     /// As [`Config::resolve`].
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let config: Self = toml::from_str(text).map_err(|error| Error::Config(in_words(&error)))?;
+        let config: Self =
+            toml::from_str(text).map_err(|error| Error::Config(toml_words(&error)))?;
         config.checked()
     }
 
@@ -384,7 +385,7 @@ fn given(values: &[(String, String)]) -> Result<Table, Error> {
 
 fn parse(text: &str) -> Result<Table, Error> {
     text.parse()
-        .map_err(|error| Error::Config(in_words(&error)))
+        .map_err(|error| Error::Config(toml_words(&error)))
 }
 
 /// Tables that are replaced as a whole if their name changes.

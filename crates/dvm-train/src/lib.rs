@@ -25,8 +25,8 @@ mod presets;
 mod progress;
 mod run_folder;
 pub mod schedules;
+mod serde_words;
 pub mod tensorboard;
-mod toml_error;
 mod trouble;
 mod validation;
 
@@ -50,5 +50,6 @@ pub use presets::{PRESETS, Preset};
 pub use progress::{EpochRecord, Phase, StepRecord, TrainingEvent};
 pub use run_folder::{Existing, RunFolder};
 pub use schedules::Schedule;
+pub use serde_words::serde_words;
 pub use trouble::{Advice, Sign, Trouble};
 pub use validation::{Criterion, Validation};

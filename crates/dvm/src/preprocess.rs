@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dvm_image::{Channels, Interpolation, Preprocess, PreprocessField, Resize};
+use dvm_train::serde_words;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Error;
@@ -91,20 +93,33 @@ fn merged(
     let usual = match channels {
         // Means that are not given keep their colours.
         Some(channels) => {
-            let channels = serde_json::from_value(channels.clone()).map_err(wrong)?;
-            usual.with_channels(channels)
+            let channels = Channels::deserialize(channels);
+            usual.with_channels(channels.map_err(|error| misfit("channels", &error))?)
         }
         None => usual.clone(),
     };
     let is_given = |field: &PreprocessField| given.contains_key(field.name());
     let said = PreprocessField::ALL.into_iter().filter(is_given).collect();
-    let mut all = serde_json::to_value(usual).map_err(wrong)?;
+    let mut all = serde_json::to_value(&usual).map_err(wrong)?;
+    let mut preprocess = usual;
     for (field, value) in given {
-        all[field] = value;
+        all[&field] = value;
+        preprocess = Preprocess::deserialize(&all).map_err(|error| misfit(&field, &error))?;
     }
-    let preprocess: Preprocess = serde_json::from_value(all).map_err(wrong)?;
     preprocess.validate().map_err(|error| error.to_string())?;
     Ok((preprocess, said))
+}
+
+/// Why a field cannot be used.
+fn misfit(field: &str, error: &serde_json::Error) -> String {
+    let words = serde_words(&error.to_string());
+    if words.starts_with("must be") {
+        format!("has a `{field}` that {words}")
+    } else if words.starts_with("unknown key") {
+        format!("has the {words}")
+    } else {
+        format!("has an invalid `{field}`: {words}")
+    }
 }
 
 #[cfg(test)]
@@ -138,8 +153,18 @@ mod tests {
     #[test]
     fn a_preprocessing_with_an_unknown_field_or_an_invalid_value_is_an_error() {
         let refused = |text| merged(text, &Preprocess::imagenet()).unwrap_err();
-        assert!(refused(r#"{"size": 224}"#).contains("unknown field `size`"));
+        assert!(refused(r#"{"size": 224}"#).contains("has the unknown key `size`; choose one of"));
         assert!(refused(r#"{"std": [0, 1, 1]}"#).contains("std"));
+        let of_crop = refused(r#"{"crop": 3}"#);
+        assert_eq!(
+            of_crop,
+            "has a `crop` that must be a list of 2 values, but is 3"
+        );
+        let of_channels = refused(r#"{"channels": "cmyk"}"#);
+        assert!(
+            of_channels
+                .contains("has an invalid `channels`: unknown value `cmyk`; choose one of `rgb`")
+        );
         assert!(refused("[1, 2]").contains("is not a preprocessing"));
     }
 }

@@ -4,7 +4,6 @@ mod loose;
 
 use std::sync::Arc;
 
-use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::add::Add;
 use dvm_engine::ops::attention::Attention;
 use dvm_engine::ops::batch_norm::BatchNorm;

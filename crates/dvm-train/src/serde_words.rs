@@ -1,7 +1,7 @@
-//! Errors of configuration files in plain words.
+//! What serde and its TOML reader say of a file, in plain words.
 
 /// The position, the key and the problem of an error, on one line.
-pub(crate) fn in_words(error: &toml::de::Error) -> String {
+pub(crate) fn toml_words(error: &toml::de::Error) -> String {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
     let position = first
@@ -10,12 +10,12 @@ pub(crate) fn in_words(error: &toml::de::Error) -> String {
     let last = text.trim_end().lines().next_back().unwrap_or_default();
     let key = last.strip_prefix("in ").map(str::to_owned);
     let place = position.or(key);
-    let problem = problem(error.message());
+    let problem = serde_words(error.message());
     place.map_or_else(|| problem.clone(), |place| format!("{place}: {problem}"))
 }
 
-/// serde's message in plain words.
-fn problem(message: &str) -> String {
+/// A message of serde in plain words, such as `must be a number, but is the text "big"`.
+pub fn serde_words(message: &str) -> String {
     let message = message.trim();
     let wrong = message
         .strip_prefix("invalid type: ")
@@ -36,8 +36,11 @@ fn problem(message: &str) -> String {
 }
 
 /// What serde expected.
-fn valid(expected: &str) -> &str {
-    match expected {
+fn valid(expected: &str) -> String {
+    if let Some(count) = expected.strip_prefix("a tuple of size ") {
+        return format!("a list of {count} values");
+    }
+    let words = match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" | "i64" => "a whole number",
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",
@@ -45,9 +48,9 @@ fn valid(expected: &str) -> &str {
         "a sequence" => "a list",
         "a map" => "a table",
         _ if expected.starts_with("struct ") => "a table",
-        _ if expected.starts_with("a tuple") => "a list",
         _ => expected,
-    }
+    };
+    words.into()
 }
 
 /// What serde found.
@@ -59,5 +62,31 @@ fn value(found: &str) -> String {
         Some(("integer" | "boolean", value)) => value.trim_matches('`').into(),
         Some(("floating", value)) => value.trim_start_matches("point ").trim_matches('`').into(),
         _ => found.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::serde_words;
+
+    #[test]
+    fn messages_are_plain() {
+        for (message, words) in [
+            (
+                "invalid type: integer `3`, expected a tuple of size 2",
+                "must be a list of 2 values, but is 3",
+            ),
+            (
+                "invalid type: string \"big\", expected f32",
+                "must be a number, but is the text \"big\"",
+            ),
+            ("missing field `crop`", "the key `crop` is missing"),
+            (
+                "unknown variant `x`, expected one of `rgb`, `bgr`",
+                "unknown value `x`; choose one of `rgb`, `bgr`",
+            ),
+        ] {
+            assert_eq!(serde_words(message), words);
+        }
     }
 }
