@@ -3,12 +3,16 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: check test lint docs book reference-docs licences wheel bench bench-kernels references size
+.PHONY: check test test-gpu lint docs book reference-docs licences wheel bench bench-kernels references size
 
 check: lint test docs
 
 test:
 	$(CARGO) test --workspace
+
+# What the feature `gpu` adds; needs a Vulkan driver, such as Debian's mesa-vulkan-drivers, which computes on the CPU.
+test-gpu:
+	$(CARGO) test -p dvm-gpu -p dvm --features dvm-gpu/wgpu,dvm/gpu --lib --test gpu
 
 lint:
 	$(CARGO) fmt --all --check
@@ -28,7 +32,7 @@ reference-docs:
 
 licences:
 	$(CARGO) fetch --locked
-	cargo deny --offline check bans licenses sources
+	cargo deny --offline --all-features check bans licenses sources
 
 # The Python package into .venv (`python3 -m venv .venv`), and its tests.
 wheel:

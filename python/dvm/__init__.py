@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dvm.commands import Result, bench, compare, convert, evaluate, explain, fetch, prepare, survey, train
     from dvm.errors import (
         DataError,
+        DeviceError,
         Error,
         MethodError,
         ModelError,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from dvm.explanation import Check, Explanation, Map
-    from dvm.lists import methods, metrics, models
+    from dvm.lists import devices, methods, metrics, models
     from dvm.model import AssumptionWarning, Model, Prediction, Ranked, check, load
     from dvm.torch_models import from_torch
 
@@ -46,6 +47,7 @@ _NAMES = {
     "AssumptionWarning": "dvm.model",
     "Check": "dvm.explanation",
     "DataError": "dvm.errors",
+    "DeviceError": "dvm.errors",
     "Error": "dvm.errors",
     "Explanation": "dvm.explanation",
     "Map": "dvm.explanation",
@@ -63,6 +65,7 @@ _NAMES = {
     "check": "dvm.model",
     "compare": "dvm.commands",
     "convert": "dvm.commands",
+    "devices": "dvm.lists",
     "evaluate": "dvm.commands",
     "explain": "dvm.commands",
     "fetch": "dvm.commands",

@@ -296,6 +296,8 @@ def _network(model: models.Model | str | os.PathLike[str] | None) -> list[str]:
         return ["--model", str(best) if best.is_file() else os.fspath(model)]
     opened = model._opened
     arguments = ["--model", os.fspath(opened["model"])]
+    if opened.get("device", "cpu") != "cpu":
+        arguments += ["--device", opened["device"]]
     for name in ("weights", "part", "output"):
         if opened.get(name) is not None:
             arguments += [f"--{name}", os.fspath(opened[name])]

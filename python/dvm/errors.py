@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "DataError",
+    "DeviceError",
     "Error",
     "MethodError",
     "ModelError",
@@ -36,6 +37,10 @@ class ModelError(Error, ValueError):
 
 class MethodError(Error, ValueError):
     """A method cannot make a map for this network and picture."""
+
+
+class DeviceError(Error, RuntimeError):
+    """There is no such GPU, it failed, or it does not have enough memory."""
 
 
 class TooLargeError(Error, MemoryError):

@@ -1,4 +1,4 @@
-"""Lists of methods, metrics and networks."""
+"""Lists of methods, metrics, networks and devices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,20 @@ from typing import Any
 
 from dvm import _dvm
 
-__all__ = ["methods", "metrics", "models"]
+__all__ = ["devices", "methods", "metrics", "models"]
+
+
+def devices() -> list[dict[str, Any]]:
+    """The CPU and the GPUs of this machine, in this order.
+
+    Returns
+    -------
+    list of dict
+        For each device a dictionary with ``device`` (the word for :func:`dvm.load`, such as ``"gpu:0"``), ``name``,
+        ``interface`` (of the CPU: its vector instructions), ``processors`` (only of the CPU), ``memory`` in bytes, or
+        ``None`` if it is not known, and ``is_software``: whether it is a driver that computes on the CPU.
+    """
+    return _dvm.devices()
 
 
 def methods() -> dict[str, dict[str, Any]]:

@@ -76,6 +76,7 @@ def load(
     preprocess: Mapping[str, Any] | str | None = None,
     output: str | None = None,
     exact: bool = False,
+    device: str = "cpu",
 ) -> Model:
     """Open a network.
 
@@ -98,7 +99,11 @@ def load(
     output : str, optional
         What the network's outputs mean: ``logits``, ``probabilities``, ``log-probabilities``, ``labels``.
     exact : bool
-        Use exact arithmetic: slower, but results do not depend on the batch.
+        Use exact arithmetic: slower, but results do not depend on the batch. Only on the CPU.
+    device : str
+        Where the network is computed: ``"cpu"``, ``"gpu"`` (the first GPU), ``"gpu:1"`` (a GPU of
+        :func:`dvm.devices`), or ``"auto"`` (the first GPU, or the CPU if no GPU can be used, with a warning). Results
+        of a GPU differ from those of the CPU by rounding.
 
     Returns
     -------
@@ -108,6 +113,8 @@ def load(
     -----
     AssumptionWarning
         For each assumption that affects results. Set the arguments above to avoid it.
+    UserWarning
+        If ``device="auto"`` is the CPU, with the reason.
 
     Raises
     ------
@@ -115,6 +122,8 @@ def load(
         For a name that is neither a network nor a file.
     ModelError
         For a file that cannot be used, and if no weights of the network are on this machine.
+    DeviceError
+        For a GPU that does not exist or cannot be used.
 
     Examples
     --------
@@ -139,7 +148,10 @@ def load(
         preprocess=preprocess,
         output=output,
         exact=exact,
+        device=device,
     )
+    if loaded.device_fallback is not None:
+        python_warnings.warn(f"computing on the CPU: {loaded.device_fallback}", UserWarning, stacklevel=2)
     for warning in loaded.warnings:
         python_warnings.warn(f"{loaded.name}: {warning}", AssumptionWarning, stacklevel=2)
     opened = {
@@ -150,6 +162,7 @@ def load(
         "size": size,
         "preprocess": preprocess,
         "output": output,
+        "device": device,
     }
     return Model(loaded, opened)
 
@@ -191,6 +204,11 @@ class Model:
     def output(self) -> str:
         """What the network's outputs mean: ``logits``, ``probabilities``, …"""
         return self._loaded.output
+
+    @property
+    def device(self) -> str:
+        """The device that computes the network: ``cpu``, or the name of the GPU."""
+        return self._loaded.device or "cpu"
 
     @property
     def preprocess(self) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def from_torch(
     preprocess: Mapping[str, Any] | str | None = None,
     output: str | None = None,
     exact: bool = False,
+    device: str = "cpu",
 ) -> Model:
     """Open a PyTorch image classifier.
 
@@ -53,6 +54,8 @@ def from_torch(
         What the module's outputs mean, such as ``"logits"``.
     exact : bool
         As for :func:`dvm.load`.
+    device : str
+        As for :func:`dvm.load`: where dvm computes the network.
 
     Returns
     -------
@@ -87,7 +90,15 @@ def from_torch(
         python_warnings.simplefilter("ignore")
         rows, columns = (int(side) for side in example.shape[2:])
         given = preprocess if preprocess is not None else _said_by(module)
-        model = load(file, classes=classes, size=(rows, columns), preprocess=given, output=output, exact=exact)
+        model = load(
+            file,
+            classes=classes,
+            size=(rows, columns),
+            preprocess=given,
+            output=output,
+            exact=exact,
+            device=device,
+        )
     # The commands open the file, so it must exist as long as the model does.
     model._folder = folder
     found = model(example.float().cpu().numpy())
@@ -98,6 +109,8 @@ def from_torch(
             f"the outputs of the exported network differ from those of {type(module).__name__}: for the example, by "
             f"{gap:.1e} of the largest output (shapes {found.shape} and {expected.shape})"
         )
+    if model._loaded.device_fallback is not None:
+        python_warnings.warn(f"computing on the CPU: {model._loaded.device_fallback}", UserWarning, stacklevel=2)
     for warning in model.warnings:
         from dvm.model import AssumptionWarning
 

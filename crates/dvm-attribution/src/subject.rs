@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use dvm_engine::device::Device;
 use dvm_engine::incremental::{Incremental, Rectangle};
 use dvm_engine::{
     Activations, GradientCheck, Graph, Keep, Mode, Network, Output, Segments, Tensor,
@@ -160,7 +161,8 @@ impl<'a> Subject<'a> {
     /// Sets the memory in bytes for activations, and for the scores of all targets, at once
     /// (default: 1 GiB). Gradients recompute parts of the network to stay within it, and are
     /// refused if that is not enough (64 MiB are always allowed). Changed pictures are computed at
-    /// least one at a time, even if the memory is less; scores that need more are refused.
+    /// least one at a time, even if the memory is less; scores that need more are refused. If a device computes
+    /// the network, its own memory is the limit of activations.
     #[must_use]
     pub fn with_memory(self, memory: usize) -> Self {
         self.changed(|data| data.memory = memory)
@@ -168,7 +170,7 @@ impl<'a> Subject<'a> {
 
     /// Sets whether only those values of the network are computed that a change of the picture can
     /// reach (the default). Otherwise every changed picture is computed as a whole, which takes
-    /// longer; the results are equal within rounding.
+    /// longer; the results are equal within rounding. On a device every picture is computed as a whole.
     #[must_use]
     pub fn incremental(self, incremental: bool) -> Self {
         self.changed(|data| data.incremental = incremental)
@@ -321,6 +323,16 @@ impl<'a> Subject<'a> {
         self.data.memory
     }
 
+    /// The device that computes the network; `None` for the CPU.
+    pub(crate) fn device(&self) -> Option<&'a dyn Device> {
+        self.data.network.device()
+    }
+
+    /// Bytes that a pass through the network may use: [`Subject::memory`], or the memory of the device.
+    pub(crate) fn walk_memory(&self) -> usize {
+        self.device().map_or(self.memory(), Device::memory)
+    }
+
     /// The gradient check ([`Subject::check_gradient`]) that methods relied on; empty until one needs the true
     /// gradient of this picture.
     pub fn gradient_checked(&self) -> &Arc<OnceLock<GradientCheck>> {
@@ -374,7 +386,7 @@ impl<'a> Subject<'a> {
 
     /// The segments with which a backward pass over a graph stays within memory.
     pub(crate) fn segments(&self, graph: &Graph) -> Result<Segments, Error> {
-        let allowed = self.memory() / size_of::<f32>();
+        let allowed = self.walk_memory() / size_of::<f32>();
         let segments = graph.segments(&self.shape(), allowed)?;
         self.allow_from(segments.values(), ALWAYS_ALLOWED_BACK)?;
         Ok(segments)
@@ -404,10 +416,13 @@ impl<'a> Subject<'a> {
         Ok(forward)
     }
 
-    /// Whether every value of the picture fits in memory, to compute changes from.
+    /// Whether every value of the picture fits in memory, to compute changes from. Devices compute whole pictures.
     fn keeps_base(&self) -> Result<bool, Error> {
+        if !self.data.incremental || self.device().is_some() {
+            return Ok(false);
+        }
         let base = Incremental::base_values(self.network().fused(), &self.shape())?;
-        Ok(self.data.incremental && self.allow(base).is_ok())
+        Ok(self.allow(base).is_ok())
     }
 
     /// Takes the values to compute changes from out of the forward pass for gradients, if there was one.
@@ -453,16 +468,20 @@ impl<'a> Subject<'a> {
     /// The same with another number of bytes that are always allowed.
     pub(crate) fn allow_from(&self, values: usize, always: usize) -> Result<(), Error> {
         let needed = values.saturating_mul(size_of::<f32>());
-        if needed <= self.memory().max(always) {
+        if needed <= self.walk_memory().max(always) {
             return Ok(());
         }
         let (height, width) = self.size();
         let mebibytes = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+        let remedy = match self.device() {
+            None => "choose a smaller crop or a higher memory limit",
+            Some(_) => "choose a smaller crop, or compute on the CPU",
+        };
         Err(Error::Unfit(format!(
             "on a crop of {height}×{width} pixels the network's activations need {:.1} MiB; the \
-             limit is {:.1} MiB: choose a smaller crop or a higher memory limit",
+             limit is {:.1} MiB: {remedy}",
             mebibytes(needed),
-            mebibytes(self.memory()),
+            mebibytes(self.walk_memory()),
         )))
     }
 

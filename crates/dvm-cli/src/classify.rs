@@ -7,6 +7,7 @@ use dvm::data::formats::Wanted;
 use dvm::{Classifier, Prediction, Ranked};
 use serde::Serialize;
 
+use crate::device_option::DeviceOption;
 use crate::failure::{Failure, in_words_about, unless_failed};
 use crate::images::{self, Image, Images};
 use crate::options::{ModelOptions, RunOptions, whole};
@@ -41,6 +42,8 @@ pub struct Arguments {
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
+    device: DeviceOption,
+    #[command(flatten)]
     run: RunOptions,
 }
 
@@ -68,8 +71,8 @@ enum JsonPrediction {
 
 /// Prints the most probable classes of each picture.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    arguments.run.start_engine()?;
-    let classifier = arguments.model.open(&arguments.run)?;
+    let engine = arguments.device.start_engine(&arguments.run, false)?;
+    let classifier = arguments.model.open(&engine)?;
     let classifier = arguments.pictures.apply(classifier);
     let Images { all: images, notes } = images::expand(&arguments.images, &arguments.slice);
     for note in notes {
@@ -105,6 +108,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         progress.update("classified", position + 1, images.len());
     }
     drop(progress);
+    report::say_left_to_cpu(&classifier, false);
     if arguments.run.json {
         report::print_json(&results)?;
     }

@@ -15,6 +15,7 @@ use dvm::data::formats::Wanted;
 use dvm_web::report::{self as sections, Head, Kind, Section};
 use serde_json::{Map, Value};
 
+use crate::device_option::DeviceOption;
 use crate::failure::{Failure, unless_failed};
 use crate::html_report::{self, ReportOption};
 use crate::interruption;
@@ -104,6 +105,8 @@ pub struct Arguments {
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
+    device: DeviceOption,
+    #[command(flatten)]
     run: RunOptions,
     #[command(flatten)]
     memory: MemoryOption,
@@ -186,8 +189,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     dvm::check_output(&arguments.out)?;
     let writer = arguments.report.begin(0)?;
-    arguments.run.start_engine()?;
-    let classifier = arguments.model.open(&arguments.run)?;
+    let engine = arguments
+        .device
+        .start_engine(&arguments.run, arguments.quiet)?;
+    let classifier = arguments.model.open(&engine)?;
     let classifier = arguments.pictures.apply(classifier);
     let data = data::find(
         &arguments.data,
@@ -253,6 +258,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         data.classifier
             .compare(&pictures, &compare, &arguments.out, earlier, &mut watch);
     drop(progress);
+    report::say_left_to_cpu(&data.classifier, arguments.quiet);
     let summary = compared.map_err(|error| match error {
         dvm::Error::Occupied { .. } if error.to_string().contains("resume it") => {
             Failure::Request(format!("{error} (--resume, --overwrite, --out)"))
@@ -289,6 +295,7 @@ fn html_head(classifier: &Classifier, summary: &Summary, notes: &[String]) -> He
     }
     let mut head = html_report::head(Kind::Compare, title, classifier, sections);
     html_report::warn(&mut head, "comparison", summary.warnings.iter().cloned());
+    html_report::warn(&mut head, "device", classifier.left_to_cpu());
     let mut record = serde_json::to_value(summary).expect("a summary is plain data");
     let mut parameters = |of: &str| -> Map<String, Value> {
         let all = record[of].as_array_mut().into_iter().flatten();

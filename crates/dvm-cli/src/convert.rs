@@ -59,7 +59,7 @@ struct Written {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let format = format_of(&arguments.output)?;
     refuse_same_file(&arguments.input, &arguments.output)?;
-    arguments.run.start_engine()?;
+    let engine = arguments.run.start_engine()?;
     let (model, weights) = match arguments.model {
         Some(architecture) => (architecture, Some(arguments.input.into())),
         None => (arguments.input, None),
@@ -69,7 +69,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         weights,
         network: arguments.network,
     };
-    let classifier = options.open(&arguments.run)?;
+    let classifier = options.open(&engine)?;
     classifier.save(&arguments.output)?;
     let written = Written {
         file: arguments.output.display().to_string(),

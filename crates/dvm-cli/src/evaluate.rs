@@ -13,6 +13,7 @@ use dvm_web::report::{self as sections, Kind, Section, Writer};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::device_option::DeviceOption;
 use crate::failure::{Failure, unless_failed};
 use crate::html_report::{self, ReportOption};
 use crate::options::{ModelOptions, RunOptions, split, whole};
@@ -50,6 +51,8 @@ pub struct Arguments {
     model: ModelOptions,
     #[command(flatten)]
     pictures: PictureOptions,
+    #[command(flatten)]
+    device: DeviceOption,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -98,6 +101,9 @@ struct JsonEvaluation<'a> {
     part: Option<String>,
     data: String,
     split: &'static str,
+    /// The device that computed the network, if it is not the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'a str>,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
     /// The classes that means over classes cover, if not all.
@@ -118,9 +124,9 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         arguments.report.refuse_within(folder)?;
     }
     let mut writer = arguments.report.begin(0)?;
-    arguments.run.start_engine()?;
+    let engine = arguments.device.start_engine(&arguments.run, false)?;
     let folder = arguments.take_data()?;
-    let classifier = arguments.model.open(&arguments.run)?;
+    let classifier = arguments.model.open(&engine)?;
     let classifier = arguments.pictures.apply(classifier);
     let (data, split) = match Dataset::open(&folder) {
         // One folder per class, without splits.
@@ -182,6 +188,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         None => None,
     };
     drop(progress);
+    report::say_left_to_cpu(&classifier, false);
     let shown = entries.shown;
     let has_report = arguments.out.is_some() || writer.is_some();
     let found = || survey.iter().flat_map(Survey::confirmed).cloned().collect();
@@ -206,6 +213,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         let remarks = data.remarks().into_iter();
         let remarks = remarks.chain(data.range_warning(&classifier.reading()));
         html_report::warn(&mut head, "data", remarks.chain(guess));
+        html_report::warn(&mut head, "device", classifier.left_to_cpu());
         line = arguments.report.finish(writer, &head)?;
     }
     if arguments.run.json {
@@ -214,6 +222,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
             part: classifier.weights_part().map(Into::into),
             data: folder.display().to_string(),
             split: split.name(),
+            device: classifier.device(),
             evaluation,
             about_classes: evaluation.about_classes(),
             remarks: data.remarks(),

@@ -20,6 +20,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
 use dvm::{ClassChoice, ColourMap, Explain, FigureFormat, Objects, Unit};
 
+use crate::device_option::DeviceOption;
 use crate::failure::{Failure, cannot_write};
 use crate::html_report::ReportOption;
 use crate::images::{self, Columns, Image, Images};
@@ -137,6 +138,8 @@ pub struct Arguments {
     model: ModelOptions,
     #[command(flatten)]
     many: Many,
+    #[command(flatten)]
+    device: DeviceOption,
     #[command(flatten)]
     run: RunOptions,
     #[command(flatten)]
@@ -302,6 +305,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             manifest::write_parquet(&path).map_err(Failure::Request)?;
         }
     }
+    report::say_left_to_cpu(&task.classifier, task.quiet);
     if let Some(reporting) = ended.reporting.take() {
         let line = reporting.finish(&task, &request, &notes)?;
         if !task.quiet && !task.json && ended.printed.is_none() {

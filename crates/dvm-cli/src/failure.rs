@@ -168,6 +168,9 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
     if words.ends_with("higher memory limit") {
         words += " (--memory)";
     }
+    if words.ends_with("compute on the CPU") || words.ends_with("the CPU can do the same work") {
+        words += " (--device cpu)";
+    }
     words
 }
 

@@ -9,6 +9,8 @@ mod compare;
 mod completions;
 mod convert;
 mod described;
+mod device_option;
+mod devices;
 mod evaluate;
 mod explain;
 mod export;
@@ -81,6 +83,8 @@ enum Command {
     Export(export::Command),
     /// Measure the speed of a network and of each of its nodes
     Bench(bench::Arguments),
+    /// List the devices that can compute networks: the CPU and the GPUs
+    Devices(devices::Arguments),
     /// Make a data set with classes and splits, or check one
     #[command(subcommand)]
     Prepare(prepare::Command),
@@ -141,6 +145,7 @@ fn run(arguments: &[OsString]) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Export(command) => export::run(command),
         Command::Bench(arguments) => bench::run(arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Prepare(command) => prepare::run(command),
         Command::Models(command) => models::run(command),
         Command::Methods(command) => methods::run(command),

@@ -9,6 +9,7 @@ use dvm::data::Split;
 use dvm::engine::{Arithmetic, InstructionSet, Output};
 use dvm::{Classifier, DEFAULT_MODEL, Opening};
 
+use crate::device_option::Engine;
 use crate::failure::{Failure, in_words};
 use crate::preprocess_options::PreprocessOptions;
 use crate::report;
@@ -112,8 +113,8 @@ fn meanings() -> impl TypedValueParser<Value = Output> {
 }
 
 impl ModelOptions {
-    /// Loads the network; `run` has the arithmetic.
-    pub fn open(&self, run: &RunOptions) -> Result<Classifier, Failure> {
+    /// Loads the network, to be computed by the engine.
+    pub fn open(&self, engine: &Engine) -> Result<Classifier, Failure> {
         let opening = Opening {
             size: self.network.preprocess.size(),
             part: self.network.part.as_deref(),
@@ -135,8 +136,7 @@ impl ModelOptions {
         let classifier = self.network.output.apply(classifier)?;
         let classifier = self.network.preprocess.apply(classifier)?;
         report::warn_about(&classifier);
-        let classifier = classifier.keeping_gradient_checks();
-        Ok(classifier.with_arithmetic(run.arithmetic()))
+        engine.apply(classifier.keeping_gradient_checks())
     }
 
     /// Whether the network is named and needs a weight file, but none is given.
@@ -145,11 +145,10 @@ impl ModelOptions {
         self.weights.is_none() && named.is_some_and(|a| a.embedded.is_none())
     }
 
-    /// The network of that name with random weights; `run` has the arithmetic.
-    pub fn random(&self, run: &RunOptions) -> Result<Classifier, Failure> {
+    /// The network of that name with random weights, to be computed by the engine.
+    pub fn random(&self, engine: &Engine) -> Result<Classifier, Failure> {
         let classifier = Classifier::random(self.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
-        let classifier = self.network.preprocess.apply(classifier)?;
-        Ok(classifier.with_arithmetic(run.arithmetic()))
+        engine.apply(self.network.preprocess.apply(classifier)?)
     }
 }
 
@@ -159,7 +158,8 @@ impl ModelOptions {
 pub struct MemoryOption {
     /// Memory for the network's activations, such as 512MB or 2GiB
     ///
-    /// With less memory, gradients take longer. Pictures that need more are an error.
+    /// With less memory, gradients take longer. Pictures that need more are an error. On a GPU, its own
+    /// memory is the limit.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub memory: usize,
 }
@@ -188,7 +188,7 @@ pub struct RunOptions {
     instructions: Option<InstructionSet>,
     /// Compute with the same bits in every batch; slower
     ///
-    /// Uses direct kernels and one fixed order of summation.
+    /// Uses direct kernels and one fixed order of summation. Only on the CPU.
     #[arg(long)]
     exact: bool,
     /// Print the results as JSON
@@ -206,8 +206,9 @@ impl RunOptions {
         }
     }
 
-    /// Chooses the instructions and starts the threads. Call it once, before a network is loaded.
-    pub fn start_engine(&self) -> Result<(), Failure> {
+    /// Chooses the instructions and starts the threads, to compute on the CPU. Call it once, before a network is
+    /// loaded.
+    pub fn start_engine(&self) -> Result<Engine, Failure> {
         if let Some(set) = self.instructions {
             InstructionSet::limit(set).map_err(|used| {
                 Failure::Request(format!(
@@ -217,7 +218,7 @@ impl RunOptions {
             })?;
         }
         let Some(wanted) = self.threads.map(usize::from) else {
-            return Ok(());
+            return Ok(Engine::on_cpu(self.arithmetic()));
         };
         let threads = dvm::start_threads(wanted).map_err(Failure::Request)?;
         if threads < wanted {
@@ -225,7 +226,7 @@ impl RunOptions {
                 "note: {threads} threads compute instead of {wanted}: more than two per processor do not help"
             ));
         }
-        Ok(())
+        Ok(Engine::on_cpu(self.arithmetic()))
     }
 }
 

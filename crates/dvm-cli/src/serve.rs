@@ -12,6 +12,7 @@ use dvm::Classifier;
 use dvm_web::server::{self, Config, Limits, Log};
 use serde::Serialize;
 
+use crate::device_option::{DeviceOption, Engine};
 use crate::failure::{Failure, in_words};
 use crate::interruption;
 use crate::options::{
@@ -57,6 +58,8 @@ pub struct Arguments {
         help_heading = "Running"
     )]
     log: LogFormat,
+    #[command(flatten)]
+    device: DeviceOption,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -109,6 +112,8 @@ struct LimitOptions {
     #[arg(value_parser = whole::<u32>(1, 86_400))]
     time_limit: u32,
     /// Memory for the network's activations, such as 512MB or 2GiB
+    ///
+    /// On a GPU, its own memory is the limit.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     memory: usize,
 }
@@ -136,14 +141,14 @@ const TOKEN: &str = "DVM_TOKEN";
 
 /// Serves until Ctrl-C or SIGTERM.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    arguments.run.start_engine()?;
+    let engine = arguments.device.start_engine(&arguments.run, false)?;
     let token = arguments.access.token()?;
     let address = SocketAddr::new(arguments.access.listen, arguments.access.port);
     if token.is_none() && !address.ip().is_loopback() {
         return Err(failed(server::Error::Open(address.ip())));
     }
     let limits = arguments.limits.limits();
-    let models = open(&arguments)?;
+    let models = open(&arguments, &engine)?;
     let has_token = token.is_some();
     let config = Config {
         models,
@@ -184,8 +189,7 @@ fn say_ready(address: SocketAddr, names: &[String]) -> std::io::Result<()> {
 }
 
 /// The networks with their names in URLs.
-fn open(arguments: &Arguments) -> Result<Vec<(String, Arc<Classifier>)>, Failure> {
-    let run = &arguments.run;
+fn open(arguments: &Arguments, engine: &Engine) -> Result<Vec<(String, Arc<Classifier>)>, Failure> {
     let describes_one = arguments.weights.is_some() || arguments.network.is_given();
     if describes_one && arguments.model.len() > 1 {
         return Err(Failure::Request(
@@ -197,10 +201,10 @@ fn open(arguments: &Arguments) -> Result<Vec<(String, Arc<Classifier>)>, Failure
     let mut models = Vec::new();
     for model in &arguments.model {
         let options = arguments.of(Some(model.clone()));
-        models.push((name(model), Arc::new(options.open(run)?)));
+        models.push((name(model), Arc::new(options.open(engine)?)));
     }
     if models.is_empty() {
-        let classifier = arguments.of(None).open(run)?;
+        let classifier = arguments.of(None).open(engine)?;
         let name = match &arguments.weights {
             Some(weights) if weights.exists() => name(&weights.to_string_lossy()),
             _ => classifier.name().to_owned(),

@@ -15,6 +15,7 @@ use dvm::survey::{
 use dvm::{Caption, ClassChoice, Classifier, Explain, Settings};
 use dvm_web::report::{self as sections, Kind, MOST_SHOWN, Writer};
 
+use crate::device_option::DeviceOption;
 use crate::evaluate::ReportEntries;
 use crate::failure::{Failure, in_words_about, unless_failed};
 use crate::html_report::{self, ReportOption};
@@ -65,6 +66,8 @@ pub struct Arguments {
     #[command(flatten)]
     pictures: PictureOptions,
     #[command(flatten)]
+    device: DeviceOption,
+    #[command(flatten)]
     run: RunOptions,
     #[command(flatten)]
     memory: MemoryOption,
@@ -108,8 +111,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     arguments.report.refuse_within(&arguments.out)?;
     let writer = arguments.report.begin(0)?;
     let mut options = arguments.options()?;
-    arguments.run.start_engine()?;
-    let classifier = arguments.model.open(&arguments.run)?;
+    let engine = arguments
+        .device
+        .start_engine(&arguments.run, arguments.quiet)?;
+    let classifier = arguments.model.open(&engine)?;
     let classifier = arguments.pictures.apply(classifier);
     let Pictures {
         classifier,

@@ -37,6 +37,25 @@ pub enum Error {
         /// The two values, and the nodes that cause the difference.
         detail: String,
     },
+    /// A device failed, or it is gone.
+    #[error("the device `{device}` failed: {detail}; the CPU can do the same work")]
+    Device {
+        /// Its name.
+        device: String,
+        /// What it reported.
+        detail: String,
+    },
+    /// A device does not have enough memory.
+    #[error(
+        "the device `{device}` does not have enough free memory{detail}: use smaller batches or smaller pictures, \
+         close other programs that use it, or compute on the CPU"
+    )]
+    DeviceMemory {
+        /// Its name.
+        device: String,
+        /// What was needed; begins with a space or a comma, or is empty.
+        detail: String,
+    },
     /// A parameter's value has the wrong shape.
     #[error("parameter `{name}` has shape {expected:?}, not {found:?}")]
     Parameter {

@@ -6,6 +6,7 @@
 //! not change the graph; [`passes`] make rewritten graphs. All values are f32; feature maps are `[N, C, H, W]`
 //! (see [`Tensor`] for their storage).
 
+pub mod device;
 mod error;
 mod graph;
 mod network;

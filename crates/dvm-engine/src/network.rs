@@ -1,7 +1,8 @@
 //! A network in the three forms that walks use.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use crate::device::Device;
 use crate::runtime::lazy::get_or_make;
 use crate::{Arithmetic, Graph, Output, Stopwatch, passes};
 
@@ -55,6 +56,18 @@ impl Network {
     pub fn with_stopwatch(self, stopwatch: Stopwatch) -> Self {
         let output = self.output;
         Self::new(self.into_whole().with_stopwatch(Some(stopwatch))).with_output(output)
+    }
+
+    /// The same network computed on this device in every form; on the CPU if there is none.
+    #[must_use]
+    pub fn with_device(self, device: Option<Arc<dyn Device>>) -> Self {
+        let output = self.output;
+        Self::new(self.into_whole().with_device(device)).with_output(output)
+    }
+
+    /// The device that computes the network; `None` for the CPU.
+    pub fn device(&self) -> Option<&dyn Device> {
+        self.graph.device()
     }
 
     /// The stopwatch, if there is one.

@@ -1,9 +1,11 @@
 //! Numbers with a shape.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use crate::Error;
+use crate::device::{DeviceValues, raise};
 use crate::runtime::buffer::Buffer;
 
 /// An f32 array with a shape, cheap to clone: values are shared until one owner changes them.
@@ -13,10 +15,51 @@ use crate::runtime::buffer::Buffer;
 /// matrix product, and pools and depthwise convolutions run along the channels. Convolution weights `[O,
 /// I, kh, kw]` are stored as `O, kh, kw, I`. All other ranks are row-major. [`Tensor::from_nchw`] and
 /// [`Tensor::to_nchw`] convert from and to row-major order.
+///
+/// **Place.** The values are in memory, on a [`Device`](crate::device::Device), or in both places. Values that
+/// a device computed are copied to memory when they are first read there ([`Tensor::data`]); values in memory
+/// are copied to a device once, and copied again only after a change.
 #[derive(Clone)]
 pub struct Tensor {
     shape: Vec<usize>,
-    data: Arc<Buffer>,
+    storage: Arc<Storage>,
+}
+
+/// Values in at least one of two places.
+struct Storage {
+    len: usize,
+    memory: OnceLock<Buffer>,
+    device: OnceLock<Arc<dyn DeviceValues>>,
+}
+
+impl Storage {
+    fn in_memory(values: Buffer) -> Arc<Self> {
+        Arc::new(Self {
+            len: values.len(),
+            memory: values.into(),
+            device: OnceLock::new(),
+        })
+    }
+
+    /// The values in memory, copied from the device if they are only there.
+    fn read(&self) -> Result<&Buffer, Error> {
+        if let Some(values) = self.memory.get() {
+            return Ok(values);
+        }
+        let device = self.device.get().expect("values are somewhere");
+        let values = device.read()?;
+        assert_eq!(values.len(), self.len, "a device returns all values");
+        Ok(self.memory.get_or_init(|| values.into()))
+    }
+
+    /// The values in memory, for changes; the device's copy is dropped.
+    fn changed(&mut self) -> &mut Buffer {
+        if let Err(error) = self.read() {
+            raise(error);
+        }
+        self.device.take();
+        self.memory.get_mut().expect("they were read")
+    }
 }
 
 impl Tensor {
@@ -36,15 +79,46 @@ impl Tensor {
         );
         Self {
             shape: shape.to_vec(),
-            data: Arc::new(data),
+            storage: Storage::in_memory(data),
         }
+    }
+
+    /// A tensor whose values are on a device, in the order in which this crate stores them.
+    pub fn on_device(shape: &[usize], values: Arc<dyn DeviceValues>) -> Self {
+        Self {
+            shape: shape.to_vec(),
+            storage: Arc::new(Storage {
+                len: shape.iter().product(),
+                memory: OnceLock::new(),
+                device: values.into(),
+            }),
+        }
+    }
+
+    /// The values on a device, if they are there.
+    pub fn device_values(&self) -> Option<&Arc<dyn DeviceValues>> {
+        self.storage.device.get()
+    }
+
+    /// Keeps a device's copy of the values, as long as they stay the same.
+    pub fn keep_device_values(&self, values: Arc<dyn DeviceValues>) {
+        // Another thread may have copied them meanwhile; the copies are equal.
+        let _ = self.storage.device.set(values);
+    }
+
+    /// Copies the values to memory if they are only on a device, so that [`Tensor::data`] cannot fail.
+    ///
+    /// # Errors
+    /// [`Error::Device`] and [`Error::DeviceMemory`].
+    pub fn read(&self) -> Result<(), Error> {
+        self.storage.read().map(|_| ())
     }
 
     /// A shape without values, in place of a tensor that was released.
     pub(crate) fn shape_only(shape: &[usize]) -> Self {
         Self {
             shape: shape.to_vec(),
-            data: Arc::new(Buffer::unspecified(0)),
+            storage: Storage::in_memory(Buffer::unspecified(0)),
         }
     }
 
@@ -85,7 +159,7 @@ impl Tensor {
         if c > 0 && h * w > 0 {
             for (map, stored) in values
                 .chunks_exact_mut(c * h * w)
-                .zip(self.data.chunks_exact(c * h * w))
+                .zip(self.data().chunks_exact(c * h * w))
             {
                 for (channel, plane) in map.chunks_exact_mut(h * w).enumerate() {
                     for (pixel, value) in plane.iter_mut().enumerate() {
@@ -150,34 +224,45 @@ impl Tensor {
 
     /// Number of values.
     pub fn len(&self) -> usize {
-        self.data.len()
+        self.storage.len
     }
 
     /// Whether there is no value at all.
     pub fn is_empty(&self) -> bool {
-        self.data.is_empty()
+        self.storage.len == 0
     }
 
     /// The values as stored (rank 4: channels last).
+    ///
+    /// # Panics
+    /// If the values are only on a device that fails: [`Tensor::read`] returns the error. Walks of a graph
+    /// return it, too.
     pub fn data(&self) -> &[f32] {
-        &self.data
+        match self.storage.read() {
+            Ok(values) => values,
+            Err(error) => raise(error),
+        }
     }
 
     /// The values as stored, for changes in place; copies them first if they are shared.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        let data: &mut Buffer = Arc::make_mut(&mut self.data);
-        data
+        if !self.is_held_once() {
+            let mut copy = Buffer::unspecified(self.len());
+            copy.copy_from_slice(self.data());
+            self.storage = Storage::in_memory(copy);
+        }
+        let storage = Arc::get_mut(&mut self.storage).expect("nothing else holds them");
+        storage.changed()
     }
 
     /// Whether the values are not shared.
     pub(crate) fn is_held_once(&self) -> bool {
-        Arc::strong_count(&self.data) == 1
+        Arc::strong_count(&self.storage) == 1
     }
 
     /// The values as stored, for changes in place; `None` if they are shared.
     pub(crate) fn own_data_mut(&mut self) -> Option<&mut [f32]> {
-        let data: &mut Buffer = Arc::get_mut(&mut self.data)?;
-        Some(data)
+        Some(Arc::get_mut(&mut self.storage)?.changed())
     }
 }
 
@@ -189,7 +274,10 @@ impl PartialEq for Tensor {
 
 impl std::fmt::Debug for Tensor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let head = &self.data[..self.data.len().min(4)];
+        let Some(values) = self.storage.memory.get() else {
+            return write!(f, "Tensor{:?} on a device", self.shape);
+        };
+        let head = &values[..values.len().min(4)];
         write!(f, "Tensor{:?} {head:?}…", self.shape)
     }
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dvm::engine::{Arithmetic, Graph, Keep, Mode, NodeId, Output, Tensor};
+use dvm::engine::{Arithmetic, Graph, Keep, Mode, Output, Tensor};
 use dvm::regions::Regions;
 use dvm::{
-    Caption, Checks, ClassChoice, ColourMap, Explain, FigureFormat, Objects, Opening, OverlayStyle,
-    Settings, Unit,
+    Caption, Checks, ClassChoice, ColourMap, DeviceChoice, Explain, FigureFormat, Objects, Opening,
+    OverlayStyle, Settings, Unit,
 };
 use numpy::{
     IntoPyArray, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray4, PyReadonlyArrayDyn,
@@ -23,6 +23,8 @@ use crate::{failure, work};
 #[pyclass(frozen, module = "dvm._dvm")]
 pub struct Classifier {
     inner: Arc<dvm::Classifier>,
+    /// Why the device `auto` is the CPU.
+    device_fallback: Option<String>,
 }
 
 /// A class as given in Python: an index, or a name (or `top`, `all`, `top:5`).
@@ -55,7 +57,8 @@ type Layer = (String, &'static str, Vec<usize>, bool);
 
 /// Opens a network by name, or from a file.
 #[pyfunction]
-#[pyo3(signature = (model, *, weights=None, classes=None, part=None, size=None, preprocess=None, output=None, exact=false))]
+#[pyo3(signature = (model, *, weights=None, classes=None, part=None, size=None, preprocess=None, output=None, exact=false,
+    device="cpu"))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
 pub fn load(
     py: Python<'_>,
@@ -67,7 +70,10 @@ pub fn load(
     preprocess: Option<String>,
     output: Option<String>,
     exact: bool,
+    device: &str,
 ) -> PyResult<Classifier> {
+    let choice = device.parse::<DeviceChoice>();
+    let choice = choice.map_err(|why| failure::option(py, "device", device, why))?;
     let output = match output.as_deref() {
         None => None,
         // As on the command line, `labels` are logits or probabilities, as the network computes them.
@@ -77,7 +83,7 @@ pub fn load(
             Some(parsed.map_err(|why| failure::option(py, "output", word, &why))?)
         }
     };
-    let classifier = work::run(py, None, |_| {
+    let (classifier, device_fallback) = work::run(py, None, |_| {
         let opening = Opening {
             size,
             part: part.as_deref(),
@@ -100,11 +106,14 @@ pub fn load(
             true => Arithmetic::Exact,
             false => Arithmetic::Fast,
         };
+        let opened = choice.open(arithmetic)?;
         let classifier = classifier.keeping_gradient_checks();
-        Ok(classifier.with_arithmetic(arithmetic))
+        let classifier = classifier.with_arithmetic(arithmetic);
+        Ok((classifier.with_device(opened.device)?, opened.fallback))
     })?;
     Ok(Classifier {
         inner: Arc::new(classifier),
+        device_fallback,
     })
 }
 
@@ -141,6 +150,18 @@ impl Classifier {
     #[getter]
     fn output(&self) -> &'static str {
         self.inner.network().output().word()
+    }
+
+    /// The name of the device that computes the network; `None` for the CPU.
+    #[getter]
+    fn device(&self) -> Option<&str> {
+        self.inner.device()
+    }
+
+    /// Why the device `auto` is the CPU.
+    #[getter]
+    fn device_fallback(&self) -> Option<&str> {
+        self.device_fallback.as_deref()
     }
 
     /// The preprocessing, as JSON.
@@ -221,19 +242,22 @@ impl Classifier {
             let picture = Tensor::from_nchw(&shape, pictures);
             let activations = graph.forward(&picture, Mode::Inference, Keep::All)?;
             let largest = wanted.iter().fold(0.0f32, |most, v| most.max(v.abs()));
-            let is_same = |id: &NodeId| {
-                let Some(found) = activations.get(*id) else {
-                    return false;
-                };
-                found.shape() == wanted_shape
-                    && found
-                        .to_nchw()
-                        .iter()
-                        .zip(wanted)
-                        .all(|(a, b)| (a - b).abs() <= SAME * largest)
+            let is_same = |found: &Tensor| {
+                let values = found.to_nchw();
+                let mut both = values.iter().zip(wanted);
+                both.all(|(a, b)| (a - b).abs() <= SAME * largest)
             };
-            let found = graph.ids().skip(1).find(is_same);
-            Ok(found.map(|id| graph.node(id).name.clone()))
+            for id in graph.ids().skip(1) {
+                let found = activations.get(id);
+                let Some(found) = found.filter(|found| found.shape() == wanted_shape) else {
+                    continue;
+                };
+                found.read()?;
+                if is_same(found) {
+                    return Ok(Some(graph.node(id).name.clone()));
+                }
+            }
+            Ok(None)
         })
     }
 

@@ -22,6 +22,9 @@ pub fn exception(py: Python<'_>, error: &dvm::Error) -> PyErr {
 /// The class of `dvm.errors` for an error.
 fn class(error: &dvm::Error) -> &'static str {
     use dvm::Error as E;
+    if error.is_of_device() {
+        return "DeviceError";
+    }
     match error {
         E::Picture(_) => "PictureError",
         E::Load(_)

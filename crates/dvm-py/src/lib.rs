@@ -25,6 +25,7 @@ fn _dvm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<explanation::Explanation>()?;
     module.add_function(wrap_pyfunction!(classifier::load, module)?)?;
     module.add_function(wrap_pyfunction!(classifier::read_class_names, module)?)?;
+    module.add_function(wrap_pyfunction!(registries::devices, module)?)?;
     module.add_function(wrap_pyfunction!(registries::methods, module)?)?;
     module.add_function(wrap_pyfunction!(registries::metrics, module)?)?;
     module.add_function(wrap_pyfunction!(registries::models, module)?)?;

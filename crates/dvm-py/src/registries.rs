@@ -1,4 +1,4 @@
-//! The lists of methods, metrics and networks.
+//! The lists of methods, metrics, networks and devices.
 
 use dvm::{OptionSpec, methods as method_list, metrics as metric_list, models as model_list};
 use pyo3::prelude::*;
@@ -55,6 +55,24 @@ fn options<'py>(py: Python<'py>, specs: &[OptionSpec]) -> PyResult<Vec<Bound<'py
             option.set_item("default", spec.default)?;
             option.set_item("help", spec.help)?;
             Ok(option)
+        })
+        .collect()
+}
+
+/// The CPU and the GPUs of this machine, as dictionaries.
+#[pyfunction]
+pub fn devices(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
+    let found = py.detach(dvm::devices).into_iter();
+    found
+        .map(|info| {
+            let device = PyDict::new(py);
+            device.set_item("device", info.choice.to_string())?;
+            device.set_item("name", info.name)?;
+            device.set_item("interface", info.interface)?;
+            device.set_item("processors", info.processors)?;
+            device.set_item("memory", info.memory)?;
+            device.set_item("is_software", info.is_software)?;
+            Ok(device)
         })
         .collect()
 }

@@ -21,3 +21,5 @@ pub mod server;
 pub mod shared;
 #[cfg(feature = "engine")]
 pub mod single_op;
+#[cfg(feature = "engine")]
+pub mod small_device;

@@ -124,6 +124,19 @@ pub enum Error {
         /// One message per picture, with the file.
         pictures: Vec<String>,
     },
+    /// A batch does not fit in the memory of the device.
+    #[error(
+        "the device `{device}` does not have enough free memory to train with batches of {batch}{detail}: use \
+         smaller batches, and accumulate several for each step (`accumulate`), or compute on the CPU"
+    )]
+    DeviceMemory {
+        /// Name of the device.
+        device: String,
+        /// Pictures of a batch.
+        batch: usize,
+        /// What was needed; begins with a space or a comma, or is empty.
+        detail: String,
+    },
     /// The data set cannot be read.
     #[error(transparent)]
     Data(#[from] dvm_data::Error),

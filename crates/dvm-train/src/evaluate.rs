@@ -1,7 +1,7 @@
 //! The logits of labelled pictures.
 
 use dvm_data::Batch;
-use dvm_engine::{Network, Tensor};
+use dvm_engine::{Graph, Network, Tensor};
 
 use crate::Error;
 
@@ -46,6 +46,25 @@ impl LabelledLogits {
     }
 }
 
+/// The logits of a batch, in halves if a device does not have enough memory for all of it.
+fn logits_of(graph: &Graph, pictures: &Tensor) -> Result<Tensor, dvm_engine::Error> {
+    let count = pictures.shape()[0];
+    match graph.logits(pictures) {
+        Err(dvm_engine::Error::DeviceMemory { .. }) if count > 1 => {}
+        found => return found,
+    }
+    let each = pictures.len() / count;
+    let mut logits = Vec::new();
+    for part in [0..count / 2, count / 2..count] {
+        let mut shape = pictures.shape().to_vec();
+        shape[0] = part.len();
+        let values = &pictures.data()[part.start * each..part.end * each];
+        let found = logits_of(graph, &Tensor::from_stored(&shape, values.to_vec()))?;
+        logits.extend(found.data());
+    }
+    Ok(Tensor::from_stored(&[count, logits.len() / count], logits))
+}
+
 /// Computes the logits of these batches. `done` gets the number of pictures after each batch.
 ///
 /// # Errors
@@ -62,7 +81,7 @@ pub fn labelled_logits(
         labelled_logits.skipped.extend(batch.skipped);
         if !batch.classes.is_empty() {
             let pictures = Tensor::from_stored(&batch.shape, batch.values);
-            let logits = network.fused().logits(&pictures)?;
+            let logits = logits_of(network.fused(), &pictures)?;
             labelled_logits.extend(&logits, &batch.classes, &batch.samples);
         }
         done(labelled_logits.len() + labelled_logits.skipped.len());

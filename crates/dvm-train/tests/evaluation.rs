@@ -1,8 +1,13 @@
 //! Scores, compared with scikit-learn.
 
-use dvm_engine::{Output, Tensor, seeded};
-use dvm_train::Evaluation;
+use std::sync::Arc;
+
+use dvm_data::Batch;
+use dvm_engine::ops::pool::Pool;
+use dvm_engine::{Blueprint, Network, Output, Tensor, seeded};
+use dvm_testing::small_device::SmallDevice;
 use dvm_train::metrics::Bootstrap;
+use dvm_train::{Evaluation, labelled_logits};
 use serde_json::Value;
 
 static EXPECTED: &str = include_str!("references/evaluation.json");
@@ -136,4 +141,46 @@ fn means_over_classes_are_not_defined_for_a_single_class() {
     assert_eq!(two.balanced_accuracy, Some(0.5));
     assert!(two.about_classes().unwrap().contains("2 of 3 classes"));
     assert_eq!(of(&[0, 1, 2]).about_classes(), None);
+}
+
+/// The logits of five pictures in one batch.
+fn logits_of_five(network: &Network) -> Result<Vec<f32>, dvm_train::Error> {
+    let shape = [5, 3, 4, 4];
+    let batch = Batch {
+        shape,
+        values: seeded::uniform("pictures", shape.iter().product(), -1.0, 1.0),
+        classes: vec![0; 5],
+        samples: (0..5).collect(),
+        skipped: Vec::new(),
+    };
+    let labelled = labelled_logits(network, [Ok(batch)].into_iter(), |_| {})?;
+    assert_eq!(labelled.samples, [0, 1, 2, 3, 4]);
+    Ok(labelled.logits)
+}
+
+#[test]
+fn a_batch_that_does_not_fit_on_the_device_is_computed_in_parts() {
+    let network = || {
+        let mut net = Blueprint::new(3);
+        let x = net.input();
+        let x = net.pool("pool", x, Pool::global_mean());
+        let x = net.flatten("flatten", x);
+        let x = net.linear("fc", x, 3, 4, true);
+        Network::new(seeded::graph(net.ending_at(x)))
+    };
+    let expected = logits_of_five(&network()).unwrap();
+    let on_device = |room| {
+        let device = Arc::new(SmallDevice::with_room(room));
+        logits_of_five(&network().with_device(Some(device)))
+    };
+    for room in [1, 2, 4] {
+        let found = on_device(room).unwrap();
+        let mut both = found.iter().zip(&expected);
+        assert!(both.all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+    }
+    let error = on_device(0).unwrap_err().to_string();
+    assert!(
+        error.contains("does not have enough free memory"),
+        "{error}"
+    );
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dvm_attribution::Subject;
+use dvm_engine::device::Device;
 use dvm_engine::{Arithmetic, Network, Output, Stopwatch, Tensor};
 use dvm_image::{Input, Limits, Picture, Preprocess, PreprocessField, Range, Reading};
 use dvm_zoo::{Architecture, Pretrained};
 use serde::Serialize;
 
+use crate::device::{left_to_cpu, refuse_exact};
 use crate::gradient_check::KnownChecks;
 use crate::nearest::{about_model, architecture};
 use crate::{DEFAULT_MODEL, Error, weights};
@@ -272,11 +274,37 @@ impl Classifier {
         &self.pretrained.remarks.notes
     }
 
-    /// Sets the arithmetic: [`Arithmetic::Exact`] is slower, and its results do not depend on the batch.
+    /// Sets the arithmetic: [`Arithmetic::Exact`] is slower, and its results do not depend on the batch. It is
+    /// possible only on the CPU, so it replaces the device ([`Classifier::with_device`]).
     #[must_use]
     pub fn with_arithmetic(mut self, arithmetic: Arithmetic) -> Self {
-        self.pretrained.network = self.pretrained.network.with_arithmetic(arithmetic);
+        let mut network = self.pretrained.network.with_arithmetic(arithmetic);
+        if arithmetic == Arithmetic::Exact {
+            network = network.with_device(None);
+        }
+        self.pretrained.network = network;
         self
+    }
+
+    /// Computes the network on this device ([`DeviceChoice::open`](crate::DeviceChoice::open)), or on the CPU if
+    /// there is none. Results differ from those of the CPU by rounding.
+    ///
+    /// # Errors
+    /// [`Error::Device`] for a network with exact arithmetic, which is possible only on the CPU.
+    pub fn with_device(mut self, device: Option<Arc<dyn Device>>) -> Result<Self, Error> {
+        refuse_exact(self.network().graph().arithmetic(), device.as_ref())?;
+        self.pretrained.network = self.pretrained.network.with_device(device);
+        Ok(self)
+    }
+
+    /// The name of the device that computes the network; `None` for the CPU.
+    pub fn device(&self) -> Option<&str> {
+        self.network().device().map(Device::name)
+    }
+
+    /// A warning that names what the CPU computed so far because the device cannot; `None` if there is nothing.
+    pub fn left_to_cpu(&self) -> Option<String> {
+        self.network().device().and_then(left_to_cpu)
     }
 
     /// Adds a stopwatch that measures every walk over the network.

@@ -53,6 +53,9 @@ pub enum Error {
         /// The file, and what is wrong with it.
         source: dvm_fetch::FetchError,
     },
+    /// There is no such GPU, or networks cannot be computed on it. The message says what to do.
+    #[error("{0}")]
+    Device(String),
     /// The network cannot be run on this picture.
     #[error(transparent)]
     Network(#[from] dvm_engine::Error),
@@ -148,6 +151,21 @@ impl Error {
     pub(crate) fn save(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Save { path, source }
+    }
+
+    /// Whether a GPU is the reason: it does not exist, it failed, or it does not have enough memory.
+    pub fn is_of_device(&self) -> bool {
+        use dvm_engine::Error::{Device, DeviceMemory};
+        let engine = match self {
+            Self::Device(_) | Self::Training(dvm_train::Error::DeviceMemory { .. }) => return true,
+            Self::Network(error) | Self::Training(dvm_train::Error::Engine(error)) => error,
+            Self::Method {
+                source: dvm_attribution::Error::Network(error),
+                ..
+            } => error,
+            _ => return false,
+        };
+        matches!(engine, Device { .. } | DeviceMemory { .. })
     }
 
     /// Whether no other file can be saved either, because the disk is full or read-only.

@@ -324,7 +324,8 @@ impl Classifier {
                 maps.push(options.checked(map, &**method, about, progress)?);
             }
             keep(kept, &subject, layer.is_some());
-            return each(Explanation::new(explained, target.clone(), maps));
+            let explanation = Explanation::new(explained, target.clone(), maps);
+            return each(explanation.with_device_warning(self.left_to_cpu()));
         }
         let observed = with_subjects()
             .map(|((entry, method), own)| Observed::new(entry, &**method, own, &targets))
@@ -341,7 +342,8 @@ impl Classifier {
                     options.checked(map, observed.method, about, progress)
                 })
                 .collect::<Result<_, Error>>()?;
-            each(Explanation::new(explained.clone(), target.clone(), maps))?;
+            let explanation = Explanation::new(explained.clone(), target.clone(), maps);
+            each(explanation.with_device_warning(self.left_to_cpu()))?;
             progress("classes", done + 1, count);
         }
         Ok(())

@@ -51,6 +51,10 @@ impl Explained {
         gradient: GradientRecord,
     ) -> Self {
         let name = classifier.name();
+        let mut model = model(classifier, &prediction);
+        if let Some(device) = classifier.device() {
+            model["device"] = device.into();
+        }
         let original = input.original();
         let cut_off = (!original.is_whole()).then(|| CUT_OFF.to_owned());
         let crop_warning = input.placement().warning();
@@ -64,22 +68,7 @@ impl Explained {
             crop_warning,
             input,
             names: classifier.classes().to_vec(),
-            model: json!({
-                "architecture": name,
-                "weights": classifier.weights_file(),
-                "weights_sha256": classifier.weights_sha256(),
-                "weights_source": classifier.weights_source(),
-                "weights_licence": classifier.weights_licence(),
-                "weights_part": classifier.weights_part(),
-                "classes": classifier.classes().len(),
-                "output": {
-                    "meaning": classifier.network().output().word(),
-                    "numbers": prediction.outputs.len(),
-                    "assumed": classifier.assumed_output().is_some(),
-                },
-                "arithmetic": arithmetic(classifier),
-                "preprocess": written(classifier.preprocess()),
-            }),
+            model,
             gradient,
             model_name: name.to_owned(),
             warnings: classifier
@@ -136,6 +125,8 @@ pub struct Explanation {
     caption: Caption,
     /// Warnings about the text of the figure.
     font_warning: Option<String>,
+    /// The warning about what the device could not compute.
+    device_warning: Option<String>,
 }
 
 /// The warning for a truncated picture file.
@@ -151,8 +142,17 @@ impl Explanation {
             study: None,
             caption: Caption::default(),
             font_warning: None,
+            device_warning: None,
         }
         .with_caption(Caption::default())
+    }
+
+    /// Sets the warning about what the device could not compute.
+    pub(crate) fn with_device_warning(self, device_warning: Option<String>) -> Self {
+        Self {
+            device_warning,
+            ..self
+        }
     }
 
     /// Sets the study of a picture from a DICOM file and the number of its frame, from 1. Overlays are then
@@ -276,16 +276,20 @@ impl Explanation {
         self.explained.crop_warning.as_deref()
     }
 
-    /// The warnings, each with its subject: `picture`, `network`, `figure` or the name of a method.
+    /// The warnings, each with its subject: `picture`, `network`, `device`, `figure` or the name of a
+    /// method.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, String)> {
         let of_picture = self.explained.picture_warnings.iter();
         let of_picture = of_picture.map(|warning| ("picture", warning.clone()));
         let of_network = self.explained.warnings.iter();
         let of_network = of_network.map(|warning| ("network", warning.clone()));
+        let of_device = self.device_warning.iter();
+        let of_device = of_device.map(|warning| ("device", warning.clone()));
         let of_figure = self.font_warning.iter();
         let of_figure = of_figure.map(|warning| ("figure", warning.clone()));
         of_picture
             .chain(of_network)
+            .chain(of_device)
             .chain(of_figure)
             .chain(self.maps.iter().flat_map(|map| {
                 let name = map.entry.name;
@@ -446,7 +450,7 @@ impl Explanation {
                 "true_class_by_folder": self.caption.by_folder,
             },
             "model": model,
-            "warnings": self.explained.warnings,
+            "warnings": self.explained.warnings.iter().chain(&self.device_warning).collect::<Vec<_>>(),
             "target": match &self.target {
                 _ if self.explained.unit.is_some() => json!(self.explained.unit.as_ref().map(|(unit, value)| {
                     json!({
@@ -474,6 +478,26 @@ impl Explanation {
             "seconds": self.maps.iter().map(|m| m.seconds).sum::<f64>(),
         })
     }
+}
+
+/// The network, for the record.
+fn model(classifier: &Classifier, prediction: &Prediction) -> Value {
+    json!({
+        "architecture": classifier.name(),
+        "weights": classifier.weights_file(),
+        "weights_sha256": classifier.weights_sha256(),
+        "weights_source": classifier.weights_source(),
+        "weights_licence": classifier.weights_licence(),
+        "weights_part": classifier.weights_part(),
+        "classes": classifier.classes().len(),
+        "output": {
+            "meaning": classifier.network().output().word(),
+            "numbers": prediction.outputs.len(),
+            "assumed": classifier.assumed_output().is_some(),
+        },
+        "arithmetic": arithmetic(classifier),
+        "preprocess": written(classifier.preprocess()),
+    })
 }
 
 /// The arithmetic of the network, for the record.

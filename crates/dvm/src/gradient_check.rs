@@ -188,6 +188,9 @@ impl Classifier {
             InstructionSet::in_use(),
             env!("CARGO_PKG_VERSION"),
         );
+        if let Some(device) = self.device() {
+            of = format!("{of} on {device}");
+        }
         if let Some(part) = self.weights_part() {
             of = format!("{of} {part}");
         }

@@ -7,10 +7,10 @@ use crate::explanation::{arithmetic, written};
 
 impl Classifier {
     /// Everything about the network that its results depend on, for records: architecture, weights with their
-    /// checksum, kind of output, arithmetic, preprocessing, and assumptions.
+    /// checksum, kind of output, arithmetic, preprocessing, assumptions, and the device if it is not the CPU.
     pub fn record(&self) -> Value {
         let names = self.classes().join("\n");
-        json!({
+        let mut record = json!({
             "architecture": self.name(),
             "weights": self.weights_file(),
             "weights_sha256": self.weights_sha256(),
@@ -21,6 +21,10 @@ impl Classifier {
             "arithmetic": arithmetic(self),
             "preprocess": written(self.preprocess()),
             "assumptions": self.warnings().collect::<Vec<_>>(),
-        })
+        });
+        if let Some(device) = self.device() {
+            record["device"] = device.into();
+        }
+        record
     }
 }

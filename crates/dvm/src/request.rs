@@ -31,6 +31,9 @@ impl Explain {
         add("classes", json!(classifier.classes()));
         add("output", classifier.network().output().word().into());
         add("arithmetic", arithmetic(classifier).into());
+        if let Some(device) = classifier.device() {
+            add("device", device.into());
+        }
         add("preprocess", json!(classifier.preprocess()));
         add("methods", methods.into());
         add("checks", self.checks.parameters().into());
@@ -88,6 +91,14 @@ mod tests {
         let other = Classifier::random("squeezenet1_1").unwrap();
         let other = other.with_preprocess(preprocess).unwrap();
         assert_ne!(occlusion(20).request(&other), request);
+    }
+
+    #[test]
+    fn a_request_has_no_device_if_it_is_the_cpu() {
+        let classifier = Classifier::random("squeezenet1_1").unwrap();
+        let classifier = classifier.with_device(None).unwrap();
+        let request = occlusion(20).request(&classifier);
+        assert!(request.get("device").is_none() && request.get("arithmetic").is_some());
     }
 
     #[test]

@@ -234,6 +234,7 @@ const OWNERS: &[(&str, &[&str], &[&str])] = &[
         &["axum", "hyper", "hyper-util", "tokio"],
         &["src"],
     ),
+    ("dvm-gpu", &["cubecl"], &["src"]),
     ("dvm-onnx", &["prost"], &["src"]),
     ("dvm-engine", &["safetensors", "zip"], &["src/weights"]),
     (

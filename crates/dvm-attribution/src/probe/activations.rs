@@ -2,7 +2,8 @@
 
 use dvm_engine::{Graph, Keep, Mode, NodeId, Tensor};
 
-use super::{LARGEST_BATCH, made, of_one};
+use super::batches::BatchSize;
+use super::{made, of_one};
 use crate::subject::finite;
 use crate::{Error, Subject};
 
@@ -49,14 +50,16 @@ impl Subject<'_> {
         let ends = nodes.iter().copied().chain([graph.output()]);
         let splits = ends.into_iter().all(|id| are_batches[id.index()]);
         let batch = if splits { self.batch_size(graph)? } else { 1 };
-        for first in (0..count).step_by(batch) {
-            let pictures = made(first..count.min(first + batch), &self.shape(), make);
-            let size = pictures.shape()[0];
+        let walk = |cases| {
+            let pictures = made(cases, &self.shape(), make);
             self.before_walk();
-            let kept = graph.forward(&pictures, Mode::Inference, Keep::Nodes(nodes))?;
+            Ok(graph.forward(&pictures, Mode::Inference, Keep::Nodes(nodes))?)
+        };
+        BatchSize::new(batch).walk(count, walk, |cases, kept| {
             finite("a changed picture", kept.output().data())?;
             let numbers = kept.output().data();
-            for index in 0..size {
+            let size = cases.len();
+            for (index, case) in cases.enumerate() {
                 let of_node = |&id: &NodeId| {
                     let value = kept.get(id).expect("it was requested");
                     of_one(value, index, size)
@@ -66,10 +69,10 @@ impl Subject<'_> {
                     numbers: numbers[index * own..][..own].to_vec(),
                     activations: nodes.iter().map(of_node).collect(),
                 };
-                each(first + index, reading)?;
+                each(case, reading)?;
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// The network's outputs `[K]` when the node `at` of `graph` has other values than for the
@@ -96,23 +99,23 @@ impl Subject<'_> {
         // The part after the node is smaller than the network, so more cases fit in memory.
         let behind = shapes[at.index()..].iter();
         let behind: usize = behind.map(|s| s.iter().product::<usize>()).sum();
-        let room = self.memory() / size_of::<f32>() / behind.max(1);
+        let room = self.walk_memory() / size_of::<f32>() / behind.max(1);
         let batch = if splits {
-            room.clamp(1, 4 * LARGEST_BATCH)
+            room.clamp(1, self.largest_batch_of_end())
         } else {
             1
         };
-        for first in (0..count).step_by(batch) {
-            let cases = first..count.min(first + batch);
-            let value = made(cases.clone(), shape, make);
+        let walk = |cases| {
+            let value = made(cases, shape, make);
             self.before_walk();
-            let outputs = graph.logits_from(at, &value, &base)?;
+            Ok(graph.logits_from(at, &value, &base)?)
+        };
+        BatchSize::new(batch).walk(count, walk, |cases, outputs| {
             finite("changed activations", outputs.data())?;
             let rows = outputs.data().chunks(outputs.len() / cases.len());
-            for (index, numbers) in rows.enumerate() {
-                each(first + index, numbers)?;
-            }
-        }
-        Ok(())
+            cases
+                .zip(rows)
+                .try_for_each(|(case, numbers)| each(case, numbers))
+        })
     }
 }

@@ -3,7 +3,8 @@
 use dvm_engine::rules::Composite;
 use dvm_engine::{Activations, GradientCheck, Graph, NodeId, Request, Segments, Tensor};
 
-use super::{LARGEST_BATCH_BACK, made, of_one};
+use super::batches::BatchSize;
+use super::{made, of_one};
 use crate::subject::{ALWAYS_ALLOWED_BACK, finite};
 use crate::{Error, Score, Subject, Target};
 
@@ -124,19 +125,18 @@ impl Subject<'_> {
         self.check_if_true(ask)?;
         let (batch, segments) = self.batch_back(ask, count)?;
         let output_gradient = output_gradient_of(self, ask);
-        for first in (0..count).step_by(batch) {
-            let pictures = made(first..count.min(first + batch), &self.shape(), make);
+        let walk = |cases| {
+            let pictures = made(cases, &self.shape(), make);
             self.before_walk();
             let kept = ask
                 .graph
                 .forward_in_segments_keeping(&pictures, &segments, &ask.nodes)?;
-            let walk = (&segments, &kept);
-            let answers = self.walked_back(ask, &pictures, walk, &output_gradient)?;
-            for (index, answer) in answers.into_iter().enumerate() {
-                each(first + index, answer)?;
-            }
-        }
-        Ok(())
+            self.walked_back(ask, &pictures, (&segments, &kept), &output_gradient)
+        };
+        BatchSize::new(batch).walk(count, walk, |cases, answers| {
+            let mut answers = cases.zip(answers);
+            answers.try_for_each(|(case, answer)| each(case, answer))
+        })
     }
 
     /// Checks the gradient of the network ([`dvm_engine::Graph::gradient_check`]), as the first backward pass with
@@ -164,7 +164,7 @@ impl Subject<'_> {
     }
 
     fn values_of_gradient_check(&self) -> usize {
-        self.memory().max(ALWAYS_ALLOWED_BACK) / size_of::<f32>()
+        self.walk_memory().max(ALWAYS_ALLOWED_BACK) / size_of::<f32>()
     }
 
     /// Only the true rules are checked; replaced rules give another gradient on purpose.
@@ -178,12 +178,12 @@ impl Subject<'_> {
     /// The size of a batch for backward passes, and its segments.
     fn batch_back(&self, ask: &GradientRequest, count: usize) -> Result<(usize, Segments), Error> {
         let mut shape = self.shape();
-        let allowed = self.memory() / size_of::<f32>();
+        let allowed = self.walk_memory() / size_of::<f32>();
         let are_batches = ask.graph.are_batches(&shape)?;
         let splits = |id: &NodeId| are_batches[id.index()];
         let ends = ask.nodes.iter().chain([&ask.graph.output()]).all(splits);
         let mut batch = if ends {
-            LARGEST_BATCH_BACK.min(count.max(1))
+            self.largest_batch_back().min(count.max(1))
         } else {
             1
         };
@@ -237,6 +237,7 @@ impl Subject<'_> {
         let nodes = || ask.nodes.iter();
         let value = |&id: &NodeId| activations.get(id).expect("it was kept");
         let values: Vec<&Tensor> = nodes().map(value).collect();
+        values.iter().try_for_each(|value| value.read())?;
         let gradient = |(&id, value): (&NodeId, &&Tensor)| match found.node(id) {
             Some(gradient) => gradient.clone(),
             None => Tensor::zeros(value.shape()),

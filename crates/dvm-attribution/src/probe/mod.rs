@@ -5,6 +5,7 @@
 
 mod activations;
 mod attention;
+mod batches;
 mod gradients;
 mod series;
 mod variants;
@@ -21,12 +22,6 @@ pub(crate) use attention::{Pool, is_softmax_of_attention};
 pub use gradients::{GradientRequest, GradientResult};
 pub use series::Series;
 pub use variants::Variants;
-
-/// Larger batches are not faster: the caches are already full.
-const LARGEST_BATCH: usize = 8;
-
-/// The same for backward passes, which keep the activations of all layers.
-const LARGEST_BATCH_BACK: usize = 2;
 
 /// A batch of the values that `make` returns for some cases, each of this shape with a batch of one.
 fn made(cases: Range<usize>, shape: &[usize], make: &(dyn Fn(usize) -> Vec<f32> + Sync)) -> Tensor {

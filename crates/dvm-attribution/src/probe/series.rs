@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use dvm_engine::incremental::{Change, Incremental, Rectangle};
 
-use super::{LARGEST_BATCH, Variants, rows_of};
+use super::batches::LARGEST_BATCH;
+use super::{Variants, rows_of};
 use crate::subject::finite;
 use crate::{Error, Score, Subject, Target};
 

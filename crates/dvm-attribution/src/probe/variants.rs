@@ -1,6 +1,7 @@
 //! Outputs for changed versions of the picture. If a version differs only in a rectangle, it is
 //! computed from the values of the unchanged picture, otherwise as a whole.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -8,7 +9,7 @@ use dvm_engine::incremental::{Change, Incremental, Rectangle};
 use dvm_engine::{Graph, Tensor};
 use rayon::prelude::*;
 
-use super::LARGEST_BATCH;
+use super::batches::BatchSize;
 use crate::subject::finite;
 use crate::{Error, Score, Subject, Target};
 
@@ -137,13 +138,15 @@ impl Subject<'_> {
         )))
     }
 
-    /// The largest batch whose activations stay within [`Subject::memory`].
+    /// The largest batch whose activations stay within [`Subject::memory`], or within the memory of the device that
+    /// computes the network.
     ///
     /// # Errors
     /// [`Error::Network`] if the picture does not fit the graph.
     pub fn batch_size(&self, graph: &Graph) -> Result<usize, Error> {
         let values = graph.peak_values(&self.shape())?;
-        Ok((self.memory() / (values * size_of::<f32>())).clamp(1, LARGEST_BATCH))
+        let most = self.largest_batch().max(1);
+        Ok((self.walk_memory() / (values * size_of::<f32>())).clamp(1, most))
     }
 }
 
@@ -182,7 +185,7 @@ enum Strategy<'a> {
         values: usize,
     },
     /// Every variant is computed as a whole, in batches of this size.
-    Whole { graph: &'a Graph, batch: usize },
+    Whole { graph: &'a Graph, batch: BatchSize },
 }
 
 impl<'a> VariantRunner<'a> {
@@ -192,7 +195,7 @@ impl<'a> VariantRunner<'a> {
         let is_local = (0..variants.count()).any(|index| variants.rectangle(index).is_some());
         let changes = if is_local { subject.changes()? } else { None };
         let Some(incremental) = changes else {
-            let batch = subject.batch_size(graph)?;
+            let batch = BatchSize::new(subject.batch_size(graph)?);
             return Ok(Self {
                 strategy: Strategy::Whole { graph, batch },
                 lanes: 1,
@@ -242,7 +245,7 @@ impl<'a> VariantRunner<'a> {
             }
             Strategy::Whole { batch, .. } => {
                 let all: Vec<usize> = (0..variants.count()).collect();
-                all.chunks(*batch).map(<[usize]>::to_vec).collect()
+                all.chunks(batch.get()).map(<[usize]>::to_vec).collect()
             }
         }
     }
@@ -278,8 +281,7 @@ impl<'a> VariantRunner<'a> {
         if asked.is_empty() {
             return Ok(answers);
         }
-        subject.before_walk();
-        let logits = self.logits(picture, &groups)?;
+        let logits = self.logits(subject, &groups)?;
         finite("a changed picture", logits.data())?;
         let classes = logits.len() / asked.len();
         for (answer, logits) in asked.into_iter().zip(logits.data().chunks(classes)) {
@@ -305,21 +307,33 @@ impl<'a> VariantRunner<'a> {
     }
 
     /// The outputs `[N, K]` of the picture with each change of these groups.
-    fn logits(&self, picture: &Tensor, groups: &[Vec<Change>]) -> Result<Tensor, Error> {
+    fn logits(&self, subject: &Subject, groups: &[Vec<Change>]) -> Result<Tensor, Error> {
         match &self.strategy {
             Strategy::Incremental {
                 incremental,
                 values,
             } => {
                 let groups: Vec<&[Change]> = groups.iter().map(|group| &group[..]).collect();
+                subject.before_walk();
                 Ok(incremental.logits(&groups, *values)?)
             }
-            Strategy::Whole { graph, .. } => {
+            Strategy::Whole { graph, batch } => {
                 let pictures: Vec<&[f32]> =
                     groups.iter().flatten().map(|c| &c.values[..]).collect();
-                let mut shape = picture.shape().to_vec();
-                shape[0] = pictures.len();
-                Ok(graph.logits(&Tensor::from_stored(&shape, pictures.concat()))?)
+                let mut shape = subject.shape();
+                let walk = |cases: Range<usize>| {
+                    shape[0] = cases.len();
+                    let values = pictures[cases].concat();
+                    subject.before_walk();
+                    Ok(graph.logits(&Tensor::from_stored(&shape, values))?)
+                };
+                let mut outputs = Vec::new();
+                batch.walk(pictures.len(), walk, |_, logits| {
+                    outputs.extend(logits.data());
+                    Ok(())
+                })?;
+                let shape = [pictures.len(), outputs.len() / pictures.len()];
+                Ok(Tensor::from_stored(&shape, outputs))
             }
         }
     }

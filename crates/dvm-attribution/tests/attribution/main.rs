@@ -6,6 +6,7 @@ mod cams;
 mod captum;
 mod controls;
 mod covering;
+mod devices;
 mod fills;
 mod gradient_check;
 mod image_space;

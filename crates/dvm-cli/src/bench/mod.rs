@@ -10,6 +10,7 @@ use dvm::engine::{Arithmetic, InstructionSet, Stopwatch};
 use dvm::{Bench, Classifier, Measured, Work};
 use serde::Serialize;
 
+use crate::device_option::{DeviceOption, Engine};
 use crate::failure::Failure;
 use crate::method_options::MethodOptions;
 use crate::options::{ModelOptions, RunOptions, whole};
@@ -53,6 +54,8 @@ pub struct Arguments {
     #[arg(long, help_heading = "Network", conflicts_with_all = ["weights", "classes"])]
     random_weights: bool,
     #[command(flatten)]
+    device: DeviceOption,
+    #[command(flatten)]
     run: RunOptions,
 }
 
@@ -80,12 +83,13 @@ fn works() -> impl TypedValueParser<Value = Work> {
 /// Times the work and prints the result.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let bench = arguments.bench()?;
-    arguments.run.start_engine()?;
-    let mut classifier = arguments.classifier()?;
+    let engine = arguments.device.start_engine(&arguments.run, false)?;
+    let mut classifier = arguments.classifier(&engine)?;
     if arguments.profile {
         classifier = classifier.with_stopwatch(Stopwatch::default());
     }
     let measured = classifier.bench(&bench)?;
+    report::say_left_to_cpu(&classifier, false);
     let profile = arguments
         .profile
         .then(|| Profile::new(&measured.laps, measured.seconds.len()));
@@ -132,11 +136,11 @@ impl Arguments {
         matches!(self.work, Work::Occlusion | Work::Map | Work::Explain)
     }
 
-    fn classifier(&self) -> Result<Classifier, Failure> {
+    fn classifier(&self, engine: &Engine) -> Result<Classifier, Failure> {
         if self.random_weights {
-            return self.model.random(&self.run);
+            return self.model.random(engine);
         }
-        self.model.open(&self.run).map_err(|failure| match failure {
+        self.model.open(engine).map_err(|failure| match failure {
             Failure::Request(why) if self.model.lacks_weights() => {
                 Failure::Request(format!("{why}; or use --random-weights"))
             }
@@ -159,6 +163,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     incremental: Option<bool>,
     instruction_set: &'static str,
+    /// The device that computed, if it is not the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
     seconds: Seconds,
     multiply_adds: Option<u64>,
     gflops: Option<f64>,
@@ -197,8 +204,12 @@ impl Report {
                 Arithmetic::Fast => "fast",
                 Arithmetic::Exact => "exact",
             },
-            incremental: arguments.covers().then_some(!arguments.no_incremental),
+            // A device computes whole pictures.
+            incremental: arguments
+                .covers()
+                .then(|| !arguments.no_incremental && classifier.device().is_none()),
             instruction_set: InstructionSet::in_use().name(),
+            device: classifier.device().map(Into::into),
             seconds: Seconds {
                 min: measured.seconds[0],
                 median: measured.median(),
@@ -248,10 +259,11 @@ impl Report {
             instruction_set,
             ..
         } = self;
-        format!(
-            "{}\n{table}  runs {runs}, kernels {arithmetic}, {instruction_set}\n",
-            self.title()
-        )
+        let on = match &self.device {
+            Some(device) => report::escaped(device).into_owned(),
+            None => format!("kernels {arithmetic}, {instruction_set}"),
+        };
+        format!("{}\n{table}  runs {runs}, {on}\n", self.title())
     }
 }
 

@@ -348,8 +348,10 @@ impl Work<'_> {
         about: &About,
         noted: &mut Vec<String>,
     ) {
-        // Warnings about the network were printed when it was loaded.
-        let is_of_picture = |warning: &&String| !warning.starts_with("network: ");
+        // Warnings about the network were printed when it was loaded; those about the device follow at the end.
+        let is_of_picture = |warning: &&String| {
+            !warning.starts_with("network: ") && !warning.starts_with("device: ")
+        };
         for warning in warnings.iter().filter(is_of_picture) {
             if noted.contains(warning) {
                 continue;

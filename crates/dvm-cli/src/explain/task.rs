@@ -75,8 +75,10 @@ impl Task {
             return Err(Failure::Request(why.into()));
         }
         dvm::check_output(&arguments.out)?;
-        arguments.run.start_engine()?;
-        let classifier = arguments.model.open(&arguments.run)?;
+        let engine = arguments
+            .device
+            .start_engine(&arguments.run, arguments.quiet)?;
+        let classifier = arguments.model.open(&engine)?;
         let classifier = arguments.pictures.apply(classifier);
         let mut classes = BTreeSet::new();
         for class in &arguments.classes {

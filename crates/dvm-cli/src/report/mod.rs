@@ -52,6 +52,13 @@ pub fn warn_about(classifier: &Classifier) {
     }
 }
 
+/// Prints what the CPU computed because the network's device cannot, unless it is `quiet`.
+pub fn say_left_to_cpu(classifier: &Classifier, quiet: bool) {
+    if let Some(warning) = classifier.left_to_cpu().filter(|_| !quiet) {
+        say(&format!("note: {warning}"));
+    }
+}
+
 /// Warns of characters in class names that no font has, with the fonts to install.
 pub fn warn_about_fonts<'a>(classes: impl IntoIterator<Item = &'a str>) {
     if let Some(warning) = dvm::font_warning(classes) {

@@ -2,7 +2,7 @@
 
 use dvm::training::{Advice, Trouble};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, in_words};
 
 /// A warning about a training without progress.
 pub fn warning(trouble: &Trouble) -> String {
@@ -39,6 +39,10 @@ pub fn failure(error: dvm::Error) -> Failure {
             let with_flags = words.replace("`on_broken = skip`", "--on-broken skip");
             Failure::Request(with_flags)
         }
+        dvm::Error::Training(Error::DeviceMemory { .. }) => {
+            let words = in_words(&error);
+            Failure::Request(words.replace("(`accumulate`)", "(--batch, --accumulate)"))
+        }
         other => other.into(),
     }
 }
@@ -64,6 +68,24 @@ fn short(rate: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_that_does_not_fit_on_the_device_names_the_flags() {
+        let error = dvm::training::TrainingError::DeviceMemory {
+            device: "GPU".into(),
+            batch: 64,
+            detail: String::new(),
+        };
+        let Failure::Request(words) = failure(error.into()) else {
+            panic!("it is an error of the request");
+        };
+        let end = "use smaller batches, and accumulate several for each step (--batch, --accumulate), or compute on \
+                   the CPU (--device cpu)";
+        assert!(
+            words.contains("batches of 64") && words.ends_with(end),
+            "{words}"
+        );
+    }
 
     #[test]
     fn advice_names_flags() {

@@ -7,13 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use dvm::Classifier;
 use dvm::training::{
     Config, EpochRecord, Existing, PRESETS, RunFolder, RunReport, Training, TrainingEvent,
 };
 use dvm_web::report::{self as sections, Head, Kind};
 use serde::Serialize;
 
+use crate::device_option::DeviceOption;
 use crate::evaluate::{ReportEntries, name_skipped, sections_of};
 use crate::failure::{Failure, cannot_write};
 use crate::html_report::{self, ReportOption};
@@ -71,6 +71,8 @@ pub struct Arguments {
     #[command(flatten)]
     settings: SettingFlags,
     #[command(flatten)]
+    device: DeviceOption,
+    #[command(flatten)]
     run: RunOptions,
 }
 
@@ -107,14 +109,18 @@ struct Summary {
     best_epoch: Option<usize>,
     accuracy: Option<f64>,
     seconds: f64,
+    /// The device that computed the network, if it is not the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
 }
 
 /// Trains a network and prints its accuracy and files.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    arguments.run.start_engine()?;
     if let Some(count) = arguments.preview {
+        arguments.run.start_engine()?;
         return preview(&arguments, count.into());
     }
+    let engine = arguments.device.start_engine(&arguments.run, false)?;
     let mut training = match &arguments.resume {
         Some(folder) => {
             let epochs = arguments.more_epochs()?;
@@ -141,7 +147,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         training.workers = workers.into();
     }
     training.check = !arguments.no_check;
-    training.arithmetic = arguments.run.arithmetic();
+    training.arithmetic = engine.arithmetic();
+    training.device = engine.device();
     arguments
         .report
         .refuse_within(&training.folder().report_path())?;
@@ -182,6 +189,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     drop(watch);
     let outcome = outcome.map_err(advice::failure)?;
     let reported = reported?;
+    if let Some(warning) = training.left_to_cpu() {
+        report::say(&format!("note: {warning}"));
+        warnings.push(warning);
+    }
     let shown = entries.shown;
     let evaluated = reported
         .as_ref()
@@ -221,6 +232,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             best_epoch: outcome.best.map(|best| best.epoch),
             accuracy: outcome.best.and_then(|best| best.val_accuracy),
             seconds: outcome.records.iter().map(|record| record.seconds).sum(),
+            device: engine.device().map(|device| device.name().to_owned()),
         })?;
         return match finished {
             true => Ok(()),
@@ -272,7 +284,7 @@ fn html_head(
             all.extend(sections_of(classifier, evaluated, survey, shown)?);
             classifier
         }
-        None => &Classifier::read(&training.folder().best_path())?,
+        None => &training.best()?,
     };
     let mut head = html_report::head(Kind::Train, title, classifier, all);
     let config = serde_json::to_value(training.config()).expect("a configuration is plain data");

@@ -6,6 +6,7 @@ mod classify;
 mod compare;
 mod convert;
 mod descriptions;
+mod devices;
 mod explain;
 mod fetch;
 mod files_of_weights;

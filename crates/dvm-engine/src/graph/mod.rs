@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use self::gradient_check::KnownGradientChecks;
 pub use self::node::{Node, NodeId, Parameter, Role};
+use crate::device::{Device, raise};
 use crate::ops::input::Input;
 use crate::ops::{Arithmetic, Op, Prepared};
 use crate::runtime::threads::{in_thread_pool, wake_threads};
@@ -28,6 +29,7 @@ pub struct Graph {
     values: Vec<Tensor>,
     arithmetic: Arithmetic,
     stopwatch: Option<Stopwatch>,
+    device: Option<Arc<dyn Device>>,
     /// Packed parameters of each node, made at first use.
     prepared: Vec<OnceLock<Option<Prepared>>>,
     /// The results of gradient checks, shared by all forms of the network.
@@ -82,6 +84,7 @@ impl Graph {
             values,
             arithmetic: Arithmetic::default(),
             stopwatch: None,
+            device: None,
             prepared,
             gradient_checks: Arc::default(),
         }
@@ -115,10 +118,22 @@ impl Graph {
         self.stopwatch.as_ref()
     }
 
-    /// The same graph with the arithmetic and the stopwatch of `other`.
+    /// The same graph, computed on this device; on the CPU if there is none.
+    #[must_use]
+    pub fn with_device(self, device: Option<Arc<dyn Device>>) -> Self {
+        Self { device, ..self }
+    }
+
+    /// The device that computes the graph; `None` for the CPU.
+    pub fn device(&self) -> Option<&dyn Device> {
+        self.device.as_deref()
+    }
+
+    /// The same graph with the arithmetic, the stopwatch and the device of `other`.
     pub(crate) fn run_like(self, other: &Self) -> Self {
         self.with_arithmetic(other.arithmetic)
             .with_stopwatch(other.stopwatch.clone())
+            .with_device(other.device.clone())
     }
 
     /// The same graph, which shares the gradient checks of `other`.
@@ -416,8 +431,15 @@ impl Graph {
         let Some(stopwatch) = self.stopwatch() else {
             return work();
         };
+        // A device computes in the background.
+        let finish = || match self.device().map_or(Ok(()), Device::finish) {
+            Ok(()) => {}
+            Err(error) => raise(error),
+        };
+        finish();
         let start = Instant::now();
         let result = work();
+        finish();
         let seconds = start.elapsed().as_secs_f64();
         let node = self.node(id);
         let values: usize = shape.iter().product();

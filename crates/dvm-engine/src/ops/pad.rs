@@ -30,7 +30,8 @@ pub enum Amount {
 }
 
 impl Pad {
-    fn border(&self, h: usize, w: usize) -> Border {
+    /// The border of an `h × w` map.
+    pub fn border(&self, h: usize, w: usize) -> Border {
         let missing = |side: usize, of: usize| (of - side % of) % of;
         match self.amount {
             Amount::Fixed(border) => border,

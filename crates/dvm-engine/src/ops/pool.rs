@@ -102,8 +102,11 @@ impl Pool {
         }
     }
 
-    /// The windows along both axes of an `h × w` map.
-    fn axes(&self, h: usize, w: usize) -> Result<(Vec<Span>, Vec<Span>), String> {
+    /// The windows along both axes of an `h × w` map, in order.
+    ///
+    /// # Errors
+    /// If there is no window, as the end of a sentence.
+    pub fn axes(&self, h: usize, w: usize) -> Result<(Vec<Span>, Vec<Span>), String> {
         match self.windows {
             Windows::Adaptive { output } => Ok((adaptive(h, output.0)?, adaptive(w, output.1)?)),
             Windows::Sliding {
@@ -130,12 +133,13 @@ impl Pool {
     }
 }
 
-/// One window along one axis.
-struct Span {
+/// One window of a pool along one axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
     /// The pixels of the input that it covers.
-    inside: Range<usize>,
+    pub inside: Range<usize>,
     /// Its length including padding (but not pixels beyond the padding).
-    padded: usize,
+    pub padded: usize,
 }
 
 fn adaptive(length: usize, outputs: usize) -> Result<Vec<Span>, String> {

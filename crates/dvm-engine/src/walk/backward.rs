@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::device::catching;
 use crate::graph::{Graph, NodeId, Parameter};
 use crate::ops::{self, BackwardCall, Mode, Needs};
 use crate::rules::{self, Composite};
@@ -73,7 +74,7 @@ impl Graph {
         request: &Request,
     ) -> Result<Gradients, Error> {
         let held = SavedActivations::of(activations);
-        in_thread_pool(|| self.walk_back(held, seeds.to_vec(), request))
+        self.walk_back(held, seeds.to_vec(), request)
     }
 
     /// The same for a training step: activations and gradients are released as soon as they are no longer
@@ -100,7 +101,7 @@ impl Graph {
             shapes,
             mode,
         };
-        in_thread_pool(|| self.walk_back(held, seeds, request))
+        self.walk_back(held, seeds, request)
     }
 
     fn walk_back(
@@ -109,9 +110,26 @@ impl Graph {
         seeds: Vec<(NodeId, Tensor)>,
         request: &Request,
     ) -> Result<Gradients, Error> {
-        let mut way = self.begin_back(&held, seeds, request)?;
-        self.back_over(0..self.nodes().len(), &mut held, &mut way)?;
-        Ok(way.found)
+        self.walking_back(|| {
+            let mut way = self.begin_back(&held, seeds, request)?;
+            self.back_over(0..self.nodes().len(), &mut held, &mut way)?;
+            Ok(way.found)
+        })
+    }
+
+    /// Runs a backward pass, and reads the gradients that it found.
+    pub(crate) fn walking_back(
+        &self,
+        walk: impl FnOnce() -> Result<Gradients, Error> + Send,
+    ) -> Result<Gradients, Error> {
+        in_thread_pool(|| {
+            catching(self.device(), || {
+                let found = walk()?;
+                found.nodes.values().try_for_each(Tensor::read)?;
+                found.parameters.values().try_for_each(Tensor::read)?;
+                Ok(found)
+            })
+        })
     }
 
     /// A backward pass that begins with the seeds.
@@ -137,7 +155,7 @@ impl Graph {
                     ),
                 ));
             }
-            accumulate(&mut pending[id.0], seed);
+            self.accumulate(&mut pending[id.0], seed);
         }
         Ok(BackwardWalk {
             request,
@@ -191,13 +209,13 @@ impl Graph {
                     node.inputs.iter().zip(gradients.inputs).zip(wants_input)
                 {
                     if let (Some(gradient), true) = (gradient, wanted) {
-                        accumulate(&mut pending[input.0], gradient);
+                        self.accumulate(&mut pending[input.0], gradient);
                     }
                 }
                 for (&parameter, gradient) in node.parameters.iter().zip(gradients.parameters) {
                     if let Some(gradient) = gradient {
                         let mut sum = found.parameters.remove(&parameter);
-                        accumulate(&mut sum, gradient);
+                        self.accumulate(&mut sum, gradient);
                         found.parameters.extend(sum.map(|sum| (parameter, sum)));
                     }
                 }
@@ -266,14 +284,24 @@ impl Graph {
             wants_input,
             wants_parameter,
         };
-        let work = || match rule {
-            Some(rule) => rule
-                .backward(node, &call, &grad_output)
-                .map(|inputs| ops::Gradients {
-                    inputs,
-                    parameters: Vec::new(),
-                }),
-            None => node.op.backward(&call, grad_output),
+        let by_rule = |inputs| ops::Gradients {
+            inputs,
+            parameters: Vec::new(),
+        };
+        let work = || match (rule, self.device()) {
+            (Some(rule), device) => {
+                let found =
+                    device.and_then(|d| d.backward_by_rule(rule, node, &call, &grad_output));
+                match found {
+                    Some(inputs) => Ok(by_rule(inputs)),
+                    None => rule.backward(node, &call, &grad_output).map(by_rule),
+                }
+            }
+            (None, device) => match device.and_then(|d| d.backward(&*node.op, &call, &grad_output))
+            {
+                Some(found) => Ok(found),
+                None => node.op.backward(&call, grad_output),
+            },
         };
         // The input and the weight: the gradient of a bias multiplies nothing.
         let wanted = [wants_input, wants_parameter].map(|wants| wants.first() == Some(&true));
@@ -297,13 +325,14 @@ impl Graph {
             detail,
         }
     }
-}
 
-/// Adds a gradient to a sum, in place if one of the two is not shared.
-fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) {
-    *sum = Some(match sum.take() {
-        None => gradient,
-        Some(sum) if sum.is_held_once() => ops::map2_into(sum, &gradient, |a, b| a + b),
-        Some(sum) => ops::map2_into(gradient, &sum, |a, b| a + b),
-    });
+    /// Adds a gradient to a sum, in place if one of the two is not shared.
+    fn accumulate(&self, sum: &mut Option<Tensor>, gradient: Tensor) {
+        *sum = Some(match (sum.take(), self.device()) {
+            (None, _) => gradient,
+            (Some(sum), Some(device)) => device.sum(&sum, &gradient),
+            (Some(sum), None) if sum.is_held_once() => ops::map2_into(sum, &gradient, |a, b| a + b),
+            (Some(sum), None) => ops::map2_into(gradient, &sum, |a, b| a + b),
+        });
+    }
 }

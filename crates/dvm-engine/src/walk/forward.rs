@@ -4,6 +4,7 @@ mod parts;
 
 use std::ops::Range;
 
+use crate::device::catching;
 use crate::graph::{Graph, NodeId, shape_of};
 use crate::ops::{ForwardCall, Mode};
 use crate::runtime::buffer::for_training;
@@ -190,7 +191,10 @@ impl<'g> Pass<'g> {
             };
             let products = node.op.multiply_adds(&input_shapes, &parameter_shapes) as u64;
             let lap = (self.walk, NodeId(id));
-            let result = graph.timed(lap, &output_shape, products, || node.op.forward(&call));
+            let result = graph.timed(lap, &output_shape, products, || {
+                let on_device = graph.device().and_then(|d| d.forward(&*node.op, &call));
+                on_device.unwrap_or_else(|| node.op.forward(&call))
+            });
             debug_assert_eq!(result.value.shape(), output_shape);
             let moving = node
                 .parameters
@@ -227,13 +231,30 @@ impl Graph {
     /// [`Error::Node`] at the first node whose inputs do not fit.
     pub fn forward(&self, pictures: &Tensor, mode: Mode, keep: Keep) -> Result<Activations, Error> {
         for_training(mode != Mode::Inference);
-        in_thread_pool(|| self.walk(pictures, mode, keep))
+        in_thread_pool(|| {
+            catching(self.device(), || {
+                let found = self.walk(pictures, mode, keep)?;
+                // What the caller certainly reads.
+                found.output().read()?;
+                if let Keep::Nodes(nodes) = keep {
+                    nodes
+                        .iter()
+                        .filter_map(|&id| found.get(id))
+                        .try_for_each(Tensor::read)?;
+                }
+                found
+                    .statistics
+                    .iter()
+                    .try_for_each(|(_, value)| value.read())?;
+                Ok(found)
+            })
+        })
     }
 
     fn walk(&self, pictures: &Tensor, mode: Mode, keep: Keep) -> Result<Activations, Error> {
         let mut pass = Pass::new(self, mode, keep);
-        let start = match (mode, keep) {
-            (Mode::Inference, Keep::Output) => parts::start(&mut pass, pictures)?,
+        let start = match (mode, keep, self.device()) {
+            (Mode::Inference, Keep::Output, None) => parts::start(&mut pass, pictures)?,
             _ => 0,
         };
         pass.run(start..self.nodes().len(), pictures)?;
@@ -282,9 +303,15 @@ impl Graph {
         }
         pass.values[at.0] = Some(value.clone());
         let input = Tensor::shape_only(&[]);
-        in_thread_pool(|| pass.run(at.0 + 1..self.nodes().len(), &input))?;
-        let output = pass.values[self.output().0].take();
-        Ok(output.expect("the output is always kept"))
+        in_thread_pool(|| {
+            catching(self.device(), || {
+                pass.run(at.0 + 1..self.nodes().len(), &input)?;
+                let output = pass.values[self.output().0].take();
+                let output = output.expect("the output is always kept");
+                output.read()?;
+                Ok(output)
+            })
+        })
     }
 
     /// The nodes other than `at` whose values [`Graph::logits_from`] reads.

@@ -3,6 +3,7 @@
 //! A gradient method is a [`Composite`], a table of nodes and their [`Rule`]s; other nodes keep the true
 //! gradient. The graph is not changed.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::ops::{BackwardCall, Class};
 use crate::{Graph, NodeId, Tensor};
 
 /// Replaces the gradient of one node.
-pub trait Rule: Debug + Send + Sync {
+pub trait Rule: Any + Debug + Send + Sync {
     /// Its name, for records.
     fn name(&self) -> &'static str;
 
@@ -155,9 +156,12 @@ pub fn activation(node: &Node) -> Option<(Kind, &'static str)> {
     Some((kind, activation.name()))
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Rectified {
+/// The rules of guided backprop and deconvnet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rectified {
+    /// `max(g, 0) · f′(x)`.
     Guided,
+    /// `max(g, 0)`.
     Deconvnet,
 }
 

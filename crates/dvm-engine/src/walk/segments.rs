@@ -9,7 +9,6 @@ use std::ops::Range;
 
 use crate::graph::{Graph, NodeId};
 use crate::ops::Mode;
-use crate::runtime::threads::in_thread_pool;
 use crate::walk::forward::SavedActivations;
 use crate::{Activations, Error, Gradients, Keep, Request, Tensor};
 
@@ -155,8 +154,8 @@ impl Graph {
             return self.backward(activations, seeds, request);
         }
         let mut held = SavedActivations::of(activations);
-        let mut way = self.begin_back(&held, seeds.to_vec(), request)?;
-        in_thread_pool(|| {
+        self.walking_back(|| {
+            let mut way = self.begin_back(&held, seeds.to_vec(), request)?;
             for range in segments.ranges.iter().rev() {
                 self.compute_again(range.clone(), pictures, &mut held)?;
                 self.back_over(range.clone(), &mut held, &mut way)?;

@@ -88,17 +88,27 @@ pub struct TrainingResult {
 /// identical to those of an uninterrupted run.
 ///
 /// # Errors
-/// [`Error::Broken`], [`Error::NotFinite`], [`Error::Data`], [`Error::File`], and
-/// [`Error::Checkpoint`] or [`Error::State`] for a checkpoint of other data or another network.
+/// [`Error::Broken`], [`Error::NotFinite`], [`Error::Data`], [`Error::File`], [`Error::DeviceMemory`] if a batch does
+/// not fit on the device of the network, and [`Error::Checkpoint`] or [`Error::State`] for a checkpoint of other data
+/// or another network.
 pub fn fit(task: &Task, watcher: &mut dyn Watcher) -> Result<TrainingResult, Error> {
-    match run::Run::start(task, watcher)? {
-        Some(run) => run.finish(watcher),
+    let trained = match run::Run::start(task, watcher) {
+        Ok(Some(run)) => run.finish(watcher),
         // Stopped before the first step.
-        None => Ok(TrainingResult {
+        Ok(None) => Ok(TrainingResult {
             done: false,
             records: Vec::new(),
             best: None,
             trouble: None,
         }),
-    }
+        Err(error) => Err(error),
+    };
+    trained.map_err(|error| match error {
+        Error::Engine(dvm_engine::Error::DeviceMemory { device, detail }) => Error::DeviceMemory {
+            device,
+            batch: task.config.batch,
+            detail,
+        },
+        other => other,
+    })
 }

@@ -285,6 +285,7 @@ impl<'a> Run<'a> {
         let mut seeds = vec![(graph.output(), value.gradient)];
         for &(head, weight) in graph.auxiliaries() {
             let logits = activations.get(head).expect("training keeps them");
+            logits.read()?;
             let mut own = self.loss.value_and_gradient(logits, &batch.targets)?;
             value.mean += own.mean * f64::from(weight);
             let gradient = own.gradient.data_mut().iter_mut();

@@ -1,4 +1,4 @@
-//! The memory of the process, from `/proc` on Linux; `None` on other systems.
+//! The memory of the process and of the machine, from `/proc` on Linux; `None` on other systems.
 
 use std::fs;
 
@@ -13,8 +13,19 @@ pub(super) fn reset_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
+/// The memory of the machine in bytes.
+pub(crate) fn of_machine() -> Option<u64> {
+    let bytes = entry(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")?;
+    u64::try_from(bytes).ok()
+}
+
 fn high_water_mark(status: &str) -> Option<usize> {
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    entry(status, "VmHWM:")
+}
+
+/// The bytes of an entry in kibibytes.
+fn entry(text: &str, name: &str) -> Option<usize> {
+    let line = text.lines().find_map(|l| l.strip_prefix(name))?;
     let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes << 10)
 }
@@ -35,5 +46,6 @@ mod tests {
     fn the_peak_is_at_least_the_memory_in_use() {
         let held = vec![1u8; 64 << 20];
         assert!(peak().unwrap() >= std::hint::black_box(held).len());
+        assert!(of_machine().unwrap() > 64 << 20);
     }
 }

@@ -301,7 +301,7 @@ fn check_same_plan(header: &str, plan: &Plan, folder: &Path) -> Result<(), Error
 
 /// The first key whose values differ in two objects.
 fn differing(there: &Value, here: &Value) -> Option<String> {
-    let keys = here.as_object()?.keys();
+    let keys = here.as_object()?.keys().chain(there.as_object()?.keys());
     let mut keys = keys.filter(|key| there[key.as_str()] != here[key.as_str()]);
     keys.next().map(|key| key.replace('_', " "))
 }

@@ -15,13 +15,16 @@ use crate::{Checked, ClassChoice, Classifier, Error, Prediction, with_causes};
 impl Compare {
     /// Makes and measures all maps of a picture; calls `done` with the number of maps so far. The line contains
     /// the reason if the picture cannot be used or a method cannot make a map.
+    ///
+    /// # Errors
+    /// Only of the network's device, because no other picture can be measured either.
     pub(super) fn measure(
         &self,
         classifier: &Classifier,
         picture: &Compared,
         number: usize,
         done: &mut dyn FnMut(usize),
-    ) -> Line {
+    ) -> Result<Line, Error> {
         let line = Line {
             picture: number,
             file: picture.source.path().display().to_string(),
@@ -29,16 +32,17 @@ impl Compare {
             ..Line::default()
         };
         match self.measured(classifier, picture, number, done) {
-            Ok(measured) => Line {
+            Ok(measured) => Ok(Line {
                 picture: line.picture,
                 file: line.file,
                 slice: line.slice,
                 ..measured
-            },
-            Err(error) => Line {
+            }),
+            Err(error) if error.is_of_device() => Err(error),
+            Err(error) => Ok(Line {
                 failed: Some(without_file(&error, picture)),
                 ..line
-            },
+            }),
         }
     }
 
@@ -71,7 +75,7 @@ impl Compare {
         let mut relevances = Vec::with_capacity(contestants.len());
         for (index, one) in contestants.iter().enumerate() {
             subject.expect_walks(self.walks(&contestants[index..]));
-            let (map, relevance) = self.map(&subject, &target, region, one);
+            let (map, relevance) = self.map(&subject, &target, region, one)?;
             maps.push(map);
             relevances.push(relevance);
             done(index + 1);
@@ -93,7 +97,7 @@ impl Compare {
         target: &Target,
         region: Option<&[bool]>,
         one: &Contestant,
-    ) -> (MapLine, Option<Vec<f32>>) {
+    ) -> Result<(MapLine, Option<Vec<f32>>), Error> {
         let (method, start) = (&*one.method, Instant::now());
         let made = method.attribute(subject, std::slice::from_ref(target));
         let seconds = start.elapsed().as_secs_f64();
@@ -112,16 +116,22 @@ impl Compare {
             };
             Ok((line, Some(candidate.relevance().to_vec())))
         });
-        let (line, relevance) = measured.unwrap_or_else(|error| {
-            let failed = Some(error.to_string());
-            let line = MapLine {
-                failed,
-                ..MapLine::default()
-            };
-            (line, None)
-        });
+        let (line, relevance) = match measured {
+            Ok(measured) => measured,
+            Err(dvm_attribution::Error::Network(error @ dvm_engine::Error::Device { .. })) => {
+                return Err(error.into());
+            }
+            Err(error) => {
+                let failed = Some(error.to_string());
+                let line = MapLine {
+                    failed,
+                    ..MapLine::default()
+                };
+                (line, None)
+            }
+        };
         let method = one.name.into();
-        (MapLine { method, ..line }, relevance)
+        Ok((MapLine { method, ..line }, relevance))
     }
 
     fn class_of(

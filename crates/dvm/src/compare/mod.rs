@@ -127,7 +127,7 @@ impl Classifier {
                     all,
                 });
             };
-            let line = compare.measure(self, picture, number, &mut done);
+            let line = compare.measure(self, picture, number, &mut done)?;
             journal.add(&line)?;
             if let Some(why) = &line.failed {
                 let file = &line.file;

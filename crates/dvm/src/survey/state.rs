@@ -393,16 +393,21 @@ impl SurveyState<'_> {
                 class.name, class.in_graph
             ));
         }
+        let mut model = json!({
+            "name": classifier.name(),
+            "weights": classifier.weights_file(),
+            "weights_sha256": classifier.weights_sha256(),
+            "weights_part": classifier.weights_part(),
+            "output": classifier.network().output().word(),
+            "preprocess": classifier.preprocess(),
+            "classes": classifier.classes().len(),
+        });
+        if let Some(device) = classifier.device() {
+            model["device"] = device.into();
+        }
+        warnings.extend(classifier.left_to_cpu());
         Survey {
-            model: json!({
-                "name": classifier.name(),
-                "weights": classifier.weights_file(),
-                "weights_sha256": classifier.weights_sha256(),
-                "weights_part": classifier.weights_part(),
-                "output": classifier.network().output().word(),
-                "preprocess": classifier.preprocess(),
-                "classes": classifier.classes().len(),
-            }),
+            model,
             method: entry.name,
             parameters: method.parameters(),
             settings: SurveySettings {

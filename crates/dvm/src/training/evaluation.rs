@@ -26,7 +26,7 @@ pub struct Evaluated {
     pub samples: Vec<Sample>,
 }
 
-/// Pictures per forward pass. Results do not depend on it, except for rounding in fast arithmetic.
+/// Pictures per forward pass on the CPU. Results do not depend on it, except for rounding in fast arithmetic.
 const BATCH: usize = 16;
 
 impl Classifier {
@@ -48,7 +48,7 @@ impl Classifier {
         let loading = LoaderOptions {
             on_broken,
             limits: self.reading().limits,
-            ..LoaderOptions::validation(self.preprocess().clone(), BATCH)
+            ..LoaderOptions::validation(self.preprocess().clone(), self.evaluated_batch()?)
         };
         let loader = Loader::new(Arc::from(&samples[..]), loading)?;
         let answers = labelled_logits(self.network(), loader.epoch(0, 0), done)?;
@@ -68,6 +68,18 @@ impl Classifier {
             answers,
             samples,
         })
+    }
+
+    /// Pictures per forward pass of an evaluation.
+    fn evaluated_batch(&self) -> Result<usize, Error> {
+        let Some(device) = self.network().device() else {
+            return Ok(BATCH);
+        };
+        let (height, width) = self.preprocess().crop;
+        let input = [1, self.preprocess().channels.count(), height, width];
+        let bytes = self.network().fused().peak_values(&input)? * size_of::<f32>();
+        let room = device.memory() / bytes.max(1);
+        Ok(room.clamp(1, device.largest_batch().max(1)))
     }
 
     /// Names the classes after those of the data, if the network's file has no names and the data has the same
@@ -214,6 +226,7 @@ impl Evaluated {
             evaluation: &self.evaluation,
             most_wrong: &looked.most_wrong,
             survey: looked.survey.as_ref(),
+            device: classifier.device(),
         }
         .write_into(&results)?;
         results.publish()?;

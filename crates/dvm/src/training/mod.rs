@@ -6,9 +6,11 @@ mod network;
 pub mod report;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use dvm_data::{Dataset, Loader, OnBroken, Split};
 use dvm_engine::Arithmetic;
+use dvm_engine::device::Device;
 use dvm_image::Picture;
 use dvm_render::contact_sheet;
 use dvm_train::fit::{self, Task};
@@ -23,6 +25,7 @@ pub use dvm_train::{
 };
 pub use evaluation::{Evaluated, OnWrong, PicturePrediction, ReportMaps};
 
+use crate::device::{left_to_cpu, refuse_exact};
 use crate::survey::Survey;
 use crate::{Classifier, Error};
 use epoch_maps::EpochMaps;
@@ -38,6 +41,8 @@ pub struct Training {
     pub check: bool,
     /// The arithmetic. A resumed run must use the same to give an identical result.
     pub arithmetic: Arithmetic,
+    /// The device that computes the network; `None` for the CPU. A resumed run can use another one than before.
+    pub device: Option<Arc<dyn Device>>,
 }
 
 /// The results in the report of a training.
@@ -99,6 +104,7 @@ impl Training {
             workers,
             check: true,
             arithmetic: Arithmetic::Fast,
+            device: None,
         }
     }
 
@@ -129,15 +135,17 @@ impl Training {
     /// Trains until all epochs are done or `stops` returns true; it is called after each step.
     ///
     /// # Errors
-    /// [`Error::Training`]; earlier checkpoints are kept.
+    /// [`Error::Training`]; earlier checkpoints are kept. [`Error::Device`] for exact arithmetic on a device.
     pub fn run(
         &self,
         tell: &mut dyn FnMut(&TrainingEvent),
         stops: &dyn Fn() -> bool,
     ) -> Result<TrainingResult, Error> {
+        refuse_exact(self.arithmetic, self.device.as_ref())?;
         let begun = self.folder.last_path().exists();
         let mut pretrained = network::of(&self.config, &self.data, begun)?;
-        pretrained.network = pretrained.network.with_arithmetic(self.arithmetic);
+        let network = pretrained.network.with_arithmetic(self.arithmetic);
+        pretrained.network = network.with_device(self.device.clone());
         let mut warn =
             |warning: String| tell(&TrainingEvent::Message(format!("warning: {warning}")));
         for remark in self.data.remarks() {
@@ -227,8 +235,7 @@ impl Training {
         }
         let mut phase = |phase, done, total| tell(&TrainingEvent::Phase { phase, done, total });
         phase(Phase::ReportEvaluation, 0, total);
-        let classifier = Classifier::read(&self.folder.best_path())?;
-        let classifier = classifier.with_arithmetic(self.arithmetic);
+        let classifier = self.best()?;
         let bootstrap = Bootstrap::default();
         let (data, split, skip) = (&self.data, Split::Val, OnBroken::Skip);
         let evaluated = classifier.evaluate(data, split, Some(&bootstrap), skip, |done| {
@@ -247,6 +254,21 @@ impl Training {
             evaluated,
             survey,
         }))
+    }
+
+    /// The network of the best epoch, with the arithmetic and the device of the training.
+    ///
+    /// # Errors
+    /// [`Error::Load`] if there are no best weights.
+    pub fn best(&self) -> Result<Classifier, Error> {
+        let classifier = Classifier::read(&self.folder.best_path())?;
+        let classifier = classifier.with_arithmetic(self.arithmetic);
+        classifier.with_device(self.device.clone())
+    }
+
+    /// A warning that names what the CPU computed so far because the device cannot; `None` if there is nothing.
+    pub fn left_to_cpu(&self) -> Option<String> {
+        self.device.as_deref().and_then(left_to_cpu)
     }
 
     /// Network and data set, such as `resnet18 on flower_5`.

@@ -58,6 +58,7 @@ impl Subject<'_> {
             let seeds = [(part.output(), seed)];
             let found = part.backward(&kept, &seeds, &Request::nodes(&[node]))?;
             let value = kept.get(moved(block.reads())).expect("all are kept");
+            value.read()?;
             let probabilities = block.probabilities(value);
             let gradients = match found.node(node) {
                 Some(gradient) => block.gradients(value, gradient),

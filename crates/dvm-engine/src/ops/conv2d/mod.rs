@@ -165,7 +165,7 @@ impl Conv2d {
     }
 
     /// The padding of an `h × w` input.
-    fn border(&self, h: usize, w: usize) -> Border {
+    pub fn border(&self, h: usize, w: usize) -> Border {
         match self.padding {
             Padding::Fixed(border) => border,
             Padding::Same => {

@@ -67,6 +67,9 @@ impl Report<'_> {
         if let Some(about) = evaluation.about_classes() {
             *page += &format!("{about}.\n\n");
         }
+        if let Some(device) = self.device {
+            *page += &format!("Computed on {}.\n\n", text(device));
+        }
     }
 
     fn training(&self, page: &mut String) {

@@ -35,6 +35,8 @@ pub struct Report<'a> {
     pub most_wrong: &'a [WrongPicture],
     /// The survey, if there is one.
     pub survey: Option<&'a Survey>,
+    /// The name of the device that computed the network; `None` for the CPU.
+    pub device: Option<&'a str>,
 }
 
 /// A picture with a wrong prediction.
@@ -225,6 +227,7 @@ pub(super) mod tests {
             evaluation,
             most_wrong,
             survey: None,
+            device: None,
         }
     }
 
