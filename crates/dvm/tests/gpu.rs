@@ -13,9 +13,8 @@ fn device() -> Arc<dyn Device> {
     device.expect("a device that is named by its number is opened")
 }
 
-/// The network of this name with random weights, on pictures of this size.
-fn network(name: &str, size: usize) -> Classifier {
-    let classifier = Classifier::random(name).unwrap();
+/// The network on pictures of this size.
+fn at_size(classifier: Classifier, size: usize) -> Classifier {
     let mut preprocess = classifier.preprocess().clone();
     preprocess.crop = (size, size);
     classifier.with_preprocess(preprocess).unwrap()
@@ -56,7 +55,7 @@ fn compare(on_cpu: Classifier, make: &dyn Fn() -> Classifier, methods: &str, set
 
 #[test]
 fn gradients_cams_and_perturbations_are_those_of_the_cpu() {
-    let make = || network("squeezenet1_1", 64);
+    let make = || at_size(Classifier::open("squeezenet1_1", None).unwrap(), 64);
     let settings = Settings::new()
         .with("window", 24)
         .with("stride", 20)
@@ -70,7 +69,7 @@ fn gradients_cams_and_perturbations_are_those_of_the_cpu() {
 #[test]
 fn attention_is_that_of_the_cpu() {
     // Without a gradient: checking it takes 40 passes through the network.
-    let make = || network("vit_tiny_patch16_224", 224);
+    let make = || at_size(Classifier::random("vit_tiny_patch16_224").unwrap(), 224);
     compare(make(), &make, "attention-rollout", &Settings::new());
 }
 

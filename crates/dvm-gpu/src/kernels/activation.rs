@@ -115,7 +115,7 @@ fn clipped(x: f32, high: f32) -> f32 {
 
 #[cube]
 fn gelu_tanh_argument(x: f32) -> f32 {
-    0.797_884_56f32 * (x + 0.044_715f32 * x * x * x)
+    0.797_884_6f32 * (x + 0.044_715f32 * x * x * x)
 }
 
 /// `tanh(ln(1 + eˣ))`.
@@ -192,7 +192,7 @@ pub(crate) fn derivative(x: f32, #[comptime] how: Activate) -> f32 {
         Kind::Gelu => normal_cdf(x) + x * 0.398_942_3f32 * (-0.5f32 * x * x).exp(),
         Kind::GeluTanh => {
             let t = bounded_tanh(gelu_tanh_argument(x));
-            let inner = 0.797_884_56f32 * (one + 0.134_145f32 * x * x);
+            let inner = 0.797_884_6f32 * (one + 0.134_145f32 * x * x);
             0.5f32 * (one + t) + 0.5f32 * x * (one - t * t) * inner
         }
         Kind::Sigmoid => {

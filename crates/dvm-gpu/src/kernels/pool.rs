@@ -64,7 +64,7 @@ fn forward_kernel(
                 let value = x[(first + (v * s.width + u) * s.channels) as usize];
                 if comptime!(kind == Kind::Largest) {
                     // NaN wins, so that it is not hidden.
-                    found = select(value > found || value != value, value, found);
+                    found = select(value > found || value.is_nan(), value, found);
                 } else {
                     found += value;
                 }

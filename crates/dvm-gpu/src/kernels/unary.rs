@@ -1,5 +1,7 @@
 //! Functions of one number other than activations, and their derivatives.
 
+use std::f32::consts::FRAC_2_SQRT_PI;
+
 use cubecl::prelude::*;
 use dvm_engine::ops::unary::Unary;
 
@@ -77,7 +79,7 @@ fn derivative_kernel(
             Kind::Log => 1.0f32 / x,
             Kind::Sqrt => 0.5f32 / x.sqrt(),
             Kind::Reciprocal => -1.0f32 / (x * x),
-            Kind::Erf => 1.128_379_2f32 * (-(x * x)).exp(),
+            Kind::Erf => f32::new(FRAC_2_SQRT_PI) * (-(x * x)).exp(),
             Kind::Clip => select(x >= low && x <= high, 1.0f32, 0.0f32),
         };
         y[ABSOLUTE_POS] = gradient[ABSOLUTE_POS] * slope;

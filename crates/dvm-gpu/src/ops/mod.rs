@@ -42,10 +42,13 @@ pub(crate) trait OnGpu {
     fn backward(&self, gpu: &Gpu, call: &BackwardCall, gradient: &Tensor) -> Option<Gradients>;
 }
 
+/// Returns the GPU's form of an op if it is of one type.
+type Form = fn(&dyn Any) -> Option<&dyn OnGpu>;
+
 /// The GPU's form of an op, if there is one.
 pub(crate) fn of(op: &dyn Op) -> Option<&dyn OnGpu> {
     let op: &dyn Any = op;
-    let forms: [fn(&dyn Any) -> Option<&dyn OnGpu>; 33] = [
+    let forms: [Form; 33] = [
         as_::<Input>,
         as_::<Conv2d>,
         as_::<Linear>,
