@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if devices.len() == 1
         && let Some(why) = DeviceChoice::Auto.open(Arithmetic::Fast)?.fallback
     {
-        report::say(&format!("note: no GPU: {why}"));
+        report::say(&format!("note: {why}"));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cubecl::client::Client;
 use cubecl::ir::PhysicalDevice;
-use cubecl::wgpu::WgpuDeviceKind;
+use cubecl::wgpu::{WgpuBackend, WgpuDevice, WgpuDeviceKind};
 use dvm_engine::device::Device;
 
 use crate::device::GpuDevice;
@@ -65,10 +65,45 @@ pub enum OpenError {
     },
 }
 
+/// The interfaces that graphics drivers are used through, best first.
+const INTERFACES: &[(WgpuBackend, &str)] = &[
+    #[cfg(target_vendor = "apple")]
+    (WgpuBackend::Metal, "Metal"),
+    #[cfg(not(target_vendor = "apple"))]
+    (WgpuBackend::Vulkan, "Vulkan"),
+    #[cfg(windows)]
+    (WgpuBackend::Dx12, "DirectX 12"),
+];
+
+/// The most devices of one kind.
+const MOST: usize = 64;
+
+/// The devices of one interface. OpenGL is left out: it is older than the shaders that we need.
+fn of_interface(api: WgpuBackend) -> Vec<cubecl::Device> {
+    let kinds = [
+        WgpuDeviceKind::DiscreteGpu,
+        WgpuDeviceKind::IntegratedGpu,
+        WgpuDeviceKind::VirtualGpu,
+        WgpuDeviceKind::Other,
+    ];
+    let device = |kind| {
+        let device = WgpuDevice::new(kind).on(api);
+        cubecl::Device::Wgpu(device).on(api).ok()
+    };
+    let of_kind = |kind: fn(usize) -> WgpuDeviceKind| (0..MOST).map_while(move |i| device(kind(i)));
+    let gpus = kinds.into_iter().flat_map(of_kind);
+    gpus.chain(device(WgpuDeviceKind::Cpu)).collect()
+}
+
 /// The handles of this machine's devices; drivers that compute on the CPU come last. A card that several runtimes
 /// reach is listed once, for the first of them.
 fn handles() -> Vec<cubecl::Device> {
-    let mut found = catch_unwind(cubecl::Device::enumerate_all).unwrap_or_default();
+    let by_graphics = INTERFACES.iter().map(|&(api, _)| of_interface(api));
+    let by_graphics = by_graphics.into_iter().find(|devices| !devices.is_empty());
+    let cuda = (0..MOST).map_while(|index| cubecl::Device::cuda(index).ok());
+    let rocm = (0..MOST).map_while(|index| cubecl::Device::rocm(index).ok());
+    let mut found: Vec<cubecl::Device> = cuda.chain(rocm).collect();
+    found.extend(by_graphics.unwrap_or_default());
     found.sort_by_key(is_software);
     let runtimes: BTreeSet<&str> = found.iter().map(interface).collect();
     if runtimes.len() < 2 {
@@ -110,10 +145,12 @@ fn interface(device: &cubecl::Device) -> &'static str {
     match device {
         cubecl::Device::Cuda(_) => "CUDA",
         cubecl::Device::Hip(_) => "ROCm",
-        cubecl::Device::Metal(_) => "Metal",
-        _ if cfg!(target_vendor = "apple") => "Metal",
-        _ if cfg!(windows) => "DirectX 12 or Vulkan",
-        _ => "Vulkan",
+        cubecl::Device::Wgpu(device) => {
+            let mut known = INTERFACES.iter();
+            let known = known.find(|(api, _)| *api == device.backend);
+            known.map_or("graphics driver", |(_, name)| name)
+        }
+        _ => "Metal",
     }
 }
 
@@ -183,4 +220,10 @@ pub fn open_usual() -> Result<Arc<dyn Device>, OpenError> {
         });
     }
     opened(first)
+}
+
+/// The first device, for tests.
+#[cfg(test)]
+pub(crate) fn first_client() -> Client {
+    client(&handles()[0]).expect("these tests need a device")
 }
