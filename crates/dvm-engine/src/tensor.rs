@@ -223,6 +223,7 @@ impl Tensor {
     }
 
     /// Number of values.
+    #[inline]
     pub fn len(&self) -> usize {
         self.storage.len
     }
@@ -237,7 +238,17 @@ impl Tensor {
     /// # Panics
     /// If the values are only on a device that fails: [`Tensor::read`] returns the error. Walks of a graph
     /// return it, too.
+    #[inline]
     pub fn data(&self) -> &[f32] {
+        match self.storage.memory.get() {
+            Some(values) => values,
+            None => self.fetched(),
+        }
+    }
+
+    /// The values of a device. Apart, so that inner loops contain only the usual way.
+    #[cold]
+    fn fetched(&self) -> &[f32] {
         match self.storage.read() {
             Ok(values) => values,
             Err(error) => raise(error),
