@@ -61,29 +61,24 @@ impl OnGpu for Reshape {
     }
 }
 
-/// The same stored values under another shape.
-fn renamed(gpu: &Gpu, x: &Tensor) -> Values {
-    gpu.of(x)
-}
-
 impl OnGpu for Tokens {
     fn forward(&self, gpu: &Gpu, call: &ForwardCall) -> Option<ForwardResult> {
         // Feature maps are already stored in this order.
-        super::value(renamed(gpu, call.inputs[0]), call.output_shape)
+        super::value(gpu.of(call.inputs[0]), call.output_shape)
     }
 
     fn backward(&self, gpu: &Gpu, call: &BackwardCall, gradient: &Tensor) -> Option<Gradients> {
-        super::gradient(renamed(gpu, gradient), call.inputs[0].shape())
+        super::gradient(gpu.of(gradient), call.inputs[0].shape())
     }
 }
 
 impl OnGpu for Grid {
     fn forward(&self, gpu: &Gpu, call: &ForwardCall) -> Option<ForwardResult> {
-        super::value(renamed(gpu, call.inputs[0]), call.output_shape)
+        super::value(gpu.of(call.inputs[0]), call.output_shape)
     }
 
     fn backward(&self, gpu: &Gpu, call: &BackwardCall, gradient: &Tensor) -> Option<Gradients> {
-        super::gradient(renamed(gpu, gradient), call.inputs[0].shape())
+        super::gradient(gpu.of(gradient), call.inputs[0].shape())
     }
 }
 

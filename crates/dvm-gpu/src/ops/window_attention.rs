@@ -54,39 +54,23 @@ impl Cut {
 
     /// The pixels of a map with `wide` channels, window by window.
     fn gathered(&self, gpu: &Gpu, map: &Values, wide: usize) -> Values {
-        let to = gpu.empty(map.len());
-        let part = |values| Part {
-            values,
-            row: wide,
-            first: 0,
-        };
-        let rows = self.batch * self.pixels;
-        indexed(
-            gpu,
-            (part(map), part(&to)),
-            &self.table,
-            (rows, wide),
-            false,
-        );
-        to
+        self.moved(gpu, map, wide, false)
     }
 
     /// The inverse.
     fn scattered(&self, gpu: &Gpu, windows: &Values, wide: usize) -> Values {
-        let to = gpu.empty(windows.len());
-        let part = |values| Part {
+        self.moved(gpu, windows, wide, true)
+    }
+
+    fn moved(&self, gpu: &Gpu, from: &Values, wide: usize, scatters: bool) -> Values {
+        let to = gpu.empty(from.len());
+        let whole = |values| Part {
             values,
             row: wide,
             first: 0,
         };
-        let rows = self.batch * self.pixels;
-        indexed(
-            gpu,
-            (part(windows), part(&to)),
-            &self.table,
-            (rows, wide),
-            true,
-        );
+        let rows = (self.batch * self.pixels, wide);
+        indexed(gpu, (whole(from), whole(&to)), &self.table, rows, scatters);
         to
     }
 
