@@ -11,8 +11,10 @@ test:
 	$(CARGO) test --workspace
 
 # What the feature `gpu` adds; needs a Vulkan driver, such as Debian's mesa-vulkan-drivers, which computes on the CPU.
+test-gpu: GPU = --profile gpu-test -p dvm-gpu -p dvm --features dvm-gpu/wgpu,dvm/gpu
 test-gpu:
-	$(CARGO) test -p dvm-gpu -p dvm --features dvm-gpu/wgpu,dvm/gpu --lib --test gpu
+	$(CARGO) test $(GPU) --test gpu
+	$(CARGO) test $(GPU) --lib values::tests
 
 lint:
 	$(CARGO) fmt --all --check

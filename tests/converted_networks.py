@@ -1,6 +1,6 @@
 """Compares `dvm models convert` with PyTorch, ONNX Runtime and onnx's checker, network by network.
 
-    python converted_networks.py path/to/dvm [--only NAME …] [--ops FOLDER]
+    python converted_networks.py path/to/dvm [--only NAME …] [--ops FOLDER] [--jobs N]
 
 For every network of `dvm models list`, the same network of torchvision or timm gets random weights and is saved as
 a state dict. `dvm models convert` makes an ONNX file and a safetensors file of
@@ -17,8 +17,10 @@ Needs torch, torchvision, timm, onnx, onnxruntime, safetensors, numpy and pillow
 """
 
 import argparse
+import concurrent.futures
 import json
 import math
+import multiprocessing
 import subprocess
 import sys
 import tempfile
@@ -269,9 +271,9 @@ class Converted:
         self.done_with("from_onnx.pth")
 
 
-def ops(folder: Path) -> list[tuple[str, str | None]]:
-    """The cases of the exporter's tests in ONNX Runtime."""
-    results = []
+def ops(folder: Path) -> list[bool]:
+    """Which cases of the exporter's tests pass in ONNX Runtime."""
+    passed = []
     files = sorted(folder.glob("*.onnx"))
     assert files, f"no .onnx file in {folder}"
     for file in files:
@@ -280,12 +282,22 @@ def ops(folder: Path) -> list[tuple[str, str | None]]:
             case = load_file(file.with_suffix(".safetensors"))
             found = session(file).run(["logits"], {"input": case["input"].numpy()})[0]
             error = close(found, case["logits"].numpy())
-            results.append((file.stem, None))
+            passed.append(True)
             print(f"{file.stem}: off by {error:.1e}", flush=True)
         except Exception as problem:
-            results.append((file.stem, str(problem)))
+            passed.append(False)
             print(f"{file.stem}: FAILED: {problem}", flush=True)
-    return results
+    return passed
+
+
+def network(dvm: Path, name: str) -> tuple[bool, str]:
+    """Whether a network passed, and what is to be said of it."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return True, Converted(dvm, name, Path(folder)).check()
+        except Exception:
+            return False, f"FAILED: {traceback.format_exc()}"
 
 
 def main() -> int:
@@ -294,25 +306,22 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these networks")
     parser.add_argument("--ops", type=Path, metavar="FOLDER", help="compare these cases as well")
     parser.add_argument("--no-networks", action="store_true", help="the cases alone")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="this many networks at a time")
     arguments = parser.parse_args()
-    results = ops(arguments.ops) if arguments.ops else []
+    passed = ops(arguments.ops) if arguments.ops else []
     names = []
     if not arguments.no_networks:
         listed = json.loads(run(arguments.dvm, "models", "list", "--json"))
         names = arguments.only or [entry["name"] for entry in listed]
-    for name in names:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                said = Converted(arguments.dvm.resolve(), name, Path(folder)).check()
-                results.append((name, None))
-                print(f"{name}: {said}", flush=True)
-            except Exception as problem:
-                results.append((name, str(problem)))
-                print(f"{name}: FAILED: {problem}", flush=True)
-                traceback.print_exc()
-    failed = sum(problem is not None for _, problem in results)
-    print(f"{len(results) - failed} passed, {failed} failed")
-    return 1 if failed or not results else 0
+    workers = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(arguments.jobs, mp_context=workers) as pool:
+        checks = [pool.submit(network, arguments.dvm.resolve(), name) for name in names]
+        for name, check in zip(names, checks):
+            fine, said = check.result()
+            passed.append(fine)
+            print(f"{name}: {said}", flush=True)
+    print(f"{sum(passed)} passed, {len(passed) - sum(passed)} failed")
+    return 0 if passed and all(passed) else 1
 
 
 if __name__ == "__main__":

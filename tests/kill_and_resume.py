@@ -2,7 +2,7 @@
 `best.safetensors` and `last.safetensors` must have the same bytes, and `metrics.jsonl` and `steps.jsonl` must be the
 same except for times.
 
-    cargo build --release && python tests/kill_and_resume.py --kills 100
+    cargo build --release && python tests/kill_and_resume.py target/release/dvm --kills 100
 
 Needs only Python. Ends with an error at the first difference.
 """
@@ -19,8 +19,6 @@ import sys
 import tempfile
 import time
 import zlib
-
-PROGRAM = pathlib.Path(__file__).resolve().parent.parent / "target" / "release" / "dvm"
 
 # Everything that has a state: averages, accumulation, dropout, mixup, augmentations, a schedule that
 # looks at the validation.
@@ -101,6 +99,7 @@ def facts(run):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("program", type=lambda path: pathlib.Path(path).resolve(), help="the dvm to kill")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -110,7 +109,7 @@ def main():
         pictures(folder / "data")
         settings = folder / "settings.toml"
         settings.write_text(SETTINGS)
-        begin = [PROGRAM, "train", folder / "data", "--config", settings, "--plain", "--out"]
+        begin = [options.program, "train", folder / "data", "--config", settings, "--plain", "--out"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         whole = folder / "whole"
         start = time.monotonic()
@@ -125,7 +124,7 @@ def main():
             while True:
                 # A kill before there is a run leaves a folder to begin in, or nothing.
                 resumable = (run / "config.toml").exists()
-                command = [PROGRAM, "train", "--resume", run, "--plain"] if resumable else [*begin, run]
+                command = [options.program, "train", "--resume", run, "--plain"] if resumable else [*begin, run]
                 if not first and not resumable:
                     shutil.rmtree(run, ignore_errors=True)
                 process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

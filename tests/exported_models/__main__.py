@@ -1,6 +1,6 @@
 """Compares networks exported by PyTorch, timm, Keras and others with ONNX Runtime and the originals.
 
-    python tests/exported_models target/release/dvm [--only WORD] [--all] [--keep FOLDER] [--tensorflow PYTHON]
+    python tests/exported_models target/release/dvm [--only WORD] [--all] [--jobs N] [--keep FOLDER] [--tensorflow PYTHON]
 
 Needs torch, torchvision, timm, onnx, onnxruntime, onnxscript, onnxconverter-common, numpy and pillow. Checks that
 need more (keras, skl2onnx and scikit-learn, onnxsim) are skipped if it is not installed. TensorFlow conflicts with
@@ -9,7 +9,9 @@ failed, N skipped'; the exit status is 1 if any failed.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
+import multiprocessing
 import os
 import pathlib
 import re
@@ -40,6 +42,7 @@ def arguments():
     parser.add_argument("program", nargs="?", help="the dvm to check; without it models are exported only")
     parser.add_argument("--only", action="append", default=[], help="checks whose names contain this word")
     parser.add_argument("--all", action="store_true", help="all checks, which takes an hour")
+    parser.add_argument("--jobs", type=int, default=1, help="this many checks at a time")
     parser.add_argument("--list", action="store_true", help="name the checks that would run")
     parser.add_argument("--keep", type=pathlib.Path, help="leave the exported files in this folder")
     parser.add_argument("--tensorflow", help="a Python with tensorflow and tf2onnx")
@@ -91,32 +94,41 @@ def talk_into(path):
             os.close(kept[1])
 
 
+def checked(name, options):
+    """What `run` answers for the check of this name, and the seconds that it took."""
+    began = time.monotonic()
+    file_name = re.sub(r"[^A-Za-z0-9_.-]+", "+", name)
+    folder = options.keep / file_name if options.keep else pathlib.Path(tempfile.mkdtemp(prefix="exported-"))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with talk_into(folder / "said.txt"):
+        outcome, words = run(next(check for check in CHECKS if check.name == name), options, folder)
+    if not options.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return outcome, words, time.monotonic() - began
+
+
 def main():
     options = arguments()
-    tally = {"passed": 0, "failed": 0, "skipped": 0}
-    checks = chosen(options)
+    names = [check.name for check in chosen(options)]
     if options.list:
-        print("\n".join(check.name for check in checks))
+        print("\n".join(names))
         return
-    for check in checks:
-        began = time.monotonic()
-        file_name = re.sub(r"[^A-Za-z0-9_.-]+", "+", check.name)
-        folder = (
-            options.keep / file_name if options.keep else pathlib.Path(tempfile.mkdtemp(prefix="exported-"))
-        )
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        with talk_into(folder / "said.txt"):
-            outcome, words = run(check, options, folder)
-        tally[outcome] += 1
-        print(f"{outcome:7} {check.name} ({time.monotonic() - began:.1f} s): {words}", flush=True)
-        if not options.keep:
-            shutil.rmtree(folder, ignore_errors=True)
-    if not checks:
+    if not names:
         print("no check has such a name", file=sys.stderr)
         sys.exit(1)
+    tally = {"passed": 0, "failed": 0, "skipped": 0}
+    # Spawned: a fork of a process that has PyTorch's threads may hang.
+    workers = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(options.jobs, mp_context=workers) as pool:
+        checks = [pool.submit(checked, name, options) for name in names]
+        for name, check in zip(names, checks):
+            outcome, words, seconds = check.result()
+            tally[outcome] += 1
+            print(f"{outcome:7} {name} ({seconds:.1f} s): {words}", flush=True)
     print(", ".join(f"{count} {outcome}" for outcome, count in tally.items()))
     sys.exit(1 if tally["failed"] else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

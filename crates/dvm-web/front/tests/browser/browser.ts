@@ -90,7 +90,6 @@ export async function pictured(page: Page, name: string): Promise<string> {
 /** The tested windows and themes: a theme changes only colours, a width only the layout. */
 export const looks = [
   { width: 1440, height: 900, colorScheme: 'light' },
-  { width: 1440, height: 900, colorScheme: 'dark' },
   { width: 768, height: 1024, colorScheme: 'light' },
   { width: 390, height: 844, colorScheme: 'dark' },
 ] as const;
