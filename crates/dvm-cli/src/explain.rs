@@ -292,9 +292,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     if let Some(why) = ended.stopped {
         let so_far = signals.so_far(jobs.len());
-        return Err(Failure::Request(format!(
-            "stopped, because results cannot be saved: {why}; {so_far}"
-        )));
+        return Err(Failure::Request(format!("stopped: {why}; {so_far}")));
     }
     if let Some(manifest) = ended.manifest {
         let path = manifest.path().to_owned();

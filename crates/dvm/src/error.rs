@@ -156,16 +156,27 @@ impl Error {
     /// Whether a GPU is the reason: it does not exist, it failed, or it does not have enough memory.
     pub fn is_of_device(&self) -> bool {
         use dvm_engine::Error::{Device, DeviceMemory};
-        let engine = match self {
-            Self::Device(_) | Self::Training(dvm_train::Error::DeviceMemory { .. }) => return true,
-            Self::Network(error) | Self::Training(dvm_train::Error::Engine(error)) => error,
+        match self {
+            Self::Device(_) | Self::Training(dvm_train::Error::DeviceMemory { .. }) => true,
+            _ => matches!(self.of_engine(), Some(Device { .. } | DeviceMemory { .. })),
+        }
+    }
+
+    /// Whether nothing else can be computed either, because the GPU failed.
+    pub fn is_of_lost_device(&self) -> bool {
+        matches!(self.of_engine(), Some(dvm_engine::Error::Device { .. }))
+    }
+
+    /// The error of the engine that is the reason.
+    fn of_engine(&self) -> Option<&dvm_engine::Error> {
+        match self {
+            Self::Network(error) | Self::Training(dvm_train::Error::Engine(error)) => Some(error),
             Self::Method {
                 source: dvm_attribution::Error::Network(error),
                 ..
-            } => error,
-            _ => return false,
-        };
-        matches!(engine, Device { .. } | DeviceMemory { .. })
+            } => Some(error),
+            _ => None,
+        }
     }
 
     /// Whether no other file can be saved either, because the disk is full or read-only.

@@ -80,7 +80,7 @@ fn a_lost_device_is_an_error() {
     let (classifier, device) = on_device();
     device.lose();
     let error = explained(&classifier).err().unwrap();
-    assert!(error.is_of_device(), "{error}");
+    assert!(error.is_of_device() && error.is_of_lost_device(), "{error}");
     let words = error.to_string();
     assert!(words.contains("the CPU can do the same work"), "{words}");
     let input = classifier.prepare(striped()).unwrap();

@@ -87,8 +87,8 @@ pub struct About {
 pub struct Problem {
     /// The message, without the picture's name.
     pub why: String,
-    /// Whether no other picture can be saved either, because the disk is full or read-only.
-    pub is_of_disk: bool,
+    /// Whether it ends the run: no other picture can be computed or saved either.
+    pub ends_run: bool,
 }
 
 impl Problem {
@@ -96,7 +96,7 @@ impl Problem {
     pub fn of(file: &Path, error: &dvm::Error) -> Self {
         Self {
             why: in_words_about(file, error),
-            is_of_disk: error.is_of_disk(),
+            ends_run: error.is_of_disk() || error.is_of_lost_device(),
         }
     }
 }
@@ -144,7 +144,7 @@ impl Loader<'_> {
                 let why = why.clone();
                 let problem = Problem {
                     why,
-                    is_of_disk: false,
+                    ends_run: false,
                 };
                 return (0, Loaded::Failed(about, problem));
             }
@@ -367,4 +367,42 @@ pub fn checksum(text: &str) -> String {
     let mut sum = dvm::fetch::sha256_of_bytes(text.as_bytes());
     sum.truncate(16);
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use dvm::engine;
+
+    use super::*;
+
+    #[test]
+    fn a_lost_device_or_a_full_disk_ends_the_run_and_one_bad_picture_does_not() {
+        let save = |kind: io::ErrorKind| dvm::Error::Save {
+            path: "out".into(),
+            source: kind.into(),
+        };
+        let device = String::from("a device");
+        let lost = engine::Error::Device {
+            device: device.clone(),
+            detail: "it is gone".into(),
+        };
+        let full = engine::Error::DeviceMemory {
+            device,
+            detail: String::new(),
+        };
+        let problem = |error: dvm::Error| Problem::of(Path::new("photo.jpg"), &error);
+        let lost = problem(dvm::Error::Network(lost));
+        assert!(lost.ends_run);
+        assert!(
+            lost.why.ends_with("the same work (--device cpu)"),
+            "{}",
+            lost.why
+        );
+        assert!(problem(save(io::ErrorKind::StorageFull)).ends_run);
+        assert!(!problem(save(io::ErrorKind::NotFound)).ends_run);
+        // Smaller pictures may fit.
+        assert!(!problem(dvm::Error::Network(full)).ends_run);
+    }
 }

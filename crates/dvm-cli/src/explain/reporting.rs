@@ -151,6 +151,6 @@ fn name(about: &About) -> String {
 fn problem(error: &dvm::Error) -> Problem {
     Problem {
         why: in_words(error),
-        is_of_disk: true,
+        ends_run: true,
     }
 }

@@ -46,7 +46,7 @@ pub struct Signals {
     pub existing: AtomicUsize,
     /// Position of the last picture that could not be saved, plus 1.
     unsaved: AtomicUsize,
-    /// Whether nothing more can be saved.
+    /// Whether nothing more can be computed or saved.
     is_stopped: AtomicBool,
 }
 
@@ -56,7 +56,7 @@ impl Signals {
         !self.is_stopped() && self.unsaved.load(Ordering::Relaxed) != position + 1
     }
 
-    /// Whether nothing more can be saved.
+    /// Whether nothing more can be computed or saved.
     pub fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Relaxed)
     }
@@ -133,7 +133,7 @@ pub struct Ended {
     pub results: Vec<JsonResult>,
     /// Whether a picture failed.
     pub has_failed: bool,
-    /// Why nothing more can be saved.
+    /// Why nothing more can be computed or saved.
     pub stopped: Option<String>,
     /// The first error of printing.
     pub printed: Option<io::Error>,
@@ -177,7 +177,7 @@ impl Saver<'_> {
         };
         let mut current = None;
         for message in messages {
-            // Other threads may send a few more pictures after the disk is full.
+            // Other threads may send a few more pictures after the one that ends the run.
             if work.ended.stopped.is_none() {
                 work.receive(message, &mut current);
             }
@@ -414,7 +414,7 @@ impl Work<'_> {
                 error: problem.why.clone(),
             });
         }
-        if problem.is_of_disk {
+        if problem.ends_run {
             return self.stop(problem.why);
         }
         self.ended.has_failed = true;
