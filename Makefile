@@ -3,18 +3,24 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: check test test-gpu lint docs book reference-docs licences wheel bench bench-kernels references size
+.PHONY: check test test-gpu lint lint-gpu docs book reference-docs licences wheel bench bench-kernels references size
 
 check: lint test docs
 
 test:
 	$(CARGO) test --workspace
 
-# What the feature `gpu` adds; needs a Vulkan driver, such as Debian's mesa-vulkan-drivers, which computes on the CPU.
-test-gpu: GPU = --profile gpu-test -p dvm-gpu -p dvm --features dvm-gpu/wgpu,dvm/gpu
+# What the feature `gpu` adds; its tests need a Vulkan driver, such as Debian's mesa-vulkan-drivers, which computes on the
+# CPU. Of the crates' own tests only one needs a GPU.
+GPU = --profile gpu-test -p dvm-gpu -p dvm --features dvm-gpu/wgpu,dvm/gpu
+
 test-gpu:
 	$(CARGO) test $(GPU) --test gpu
 	$(CARGO) test $(GPU) --lib values::tests
+
+lint-gpu:
+	$(CARGO) clippy $(GPU) --lib --test gpu -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(GPU) --no-deps
 
 lint:
 	$(CARGO) fmt --all --check
